@@ -1,0 +1,94 @@
+"""The parts of the local stack that need no process."""
+
+import os
+from pathlib import Path
+from string import Template
+
+import pytest
+
+from deploy.local import clamd, s3
+from deploy.local.ports import Ports
+from deploy.local.processes import LocalError, tail
+from deploy.local.state import State
+
+
+def clamd_options() -> dict[str, str]:
+    """The options of the configuration we ship, comments left out."""
+    text = Template(clamd.CONFIG.read_text()).substitute(
+        CLAMD_SOCKET="/run/clamd.sock", CLAMD_DATABASE_DIR="/db", CLAMD_TMP_DIR="/scratch"
+    )
+    lines = [line.partition(" ") for line in text.splitlines() if line and not line.startswith("#")]
+    return {name: value for name, _, value in lines}
+
+
+def test_clamd_never_calls_clean_what_it_did_not_look_at() -> None:
+    options = clamd_options()
+    assert options["AlertExceedsMax"] == "yes"
+    assert options["AlertEncrypted"] == "yes"
+    assert options["StreamMaxLength"] == options["MaxFileSize"] == "600M"
+    assert options["MaxScanSize"] == "2000M"
+    assert options["MaxScanTime"] == "300000"
+
+
+def test_clamd_does_not_call_ordinary_pictures_broken() -> None:
+    assert clamd_options()["AlertBrokenMedia"] == "no"
+
+
+def test_the_needle_signature_matches_the_needle() -> None:
+    name, target, offset, body = (clamd.SIGNATURES / "needle.ndb").read_text().strip().split(":")
+    assert (name, target, offset) == ("Letmepost-Test-Needle", "0", "*")
+    assert bytes.fromhex(body) == clamd.NEEDLE
+
+
+def test_the_cdn_identity_only_reads_the_active_bucket() -> None:
+    assert s3.IDENTITIES["cdn"] == ("Read:media-active",)
+
+
+def test_no_stage_but_ingest_can_write_to_quarantine() -> None:
+    writers = [name for name, actions in s3.IDENTITIES.items() if f"Write:{s3.QUARANTINE}" in actions]
+    assert writers == ["ingest"]
+
+
+def test_ports_come_from_the_environment() -> None:
+    ports = Ports.from_environment({"LMP_PORT": "9999", "LMP_POSTGRES_PORT": "5433", "OTHER": "x"})
+    assert (ports.edge, ports.postgres, ports.nats) == (9999, 5433, Ports().nats)
+
+
+@pytest.mark.parametrize("value", ["", "http", "0", "65536", "-1", "80.5"])
+def test_a_port_that_is_none_is_refused_by_name(value: str) -> None:
+    with pytest.raises(LocalError, match="LMP_PORT="):
+        Ports.from_environment({"LMP_PORT": value})
+
+
+def test_default_ports_are_all_different() -> None:
+    numbers = [getattr(Ports(), name) for name in Ports.__slots__]
+    assert len(numbers) == len(set(numbers))
+
+
+def test_a_secret_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    state = State(tmp_path / "state")
+    first = state.secret("pepper", size_bytes=32)
+    assert len(first) == 64
+    assert State(tmp_path / "state").secret("pepper") == first
+    assert (state.root / "secrets" / "pepper").stat().st_mode & 0o777 == 0o600
+    assert (state.root / "secrets").stat().st_mode & 0o077 == 0
+
+
+def test_two_stacks_cannot_share_a_folder(tmp_path: Path) -> None:
+    handle = State(tmp_path).lock()
+    with pytest.raises(LocalError, match=rf"pid {os.getpid()}"):
+        State(tmp_path).lock()
+    os.close(handle)
+    os.close(State(tmp_path).lock())
+
+
+def test_a_long_folder_name_still_gives_a_socket_path_the_kernel_takes(tmp_path: Path) -> None:
+    daemon = clamd.Clamd(State(tmp_path / ("x" * 100)))
+    assert len(str(daemon.socket)) <= clamd.SOCKET_PATH_LIMIT
+
+
+def test_the_end_of_a_log_is_its_last_lines(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_text("".join(f"line {n}\n" for n in range(100_000)))
+    assert tail(log, 2) == "    line 99998\n    line 99999"
+    assert "does not exist" in tail(tmp_path / "b.log", 2)
