@@ -45,20 +45,19 @@ def protoc(arguments: Sequence[str]) -> None:
 
 def generate(target: Path) -> None:
     """Write the generated code below `target`."""
-    outputs = ("python", "grpc_python", "mypy", "mypy_grpc")
-    protoc([f"--{name}_out={target}" for name in outputs])
+    plain = [f"--{name}_out={target}" for name in ("python", "grpc_python")]
+    protoc([*plain, *(f"--{name}_out=quiet:{target}" for name in ("mypy", "mypy_grpc"))])
 
 
 def check() -> list[str]:
     """Every check; returns what failed, told on stderr already."""
-    failed = []
     with tempfile.TemporaryDirectory() as scratch:
         image = Path(scratch) / "image.binpb"
         protoc(["--include_imports", "--include_source_info", f"--descriptor_set_out={image}"])
         config = ["--config", str(BUF_CONFIG)]
-        for words in (["lint", str(image)], ["breaking", str(image), "--against", str(BASELINE)]):
-            if not run([str(Path(PROGRAMS) / "buf"), *words, *config], may_fail=True):
-                failed.append(f"buf {words[0]}")
+        asked = (["lint", str(image)], ["breaking", str(image), "--against", str(BASELINE)])
+        buf = str(Path(PROGRAMS) / "buf")
+        failed = [f"buf {words[0]}" for words in asked if not run([buf, *words, *config], may_fail=True)]
         fresh = Path(scratch) / "gen"
         fresh.mkdir()
         generate(fresh)

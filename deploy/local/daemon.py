@@ -108,11 +108,10 @@ class Daemon(ABC):
         """See that its process is there.
 
         Raises:
-            LocalError: it ended.
+            LocalError: it ended, or was stopped meanwhile.
         """
-        if self.child is not None and (code := self.child.exit_code()) is not None:
-            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-            raise LocalError(f"{self.name} {how}; {self._log_end()}")
+        if not self.running:
+            raise LocalError(f"{self.name} {self.last_words()}")
 
     def stop(self) -> None:
         """Stop it and all it started."""
@@ -124,6 +123,14 @@ class Daemon(ABC):
         """End its process like a power cut would: SIGKILL, no goodbye."""
         if self.child is not None:
             self.child.stop(signal.SIGKILL, grace_s=0)
+
+    def last_words(self) -> str:
+        """How it ended, and the end of its log."""
+        code = self.child.exit_code() if self.child else None
+        if code is None:
+            return "is running" if self.child else "is stopped"
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        return f"{how}; {self._log_end()}"
 
     def _log_end(self) -> str:
         log = self.state.log(self.name)

