@@ -27,7 +27,7 @@ from typing import Protocol, TypeAlias
 
 import httpx
 
-JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 SaveCredentials = Callable[[Mapping[str, str]], Awaitable[None]]
 
@@ -140,7 +140,7 @@ class Account:
 class VerifiedAccount:
     """An account whose credentials the platform took.
 
-    credentials are those to store: the given ones, with what verify() learned and later calls need (a user id, a board).
+    credentials are those to store: the given ones, and what verify() learned for later calls (a user id, a board).
     """
 
     display_name: str

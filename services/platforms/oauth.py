@@ -1,0 +1,51 @@
+"""OAuth 2.0 refresh tokens that rotate (RFC 6749 §6): renewed once, kept before they are used."""
+
+import httpx
+
+from services.platforms.calls import body, repeatable, text_at
+from services.platforms.ports import Account, Fault, PlatformError
+
+RENEWED_AFTER_S = 0.1
+
+
+async def renew(http: httpx.AsyncClient, account: Account, token_url: str, *, platform: str) -> PlatformError:
+    """Exchanges the account's refresh token and keeps the new pair.
+
+    Reads the credentials `refresh_token`, `client_id`, and `client_secret` where the app is confidential.
+
+    Returns what the caller is to raise: NOT_READY, so that its call is made again with the new token.
+    Raises PlatformError: ACCOUNT if there is nothing to renew with, or the platform refuses it; TRANSIENT.
+    """
+    credentials = account.credentials
+    refresh_token, client_id = credentials.get("refresh_token", ""), credentials.get("client_id", "")
+    if not (refresh_token and client_id):
+        raise refused(platform)
+    secret = credentials.get("client_secret")
+    form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+    answer = await repeatable(
+        http.post(token_url, data=form, auth=httpx.BasicAuth(client_id, secret))
+        if secret
+        else http.post(token_url, data={**form, "client_id": client_id})
+    )
+    found = body(answer)
+    access_token = text_at(found, "access_token")
+    if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        raise PlatformError(Fault.TRANSIENT, "rate_limited", f"{platform} limits how often tokens are renewed.")
+    if not answer.is_success or not access_token:
+        raise refused(platform)
+    renewed = {
+        **credentials,
+        "access_token": access_token,
+        "refresh_token": text_at(found, "refresh_token") or refresh_token,
+    }
+    await account.save(renewed)
+    return PlatformError(
+        Fault.NOT_READY, "token_renewed", "The access token was renewed.", retry_after_s=RENEWED_AFTER_S
+    )
+
+
+def refused(platform: str) -> PlatformError:
+    """The account must be connected again."""
+    return PlatformError(
+        Fault.ACCOUNT, "credentials_refused", f"{platform} refuses the account's credentials. Connect it again."
+    )
