@@ -1,0 +1,148 @@
+"""From sealed to promoted or rejected. Nothing moves without a verdict about exactly the sealed bytes."""
+
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from datetime import timedelta
+
+from services.common.errors import Code, MediaError
+from services.ingest.app.cleaning import Cleaning
+from services.ingest.app.holding import LEASE_S, ClaimLostError, hold
+from services.ingest.domain.media import GONE, Media, State, backoff_s, tampered, unsafe
+from services.ingest.ports import Announcement, Change, MediaTable, Outcome, Ref, Row, Scanner, Store, Verdict
+
+log = logging.getLogger(__name__)
+
+PROMOTED_GRACE_S = 30.0  # without a word from the transcoder for so long, it is told again
+
+
+class Judging:
+    """The use case behind media_sealed, and of the sweeper that stands in for it.
+
+    Args:
+        quarantine_bucket: Where the active store copies from.
+    """
+
+    def __init__(
+        self, table: MediaTable, scanner: Scanner, active: Store, cleaning: Cleaning, *, quarantine_bucket: str
+    ) -> None:
+        self._table = table
+        self._scanner = scanner
+        self._active = active
+        self._cleaning = cleaning
+        self._bucket = quarantine_bucket
+
+    async def judge(self, ref: Ref) -> None:
+        """Takes an item one step on, or notes when to try again. Does nothing to an item that needs nothing."""
+        row = await self._table.claim(ref, State.SCANNING, lease_s=LEASE_S)
+        if row is None:
+            return
+        media = row.media
+        try:
+            judged = await hold(self._table, media, self._decide(row))
+        except ClaimLostError:
+            await self._withdraw(media)
+        except MediaError as exc:
+            if exc.code is Code.OBJECT_CHANGED:
+                await self._alarm(media)
+            else:
+                await self._postpone(media, exc)
+        else:
+            log.info("judged", extra={"media_id": ref.media_id, "state": judged.state, "version": judged.version})
+            await self._cleaning.clean(judged)
+
+    async def _decide(self, row: Row) -> Media:
+        """Scan, verdict, copy, told: each step may be the last before a crash, and is found done by the next try."""
+        media = row.media
+        verdict = row.verdict or await self._scanner.scan(media.sealed)
+        if verdict.about != media.sealed:
+            raise MediaError(Code.OBJECT_CHANGED, why="the verdict is about other bytes than the sealed ones")
+        if verdict.outcome is not Outcome.CLEAN:
+            return await self._write(media, lambda row: _rejected(row, verdict))
+        if row.verdict is None:
+            await self._write(media, lambda row: Change(media=row.media, verdict=verdict, release=False))
+        etag = await self._copy(media)
+        return await self._write(media, lambda row: _promoted(row, etag))
+
+    async def _write(self, media: Media, make: Callable[[Row], Change]) -> Media:
+        """Changes the item, which others may have touched since it was claimed, if the claim still holds."""
+
+        def fenced(row: Row) -> Change | None:
+            held = row.media.state is State.SCANNING and row.media.epoch == media.epoch
+            return make(row) if held else None
+
+        done = await self._table.change(Ref(media.workspace_id, media.media_id), fenced)
+        if done is None:
+            raise ClaimLostError(media.media_id)
+        return done
+
+    async def _copy(self, media: Media) -> str:
+        """Copies the sealed object out of quarantine and reads the copy back. Returns the copy's etag.
+
+        Raises:
+            MediaError: OBJECT_CHANGED, source or copy are not the scanned bytes.
+        """
+        try:
+            await self._active.copy(
+                self._bucket, media.quarantine_key, media.active_key, if_match=media.quarantine_etag
+            )
+        except MediaError as exc:
+            if exc.code is not Code.OBJECT_CHANGED:
+                raise
+            # Either the source is another object now, or an earlier try got as far as the copy: the copy tells.
+        copy = await self._active.head(media.active_key)
+        if copy is None:
+            raise MediaError(Code.OBJECT_CHANGED, why="the sealed object was replaced or removed")
+        sha256 = await digest(self._active.read(media.active_key, if_match=copy.etag))
+        if (copy.size, sha256) != (media.size_bytes, media.sha256):
+            await self._active.delete(media.active_key)
+            raise MediaError(Code.OBJECT_CHANGED, why="the copy is not what was scanned")
+        return copy.etag
+
+    async def _postpone(self, media: Media, exc: MediaError) -> None:
+        """Whatever went wrong, it was not the bytes: they wait."""
+        log.warning("verdict postponed", extra={"media_id": media.media_id, "code": exc.code, "why": str(exc)})
+
+        with suppress(ClaimLostError):
+            await self._write(media, _postponed)
+
+    async def _alarm(self, media: Media) -> None:
+        """Somebody or something changed what was sealed. It will never be right again, so it ends here."""
+        log.error("sealed bytes changed", extra={"media_id": media.media_id, "key": media.quarantine_key})
+        with suppress(ClaimLostError):
+            await self._cleaning.clean(await self._write(media, _failed))
+
+    async def _withdraw(self, media: Media) -> None:
+        """A copy made for an item that was deleted meanwhile must not stay."""
+        log.info("claim lost", extra={"media_id": media.media_id})
+        known = await self._table.find(Ref(media.workspace_id, media.media_id))
+        if known is None or known.state in GONE:
+            await self._active.delete(media.active_key)
+
+
+def _rejected(row: Row, verdict: Verdict) -> Change:
+    fault = unsafe(verdict.threat, verdict.outcome)
+    return Change(media=row.media.fail(fault), verdict=verdict, announce=(Announcement.SETTLED,))
+
+
+def _promoted(row: Row, etag: str) -> Change:
+    due_at = row.now + timedelta(seconds=PROMOTED_GRACE_S)
+    return Change(media=row.media.promote(etag), announce=(Announcement.PROMOTED,), due_at=due_at)
+
+
+def _postponed(row: Row) -> Change:
+    tries = row.media.tries + 1
+    return Change(media=row.media.tried(tries), due_at=row.now + timedelta(seconds=backoff_s(tries)))
+
+
+def _failed(row: Row) -> Change:
+    return Change(media=row.media.fail(tampered()), announce=(Announcement.SETTLED,))
+
+
+async def digest(chunks: AsyncIterator[bytes]) -> str:
+    """Lower-case hex SHA-256 of everything that comes."""
+    sha256 = hashlib.sha256()
+    async for chunk in chunks:
+        sha256.update(chunk)
+    return sha256.hexdigest()

@@ -1,0 +1,121 @@
+"""What callers ask about their media, and the little they may change."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.common.errors import Code, MediaError, Violation
+from services.ingest.domain import texts
+from services.ingest.domain.media import GONE, SETTLED, Media, State, read_range
+from services.ingest.ports import Change, MediaTable, Query, Ref, Row, Store, Wakeups
+
+POLL_S = 1.0  # a wakeup may be lost; this is then how late we are
+_MEDIA_ID = re.compile(r"med_[0-9A-HJKMNP-TV-Z]{26}")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Newest first; `next_id` begins the next page, None on the last."""
+
+    media: list[Media]
+    next_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Part of the original bytes. first and last are inclusive."""
+
+    media: Media
+    first: int
+    last: int
+    chunks: AsyncIterator[bytes]
+
+
+class Reading:
+    """The use cases of GetMedia, ListMedia, UpdateMedia, DownloadSource, and the wait after an upload."""
+
+    def __init__(self, table: MediaTable, active: Store, wakeups: Wakeups, *, now: Callable[[], datetime]) -> None:
+        self._table = table
+        self._active = active
+        self._wakeups = wakeups
+        self._now = now
+
+    async def get(self, ref: Ref) -> Media:
+        """Raises MediaError: MEDIA_NOT_FOUND."""
+        media = await self._table.find(known(ref))
+        if media is None or not media.visible(self._now()):
+            raise unknown(ref)
+        return media
+
+    async def page(self, workspace_id: str, query: Query) -> Page:
+        """Raises MediaError: INVALID_REQUEST, a cursor that is none of ours."""
+        if query.before is not None and not _MEDIA_ID.fullmatch(query.before):
+            raise MediaError(Code.INVALID_REQUEST, violations=(Violation("cursor", "Not a cursor of this list."),))
+        rows = await self._table.page(workspace_id, query)
+        more = len(rows) > query.limit
+        rows = rows[: query.limit]
+        return Page(rows, rows[-1].media_id if more else None)
+
+    async def describe(self, ref: Ref, alt_text: str | None) -> Media:
+        """Raises MediaError: MEDIA_NOT_FOUND, INVALID_REQUEST."""
+        checked = texts.check_alt_text(alt_text)
+
+        def step(row: Row) -> Change | None:
+            return Change(media=row.media.described(checked), release=False) if row.media.visible(row.now) else None
+
+        done = await self._table.change(known(ref), step)
+        if done is None:
+            raise unknown(ref)
+        return done
+
+    async def settled(self, ref: Ref, wait_s: float) -> Media:
+        """The item once it is settled, or as it stands after `wait_s` seconds.
+
+        Raises:
+            MediaError: the bytes were refused, for the reason the item carries; MEDIA_NOT_FOUND, deleted meanwhile.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait_s
+        while True:
+            media = await self.get(ref)
+            left_s = until - loop.time()
+            if media.state in SETTLED or left_s <= 0:
+                break
+            await self._wakeups.wait(ref.media_id, min(left_s, POLL_S))
+        if media.state is State.REJECTED and media.fault is not None:
+            raise media.fault.to_error()
+        return media
+
+    async def source(self, ref: Ref, first: int | None, last: int | None) -> Source:
+        """The owner's own bytes.
+
+        Raises:
+            MediaError: MEDIA_NOT_FOUND; MEDIA_NOT_READY, not scanned yet; MEDIA_REJECTED, they are gone;
+                RANGE_NOT_SATISFIABLE.
+        """
+        media = await self.get(ref)
+        if media.state in (State.RECEIVING, State.SCANNING):
+            raise MediaError(Code.MEDIA_NOT_READY, media_id=ref.media_id)
+        if media.state in GONE | {State.REJECTED} or not media.active_etag:
+            raise MediaError(Code.MEDIA_REJECTED, media_id=ref.media_id)
+        start, end = read_range(media.size_bytes, first, last)
+        chunks = self._active.read(media.active_key, first=start, last=end, if_match=media.active_etag)
+        return Source(media, start, end, chunks)
+
+
+def known(ref: Ref) -> Ref:
+    """The same, unless it cannot be one of ours: no such text reaches the database.
+
+    Raises:
+        MediaError: MEDIA_NOT_FOUND.
+    """
+    if not _MEDIA_ID.fullmatch(ref.media_id):
+        raise unknown(ref)
+    return ref
+
+
+def unknown(ref: Ref) -> MediaError:
+    """The one answer for unknown, deleted, expired and somebody else's."""
+    return MediaError(Code.MEDIA_NOT_FOUND, media_id=ref.media_id)

@@ -1,0 +1,190 @@
+"""Takes one upload in: admits, recognises, stores, seals. Until it is sealed nothing of it stays."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from services.common.context import CallContext
+from services.common.errors import Code, MediaError
+from services.ingest.app.frames import End, Frame, Frames, Start
+from services.ingest.app.intake import Intake
+from services.ingest.domain import formats, texts
+from services.ingest.domain.formats import SNIFF_BYTES, Format
+from services.ingest.domain.media import GONE, Media, Sealed, State, expiry
+from services.ingest.ports import Announcement, Change, MediaTable, Ref, Row, SecondOpinion, Store
+
+log = logging.getLogger(__name__)
+
+LEASE_S = 120.0  # a writer that says nothing for this long is gone
+SEALED_GRACE_S = 2.0  # the event normally drives the scan; after this the sweeper does
+RETRY_AFTER_S = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadLimits:
+    """What is refused at the door. backlog: media whose scan failed and is still owed."""
+
+    at_once: int
+    backlog_workspace: int
+    backlog_total: int
+
+
+class Uploading:
+    """The use case of UploadMedia."""
+
+    def __init__(
+        self,
+        table: MediaTable,
+        quarantine: Store,
+        opinion: SecondOpinion,
+        *,
+        now: Callable[[], datetime],
+        new_id: Callable[[str], str],
+        limits: UploadLimits,
+    ) -> None:
+        self._table = table
+        self._store = quarantine
+        self._opinion = opinion
+        self._now = now
+        self._new_id = new_id
+        self._limits = limits
+        self._under_way = 0
+
+    async def upload(self, caller: CallContext, stream: AsyncIterator[Frame]) -> Media:
+        """Stores one file. Returns it sealed, its scan owed.
+
+        Raises:
+            MediaError: SCANNER_UNAVAILABLE and UPSTREAM_BUSY before a byte is read; MEDIA_MISSING_FILE, MEDIA_EMPTY,
+                MEDIA_TYPE_UNSUPPORTED, MEDIA_TOO_LARGE, MEDIA_TYPE_MISMATCH, MULTIPART_MALFORMED, INVALID_REQUEST;
+                UNAVAILABLE when a store is.
+        """
+        await self._admit(caller.workspace_id)
+        self._under_way += 1
+        try:
+            frames = Frames(stream)
+            start = await frames.start()
+            head = await frames.head()
+            format_ = await self._recognise(head)
+            return await self._store_and_seal(self._draft(caller, start, format_), format_, head, frames)
+        finally:
+            self._under_way -= 1
+
+    async def _admit(self, workspace_id: str) -> None:
+        if self._under_way >= self._limits.at_once:
+            raise MediaError(Code.UPSTREAM_BUSY, upstream="ingest", retry_after_s=1)
+        owed = await self._table.backlog(workspace_id)
+        if owed.workspace >= self._limits.backlog_workspace or owed.total >= self._limits.backlog_total:
+            raise MediaError(Code.SCANNER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S)
+
+    async def _recognise(self, head: bytes) -> Format:
+        """Two tables must agree: ours picks the format, libmagic may object."""
+        first = head[:SNIFF_BYTES]
+        format_ = formats.sniff(first)
+        if format_ is None:
+            raise MediaError(Code.MEDIA_TYPE_UNSUPPORTED)
+        if await self._opinion(first) not in format_.libmagic:
+            raise MediaError(Code.MEDIA_TYPE_UNSUPPORTED)
+        return format_
+
+    def _draft(self, caller: CallContext, start: Start, format_: Format) -> Media:
+        media_id, now = self._new_id("med_"), self._now()
+        return Media(
+            workspace_id=caller.workspace_id,
+            media_id=media_id,
+            state=State.RECEIVING,
+            kind=format_.kind,
+            content_type=format_.content_type,
+            filename=texts.clean_filename(start.filename),
+            quarantine_key=f"{media_id}/{self._new_id('')}",
+            active_key=f"sources/{media_id}/{self._new_id('')}",
+            created_at=now,
+            expires_at=expiry(now, caller.plan),
+            request_id=caller.request_id,
+        )
+
+    async def _store_and_seal(self, media: Media, format_: Format, head: bytes, frames: Frames) -> Media:
+        """The row is there before the bytes are, so that a crash leaves nothing nobody knows of."""
+        intake = Intake(self._store, media.quarantine_key, format_)
+        intake.take(head)
+        await self._table.add(media, lease_s=LEASE_S)
+        writer = _Writer(self._table, intake, media, self._now)
+        sealed = None
+        try:
+            while (chunk := await frames.chunk()) is not None:
+                intake.take(chunk)
+                await writer.advance()
+            alt_text = _agreed(frames.end, format_)
+            await writer.advance()
+            stored = await intake.finish()
+            sealed = await self._seal(
+                media, Sealed(media.quarantine_key, stored.etag, stored.size, intake.sha256()), alt_text
+            )
+            return sealed
+        finally:
+            if sealed is None:
+                # Shielded: the caller going away is what most often ends an upload here.
+                await asyncio.shield(self._undo(intake, writer.media))
+
+    async def _seal(self, media: Media, sealed: Sealed, alt_text: str | None) -> Media:
+        def seal(row: Row) -> Change | None:
+            if row.media.state is not State.RECEIVING or row.media.epoch != media.epoch:
+                return None
+            due_at = row.now + timedelta(seconds=SEALED_GRACE_S)
+            return Change(media=row.media.seal(sealed, alt_text), announce=(Announcement.SEALED,), due_at=due_at)
+
+        done = await self._table.change(Ref(media.workspace_id, media.media_id), seal)
+        if done is None:
+            raise MediaError(Code.UNAVAILABLE, why="the upload took so long that it was given up")
+        log.info("sealed", extra={"media_id": media.media_id, "size_bytes": sealed.size_bytes})
+        return done
+
+    async def _undo(self, intake: Intake, media: Media) -> None:
+        """Leaves nothing behind; where even that fails, the sweeper does it once the lease is over."""
+        await intake.settle()
+        try:
+            await undo(self._table, self._store, replace(media, multipart_id=intake.multipart_id))
+        except MediaError as exc:
+            log.warning("left for the sweeper", extra={"media_id": media.media_id, "code": exc.code})
+
+
+async def undo(table: MediaTable, store: Store, media: Media) -> None:
+    """Removes an upload that was never sealed: its parts, its object, its row."""
+    known = await table.find(Ref(media.workspace_id, media.media_id))
+    if known is not None and known.state not in GONE | {State.RECEIVING}:
+        return  # sealed after all: the commit arrived, only its answer did not
+    if media.multipart_id:
+        await store.abort(media.quarantine_key, media.multipart_id)
+    await store.delete(media.quarantine_key)
+    await table.discard(media)
+
+
+class _Writer:
+    """Moves bytes on, and keeps saying that somebody is still at it."""
+
+    def __init__(self, table: MediaTable, intake: Intake, media: Media, now: Callable[[], datetime]) -> None:
+        self._table = table
+        self._intake = intake
+        self._now = now
+        self._told_at = media.created_at
+        self.media = media
+
+    async def advance(self) -> None:
+        if self._intake.wants_multipart:
+            self.media = replace(self.media, multipart_id=await self._intake.start_multipart())
+            await self._renew()
+        elif self._now() - self._told_at > timedelta(seconds=LEASE_S / 4):
+            await self._renew()
+        await self._intake.flush()
+
+    async def _renew(self) -> None:
+        self._told_at = self._now()
+        if not await self._table.renew(self.media, lease_s=LEASE_S):
+            raise MediaError(Code.UNAVAILABLE, why="the upload was given up")
+
+
+def _agreed(end: End, format_: Format) -> str | None:
+    if end.kind is not None and end.kind is not format_.kind:
+        raise MediaError(Code.MEDIA_TYPE_MISMATCH, kind=str(end.kind), found=format_.content_type)
+    return texts.check_alt_text(end.alt_text)

@@ -1,0 +1,228 @@
+"""What ingest needs from the world, in its own words.
+
+Every port raises MediaError; the retryable codes mean that nothing was decided and the same call may be made again.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from services.ingest.domain.formats import Kind
+from services.ingest.domain.media import Media, Sealed, State
+
+
+class Announcement(StrEnum):
+    """What the other stages are told of a change, in the same transaction."""
+
+    SEALED = "media_sealed"
+    PROMOTED = "media_promoted"
+    SETTLED = "media_settled"
+    DELETED = "media_deleted"
+
+
+class Outcome(StrEnum):
+    """What the scanner found."""
+
+    CLEAN = "clean"
+    INFECTED = "infected"
+    UNSCANNABLE = "unscannable"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The scanner's word about exactly `about`. threat is empty when clean."""
+
+    outcome: Outcome
+    threat: str
+    about: Sealed
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A locked media item, with what its transaction can see beside it."""
+
+    media: Media
+    now: datetime
+    pinned: bool
+    view_version: int = 0
+    verdict: Verdict | None = None
+    deletion_told: bool = False
+    due: bool = True  # a sweeper may look at it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What becomes of a row. Whatever is left out stays as it was."""
+
+    media: Media
+    announce: tuple[Announcement, ...] = ()
+    view_version: int | None = None
+    verdict: Verdict | None = None
+    due_at: datetime | None = None  # when a sweeper looks at it next, unless something happens before
+    release: bool = True  # ends the claim, and forgets the old `due_at`
+
+
+Step = Callable[[Row], Change | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Names one media item across workspaces, for the sweepers."""
+
+    workspace_id: str
+    media_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Names one delivery of an event, so that its effect happens once."""
+
+    consumer: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One page of a workspace's media, newest first. `before` is the last id of the page before."""
+
+    limit: int
+    before: str | None = None
+    kind: Kind | None = None
+    state: State | None = None
+    name_part: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Media whose scan has failed at least once and is still owed: of one workspace, and of all."""
+
+    workspace: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Litter:
+    """An item with stored bytes it has no more use for, and in which of the two buckets."""
+
+    media: Media
+    quarantine: bool
+    active: bool
+
+
+class MediaTable(Protocol):
+    """The truth about media. Each call is one transaction; changes wake up whoever waits for the item."""
+
+    async def add(self, media: Media, *, lease_s: float) -> None: ...
+
+    async def find(self, ref: Ref) -> Media | None:
+        """Tombstones included."""
+        ...
+
+    async def page(self, workspace_id: str, query: Query) -> list[Media]: ...
+
+    async def change(self, ref: Ref, step: Step, *, receipt: Receipt | None = None) -> Media | None:
+        """Locks the row, lets `step` decide, stores what it says with its events.
+
+        Returns:
+            The item as it stands now; None when there is none, when `step` wants no change, or when the receipt's
+            event has had its effect already.
+        """
+        ...
+
+    async def claim(self, ref: Ref, state: State, *, lease_s: float) -> Row | None:
+        """Takes an item in `state` that nobody holds, under a new epoch. None: not there, or somebody has it."""
+        ...
+
+    async def renew(self, media: Media, *, lease_s: float) -> bool:
+        """Keeps a claim. False: it was lost, and whatever is under way must not be finished."""
+        ...
+
+    async def discard(self, media: Media) -> None:
+        """Forgets an item whose bytes never arrived whole."""
+        ...
+
+    async def backlog(self, workspace_id: str) -> Backlog: ...
+
+    async def pin(self, ref: Ref, holder: str, until: datetime) -> Media | None:
+        """None when there is no such item, or no longer."""
+        ...
+
+    async def unpin(self, ref: Ref, holder: str) -> None: ...
+
+
+class Chores(Protocol):
+    """What sweepers ask across all workspaces. Everything here is safe to be told twice, to two replicas at once."""
+
+    async def due(self, state: State, limit: int) -> Sequence[Ref]:
+        """Unclaimed items in `state` that ought to have moved on by now."""
+        ...
+
+    async def abandoned(self, limit: int) -> Sequence[Ref]:
+        """Items in `receiving` whose writer is gone."""
+        ...
+
+    async def ended(self, limit: int) -> Sequence[Ref]:
+        """Items past their expiry that nothing pins."""
+        ...
+
+    async def litter(self, limit: int) -> Sequence[Litter]:
+        """Bytes without a use, of items nobody is at work on."""
+        ...
+
+    async def forget_pins(self) -> None:
+        """Removes pins that ran out."""
+        ...
+
+    async def swept(self, media: Media, *, quarantine: bool, active: bool) -> None:
+        """Notes which bytes are gone."""
+        ...
+
+    async def put_off(self, media: Media, wait_s: float) -> None:
+        """Counts a failed try; the next is due after `wait_s` seconds."""
+        ...
+
+
+class Wakeups(Protocol):
+    """Tells when a media item changed."""
+
+    async def wait(self, key: str, timeout_s: float) -> object: ...
+
+
+class Stored(Protocol):
+    """A stored object as the store itself sees it."""
+
+    @property
+    def etag(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+
+
+class Store(Protocol):
+    """One bucket. OBJECT_CHANGED: the precondition did not hold."""
+
+    async def start_multipart(self, key: str, content_type: str) -> str: ...
+    async def put_part(self, key: str, upload_id: str, n: int, data: bytes) -> str: ...
+    async def complete(self, key: str, upload_id: str, parts: Sequence[tuple[int, str]]) -> Stored: ...
+    async def abort(self, key: str, upload_id: str) -> None: ...
+    async def put(self, key: str, data: bytes, content_type: str) -> Stored: ...
+    async def head(self, key: str) -> Stored | None: ...
+    async def copy(self, src_bucket: str, src_key: str, dst_key: str, *, if_match: str) -> Stored: ...
+    async def delete(self, key: str) -> None: ...
+    async def delete_prefix(self, prefix: str) -> None: ...
+    def read(
+        self, key: str, *, first: int | None = None, last: int | None = None, if_match: str | None = None
+    ) -> AsyncIterator[bytes]: ...
+
+
+class Scanner(Protocol):
+    """Gives the verdict. SCANNER_UNAVAILABLE: none was reached. OBJECT_CHANGED: the object is not the sealed one."""
+
+    async def scan(self, sealed: Sealed) -> Verdict: ...
+
+
+class SecondOpinion(Protocol):
+    """What somebody else's type table calls these first bytes: a MIME type."""
+
+    async def __call__(self, head: bytes) -> str: ...

@@ -1,0 +1,29 @@
+"""What ingest reads from its environment: MEDIA_INGEST_<FIELD>, secrets from the file in …_FILE."""
+
+from dataclasses import dataclass
+
+from services.common.settings import var
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One field, one variable."""
+
+    listen: str = var(str, "host:port of the RPC server", default="127.0.0.1:7101")
+    metrics_listen: str = var(str, "host:port of /metrics, /healthz and /readyz", default="127.0.0.1:7201")
+    drain_s: float = var(float, "seconds a stopping process finishes its work in", default=20.0)
+    log_level: str = var(str, "DEBUG, INFO, WARNING or ERROR", default="INFO")
+    otel_endpoint: str = var(str, "OTLP/HTTP traces go here; empty: off", default="")
+    database_url: str = var(str, "postgresql://… as role mediaapi_ingest", secret=True)
+    nats_url: str = var(str, "nats://…", secret=True)
+    s3_endpoint: str = var(str, "http(s)://host:port of the object store")
+    s3_region: str = var(str, "its region", default="us-east-1")
+    s3_access_key: str = var(str, "may read and write both buckets", secret=True)
+    s3_secret_key: str = var(str, "of s3_access_key", secret=True)
+    quarantine_bucket: str = var(str, "where bytes wait for their verdict", default="media-quarantine")
+    active_bucket: str = var(str, "where clean bytes live", default="media-active")
+    scanner_target: str = var(str, "host:port of the scanner stage")
+    uploads_at_once: int = var(int, "uploads taken in at once, 24 MiB of memory each at most", default=32)
+    scans_at_once: int = var(int, "verdicts asked for at once", default=4)
+    backlog_workspace: int = var(int, "failed scans owed to one workspace before it is refused", default=100)
+    backlog_total: int = var(int, "failed scans owed to all before everyone is refused", default=1000)

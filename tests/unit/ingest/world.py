@@ -1,0 +1,84 @@
+"""Everything ingest does, wired to the world in memory."""
+
+from collections.abc import AsyncIterator, Sequence
+from itertools import count
+
+from services.common.context import CallContext
+from services.ingest.app.cleaning import Cleaning
+from services.ingest.app.frames import End, Frame, Start
+from services.ingest.app.judging import Judging
+from services.ingest.app.reading import Reading
+from services.ingest.app.removing import Removing
+from services.ingest.app.rendering import Rendering
+from services.ingest.app.sweeping import Sweeping
+from services.ingest.app.uploading import Uploading, UploadLimits
+from services.ingest.domain.media import Media
+from services.ingest.ports import Announcement, Ref
+from tests.unit.ingest.fakes import Clock, Scanner, Store, Table
+
+CALLER = CallContext(workspace_id="ws_1", request_id="req_1", plan="pro")
+JPEG_HEAD = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(4096)
+MP4_HEAD = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2" + bytes(4096)
+
+
+class World:
+    """One of each. `opinion` is what libmagic is made to say."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.table = Table(self.clock)
+        self.quarantine = Store(name="quarantine")
+        self.active = Store(self.quarantine, name="active")
+        self.scanner = Scanner(self.quarantine)
+        self.opinion = "image/jpeg"
+        self._numbers = count(1)
+        cleaning = Cleaning(self.table, self.table, self.quarantine, self.active)
+        self.uploading = Uploading(
+            self.table,
+            self.quarantine,
+            self._opinion,
+            now=self.clock,
+            new_id=lambda prefix: f"{prefix}{next(self._numbers):026d}",
+            limits=UploadLimits(at_once=2, backlog_workspace=3, backlog_total=5),
+        )
+        self.judging = Judging(self.table, self.scanner, self.active, cleaning, quarantine_bucket="quarantine")
+        self.rendering = Rendering(self.table)
+        self.reading = Reading(self.table, self.active, Never(), now=self.clock)
+        self.removing = Removing(self.table, cleaning)
+        self.sweeping = Sweeping(self.table, self.table, self.quarantine, self.judging, self.removing, cleaning)
+
+    async def upload(self, *chunks: bytes, end: End | None = None, filename: str = "photo.jpg") -> Media:
+        return await self.uploading.upload(CALLER, frames(Start(filename), *chunks, end or End(None, None)))
+
+    async def sealed(self, data: bytes = JPEG_HEAD) -> Ref:
+        media = await self.upload(data)
+        return Ref(media.workspace_id, media.media_id)
+
+    async def promoted(self) -> Ref:
+        ref = await self.sealed()
+        await self.judging.judge(ref)
+        return ref
+
+    def told(self) -> list[Announcement]:
+        return [announcement for announcement, _ in self.table.announced]
+
+    async def _opinion(self, head: bytes) -> str:
+        return self.opinion
+
+
+class Never:
+    """ports.Wakeups that wake nobody."""
+
+    async def wait(self, key: str, timeout_s: float) -> None:
+        import asyncio
+
+        await asyncio.sleep(min(timeout_s, 0.01))
+
+
+async def frames(*those: Frame) -> AsyncIterator[Frame]:
+    for frame in those:
+        yield frame
+
+
+def in_chunks(data: bytes, size: int = 1 << 20) -> Sequence[bytes]:
+    return [data[at : at + size] for at in range(0, len(data), size)]
