@@ -16,6 +16,7 @@ from services.ingest.ports import Announcement, Receipt, Ref
 
 SCAN_SUBJECTS = ("media.v1.media_sealed",)
 RENDERED_SUBJECTS = ("media.v1.media_rendered",)
+SCAN_CONSUMER = "ingest_scan"
 RENDERED_CONSUMER = "ingest_rendered"
 
 KINDS = {Kind.IMAGE: media_pb2.MEDIA_KIND_IMAGE, Kind.VIDEO: media_pb2.MEDIA_KIND_VIDEO}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from services.common.settings import var
+from services.ingest.app.uploading import UploadLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,3 +28,11 @@ class Settings:
     scans_at_once: int = var(int, "verdicts asked for at once", default=4)
     backlog_workspace: int = var(int, "failed scans owed to one workspace before it is refused", default=100)
     backlog_total: int = var(int, "failed scans owed to all before everyone is refused", default=1000)
+
+    def upload_limits(self) -> UploadLimits:
+        """Those of the door."""
+        return UploadLimits(
+            at_once=self.uploads_at_once,
+            backlog_workspace=self.backlog_workspace,
+            backlog_total=self.backlog_total,
+        )

@@ -103,6 +103,8 @@ class Scanner:
         except MediaError as exc:
             if exc.code is Code.SCANNER_UNAVAILABLE:
                 raise self._distrust("the engine broke off") from exc
+            if exc.code is Code.NOT_FOUND:
+                raise MediaError(Code.OBJECT_CHANGED, why=f"no object {key}") from exc
             raise
         found = domain.finding(reply)
         if found is None:

@@ -88,9 +88,9 @@ class Judging:
                 self._bucket, media.quarantine_key, media.active_key, if_match=media.quarantine_etag
             )
         except MediaError as exc:
-            if exc.code is not Code.OBJECT_CHANGED:
+            if exc.code not in (Code.OBJECT_CHANGED, Code.NOT_FOUND):
                 raise
-            # Either the source is another object now, or an earlier try got as far as the copy: the copy tells.
+            # Either the source is another object now, or none, or an earlier try got as far as the copy: the copy tells.
         copy = await self._active.head(media.active_key)
         if copy is None:
             raise MediaError(Code.OBJECT_CHANGED, why="the sealed object was replaced or removed")

@@ -89,7 +89,7 @@ class Uploading:
         return format_
 
     def _draft(self, caller: CallContext, start: Start, format_: Format) -> Media:
-        media_id, now = self._new_id("med_"), self._now()
+        media_id, now = self._new_id("med"), self._now()
         return Media(
             workspace_id=caller.workspace_id,
             media_id=media_id,
@@ -97,8 +97,8 @@ class Uploading:
             kind=format_.kind,
             content_type=format_.content_type,
             filename=texts.clean_filename(start.filename),
-            quarantine_key=f"{media_id}/{self._new_id('')}",
-            active_key=f"sources/{media_id}/{self._new_id('')}",
+            quarantine_key=f"{media_id}/{self._new_id('obj')}",
+            active_key=f"sources/{media_id}/{self._new_id('obj')}",
             created_at=now,
             expires_at=expiry(now, caller.plan),
             request_id=caller.request_id,

@@ -38,7 +38,7 @@ class World:
             self.quarantine,
             self._opinion,
             now=self.clock,
-            new_id=lambda prefix: f"{prefix}{next(self._numbers):026d}",
+            new_id=lambda prefix: f"{prefix}_{next(self._numbers):026d}",
             limits=UploadLimits(at_once=2, backlog_workspace=3, backlog_total=5),
         )
         self.judging = Judging(self.table, self.scanner, self.active, cleaning, quarantine_bucket="quarantine")

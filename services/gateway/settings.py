@@ -1,0 +1,24 @@
+"""What the gateway is told at start; environment `MEDIA_GATEWAY_<FIELD>`, secrets by `…_FILE`."""
+
+from dataclasses import dataclass
+
+from services.common.settings import var
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Settings of the gateway."""
+
+    http_listen: str = var(str, "host:port of the public HTTP API, behind Envoy", default="127.0.0.1:8000")
+    listen: str = var(str, "host:port of the gRPC server", default="127.0.0.1:7000")
+    metrics_listen: str = var(str, "host:port of /metrics, /healthz and /readyz", default="127.0.0.1:9000")
+    drain_s: float = var(float, "seconds a stop waits for requests, > 0", default=20.0)
+    log_level: str = var(str, "debug, info, warning or error", default="info")
+    otel_endpoint: str = var(str, "OTLP/HTTP endpoint for traces; empty: none", default="")
+    database_url: str = var(str, "postgresql://… of role mediaapi_gateway", secret=True)
+    key_pepper: str = var(str, "the key of the hash API keys are stored under, ≥ 32 characters", secret=True)
+    ingest_target: str = var(str, "host:port of ingest's gRPC")
+    scanner_target: str = var(str, "host:port of scanner's gRPC")
+    transcoder_target: str = var(str, "host:port of transcoder's gRPC")
+    publisher_target: str = var(str, "host:port of publisher's gRPC")
+    public_url: str = var(str, "where clients reach the API, e.g. https://api.example.com")

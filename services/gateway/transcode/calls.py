@@ -1,0 +1,86 @@
+"""One unary public call: an HTTP request's parts -> RPC -> HTTP status and JSON."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import grpc
+from google.protobuf import message_factory
+from google.protobuf.message import Message
+
+from mediaapi.v1 import options_pb2
+from services.common import context
+from services.gateway.transcode import decode, encode
+from services.gateway.transcode.routes import Match, Route
+from services.gateway.transcode.strict_json import JSON
+
+# Past this an answer is late for any client; a wait the caller asked for comes on top.
+DEADLINE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a settled call says over HTTP; `body` is None where there is none (204)."""
+
+    status: int
+    body: dict[str, JSON] | None
+
+
+def read_request(match: Match, query: Sequence[tuple[str, str]], body: JSON) -> Message:
+    """The request message of `match`; `body` counts only where the route has one.
+
+    Raises:
+        MediaError: INVALID_REQUEST, INLINE_MEDIA_INVALID.
+    """
+    route = match.route
+    message = message_factory.GetMessageClass(route.rpc.input_type)()
+    decoder = decode.Decoder()
+    if route.has_body:
+        decoder.fill(message, body, besides=route.variables)
+        decoder.refuse_query(query)
+    else:
+        decoder.fill_query(message, query, besides=route.variables)
+    decoder.finish()
+    for name, value in match.variables.items():
+        setattr(message, name, value)
+    return message
+
+
+def answer(route: Route, response: Message) -> Answer:
+    """How `response` looks over HTTP."""
+    if route.success == 204:
+        return Answer(204, None)
+    return Answer(_status(route, response), encode.to_json(response))
+
+
+def _status(route: Route, response: Message) -> int:
+    field = response.DESCRIPTOR.fields_by_name.get("status")
+    if not route.in_progress or field is None or field.enum_type is None:
+        return route.success
+    state = field.enum_type.values_by_number.get(getattr(response, "status"))  # noqa: B009 - no static type has it
+    unsettled = state is not None and state.GetOptions().Extensions[options_pb2.in_progress]
+    return route.in_progress if unsettled else route.success
+
+
+class Upstreams:
+    """The channels to the stages, by the full name of the service each serves."""
+
+    def __init__(self, channels: Mapping[str, grpc.aio.Channel]) -> None:
+        self._channels = channels
+
+    def channel(self, service: str) -> grpc.aio.Channel:
+        """The channel of one service."""
+        return self._channels[service]
+
+    async def call(self, route: Route, request: Message, caller: context.CallContext, key_id: str) -> Message:
+        """Make the RPC of `route` for `caller`. Raises: MediaError, whatever the stage answered."""
+        method = self.channel(route.service).unary_unary(
+            route.rpc_path,
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=message_factory.GetMessageClass(route.rpc.output_type).FromString,
+        )
+        with context.use(caller):
+            response = await method(
+                request, timeout=DEADLINE_S + (caller.wait_s or 0.0), metadata=(("x-api-key-id", key_id),)
+            )
+        assert isinstance(response, Message)
+        return response

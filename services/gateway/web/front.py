@@ -1,0 +1,87 @@
+"""The ASGI application: every request in, one answer out, whatever happens between."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from starlette.types import Receive, Scope, Send
+
+from services.common.errors import Code, MediaError
+from services.gateway.web import headers
+from services.gateway.web.http import ClientGoneError, Exchange, Response
+from services.gateway.web.problems import problem
+
+log = logging.getLogger(__name__)
+
+Page = Callable[[Exchange], Awaitable[Response]]
+
+
+class Api(Protocol):
+    """What serves the routes of the protos."""
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Answer one request, or raise a MediaError."""
+
+
+class Observe(Protocol):
+    """Told of every request once it is over."""
+
+    def __call__(self, exchange: Exchange, elapsed_s: float) -> None:
+        """Count and log it."""
+
+
+class Front:
+    """Pages of the gateway itself, then the API; errors become problems here and nowhere else."""
+
+    def __init__(
+        self, api: Api, *, pages: Mapping[str, Page], new_request_id: Callable[[], str], observe: Observe
+    ) -> None:
+        self._api = api
+        self._pages = pages
+        self._new_request_id = new_request_id
+        self._observe = observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        if scope["type"] != "http":
+            raise RuntimeError(f"no {scope['type']} here")
+        exchange = Exchange(scope, receive, send, request_id="")
+        exchange.request_id = headers.request_id(exchange.header("x-request-id")) or self._new_request_id()
+        began = time.perf_counter()
+        try:
+            await self._serve(exchange)
+        finally:
+            self._observe(exchange, time.perf_counter() - began)
+
+    async def _serve(self, exchange: Exchange) -> None:
+        try:
+            page = self._page(exchange)
+            if page is None:
+                await self._api.serve(exchange)
+            else:
+                await exchange.respond(await page(exchange))
+        except ClientGoneError:
+            exchange.code = "client_gone"
+        except MediaError as error:
+            await self._fail(exchange, error)
+        except Exception as error:  # noqa: BLE001 - the last resort: the client learns nothing, the log everything
+            log.exception("request failed", extra={"request_id": exchange.request_id, "path": exchange.path})
+            await self._fail(exchange, MediaError(Code.INTERNAL), error)
+
+    def _page(self, exchange: Exchange) -> Page | None:
+        page = self._pages.get(exchange.path)
+        if page is None and exchange.path.startswith("/docs/errors/"):
+            page = self._pages.get("/docs/errors/")
+        if page is None:
+            return None
+        exchange.route = "page"
+        if exchange.method not in ("GET", "HEAD"):
+            raise MediaError(Code.METHOD_NOT_ALLOWED, method=exchange.method, allow="GET, HEAD")
+        return page
+
+    async def _fail(self, exchange: Exchange, error: MediaError, cause: Exception | None = None) -> None:
+        exchange.code = str(error.code)
+        if exchange.status:  # Headers are out: only a broken connection can still say that it failed.
+            raise cause or error
+        await exchange.respond(problem(error, instance=exchange.path, request_id=exchange.request_id))

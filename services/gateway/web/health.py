@@ -1,0 +1,42 @@
+"""`/healthz` and `/readyz`: whether this process lives, and whether every stage has what it needs."""
+
+import asyncio
+from collections.abc import Mapping
+
+import grpc
+
+from mediaapi.v1 import health_service_pb2, health_service_pb2_grpc
+from services.common.errors import MediaError
+from services.gateway.transcode.encode import dumps, to_json
+from services.gateway.transcode.strict_json import JSON
+from services.gateway.web.http import Exchange, Response
+
+TIMEOUT_S = 3.0
+_NO_STORE = (("cache-control", "no-store"),)
+
+
+class Health:
+    """Asks each stage by its own name, the gateway's own gRPC included."""
+
+    def __init__(self, stages: Mapping[str, grpc.aio.Channel]) -> None:
+        self._stages = stages
+
+    async def healthz(self, exchange: Exchange) -> Response:
+        """Up, whatever else is not."""
+        return Response(200, dumps({"status": "ok"}), headers=_NO_STORE)
+
+    async def readyz(self, exchange: Exchange) -> Response:
+        """200 when every stage is ready, else 503; each dependency by stage and name."""
+        answers = await asyncio.gather(*(_ask(channel) for channel in self._stages.values()))
+        stages: dict[str, JSON] = dict(zip(self._stages, answers, strict=True))
+        ready = all(isinstance(answer, dict) and answer["ready"] is True for answer in answers)
+        headers = _NO_STORE if ready else (*_NO_STORE, ("retry-after", "5"))
+        return Response(200 if ready else 503, dumps({"ready": ready, "stages": stages}), headers=headers)
+
+
+async def _ask(channel: grpc.aio.Channel) -> JSON:
+    stub = health_service_pb2_grpc.HealthServiceStub(channel)
+    try:
+        return to_json(await stub.GetReadiness(health_service_pb2.GetReadinessRequest(), timeout=TIMEOUT_S))
+    except (grpc.RpcError, MediaError):
+        return {"ready": False, "checks": [{"name": "rpc", "ok": False, "detail": "does not answer"}]}

@@ -1,0 +1,52 @@
+"""ingest: takes the bytes in, once.   python -m services.ingest"""
+
+import asyncio
+
+from mediaapi.v1.ingest_service_pb2_grpc import add_IngestServiceServicer_to_server
+from services.common import blobs, clock, db, events, ids, log, outbox, rpc, settings
+from services.common.runtime import Runtime
+from services.ingest.adapters.libmagic import Libmagic
+from services.ingest.adapters.postgres.media import CHANGED_CHANNEL, SCHEMA
+from services.ingest.adapters.scanner import ScannerStage
+from services.ingest.assembly import Ingest, World
+from services.ingest.events import RENDERED_CONSUMER, RENDERED_SUBJECTS, SCAN_CONSUMER, SCAN_SUBJECTS, IngestEvents
+from services.ingest.rpc import IngestRpc
+from services.ingest.settings import Settings
+
+
+async def main() -> None:
+    """Wires the stage and serves until told to stop."""
+    conf = settings.load(Settings, "MEDIA_INGEST")
+    log.setup("ingest", conf.log_level)
+    async with Runtime("ingest", listen=conf.listen, metrics_listen=conf.metrics_listen, drain_s=conf.drain_s) as run:
+        store = (conf.s3_endpoint, conf.s3_region, conf.s3_access_key, conf.s3_secret_key)
+        database = await run.enter(db.connect(conf.database_url, schema=SCHEMA))
+        bus = await run.enter(events.connect(conf.nats_url))
+        world = World(
+            database=database,
+            wakeups=await run.enter(database.wakeups(CHANGED_CHANNEL)),
+            quarantine=await run.enter(blobs.connect(*store, conf.quarantine_bucket)),
+            active=await run.enter(blobs.connect(*store, conf.active_bucket)),
+            quarantine_bucket=conf.quarantine_bucket,
+            scanner=ScannerStage(await run.enter(rpc.channel(conf.scanner_target))),
+            opinion=Libmagic(),
+            now=clock.utc_now,
+            new_id=ids.new,
+        )
+        ingest = Ingest.assemble(world, conf.upload_limits())
+        add_IngestServiceServicer_to_server(IngestRpc(ingest.uploading, ingest.reading, ingest.removing), run.server)
+        handlers = IngestEvents(ingest.judging, ingest.rendering)
+        run.check("postgres", database.ping)
+        run.consume(bus, SCAN_CONSUMER, SCAN_SUBJECTS, handlers.sealed, concurrency=conf.scans_at_once)
+        run.consume(bus, RENDERED_CONSUMER, RENDERED_SUBJECTS, handlers.rendered)
+        run.background(outbox.Relay(database, bus, SCHEMA).run(), name="relay")
+        run.every(1.0, ingest.sweeping.scans, name="scans")
+        run.every(1.0, ingest.sweeping.litter, name="litter")
+        run.every(5.0, ingest.sweeping.renditions, name="renditions")
+        run.every(15.0, ingest.sweeping.uploads, name="uploads")
+        run.every(60.0, ingest.sweeping.expiries, name="expiries")
+        await run.serve()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

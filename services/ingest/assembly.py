@@ -1,0 +1,62 @@
+"""The use cases, put together once: for the stage itself and for tests on real stores."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.common.db import Database
+from services.ingest.adapters.postgres.chores import PostgresChores
+from services.ingest.adapters.postgres.media import PostgresMedia
+from services.ingest.app.cleaning import Cleaning
+from services.ingest.app.judging import Judging
+from services.ingest.app.reading import Reading
+from services.ingest.app.removing import Removing
+from services.ingest.app.rendering import Rendering
+from services.ingest.app.sweeping import Sweeping
+from services.ingest.app.uploading import Uploading, UploadLimits
+from services.ingest.ports import Scanner, SecondOpinion, Store, Wakeups
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything outside."""
+
+    database: Database
+    wakeups: Wakeups
+    quarantine: Store
+    active: Store
+    quarantine_bucket: str
+    scanner: Scanner
+    opinion: SecondOpinion
+    now: Callable[[], datetime]
+    new_id: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingest:
+    """The use cases."""
+
+    uploading: Uploading
+    judging: Judging
+    rendering: Rendering
+    reading: Reading
+    removing: Removing
+    sweeping: Sweeping
+
+    @classmethod
+    def assemble(cls, world: World, limits: UploadLimits) -> "Ingest":
+        """Wires them to that world."""
+        table, chores = PostgresMedia(world.database), PostgresChores(world.database)
+        cleaning = Cleaning(table, chores, world.quarantine, world.active)
+        judging = Judging(table, world.scanner, world.active, cleaning, quarantine_bucket=world.quarantine_bucket)
+        removing = Removing(table, cleaning)
+        return cls(
+            uploading=Uploading(
+                table, world.quarantine, world.opinion, now=world.now, new_id=world.new_id, limits=limits
+            ),
+            judging=judging,
+            rendering=Rendering(table),
+            reading=Reading(table, world.active, world.wakeups, now=world.now),
+            removing=removing,
+            sweeping=Sweeping(table, chores, world.quarantine, judging, removing, cleaning),
+        )

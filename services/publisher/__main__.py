@@ -1,0 +1,60 @@
+"""publisher: everything that leaves the house.   python -m services.publisher"""
+
+import asyncio
+import os
+
+from mediaapi.v1.publisher_service_pb2_grpc import add_PublisherServiceServicer_to_server
+from services.common import clock, db, events, ids, log, outbox, rpc, settings
+from services.common.runtime import Runtime
+from services.platforms import registry
+from services.publisher.adapters import files, http, sealing, stages, vault
+from services.publisher.adapters.postgres import accounts, deliveries, pins, posts
+from services.publisher.app.assembly import Application, World
+from services.publisher.events import MEDIA_SUBJECTS, QUEUE_SUBJECTS, PublisherEvents
+from services.publisher.rpc import PublisherRpc
+from services.publisher.settings import Settings
+
+
+async def main() -> None:
+    """Wires the stage and serves until told to stop."""
+    conf = settings.load(Settings, "MEDIA_PUBLISHER")
+    log.setup("publisher", conf.log_level)
+    kek = sealing.parse_kek(conf.kek)
+    trusted = [conf.sandbox_url, *filter(None, conf.trusted_origins.split(","))]
+    async with Runtime(
+        "publisher", listen=conf.listen, metrics_listen=conf.metrics_listen, drain_s=conf.drain_s
+    ) as run:
+        database = await run.enter(db.connect(conf.database_url, schema=posts.SCHEMA))
+        bus = await run.enter(events.connect(conf.nats_url))
+        cdn = await run.enter(http.connect(trusted=[conf.cdn_url], max_answer_bytes=files.MAX_FILE_BYTES))
+        world = World(
+            posts=posts.PostgresPosts(database, await run.enter(database.wakeups(posts.SETTLED_CHANNEL))),
+            accounts=accounts.PostgresAccounts(database),
+            deliveries=deliveries.PostgresDeliveries(database),
+            pins=pins.PostgresPins(database),
+            vault=vault.Vault(kek, accounts.PostgresKeys(database)),
+            media=stages.IngestMedia(await run.enter(rpc.channel(conf.ingest_target))),
+            variants=stages.TranscoderVariants(await run.enter(rpc.channel(conf.transcoder_target))),
+            files=files.CdnFiles(cdn, conf.cdn_url),
+            publishers=registry.publishers(),
+            aliases=registry.aliases(),
+            http=await run.enter(http.connect(trusted=trusted)),
+            sandbox_url=conf.sandbox_url,
+            now=clock.utc_now,
+            new_id=ids.new,
+            random_bytes=os.urandom,
+        )
+        app = Application(world)
+        add_PublisherServiceServicer_to_server(PublisherRpc(app), run.server)
+        handlers = PublisherEvents(app.dispatcher, world.deliveries)
+        run.check("postgres", database.ping)
+        run.consume(bus, "publisher_queue", QUEUE_SUBJECTS, handlers.queued)
+        run.consume(bus, "publisher_media", MEDIA_SUBJECTS, handlers.media_changed)
+        run.background(app.dispatcher.run(), name="dispatcher")
+        run.background(outbox.Relay(database, bus, posts.SCHEMA).run(), name="relay")
+        run.every(5.0, app.release_pins, name="pins")
+        await run.serve()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

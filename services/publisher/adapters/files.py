@@ -1,0 +1,38 @@
+"""Rendition bytes, read from the CDN they are served from: the publisher has no key to the object store."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+
+from services.publisher.adapters.http import Origin, origin_of
+
+PIECE_BYTES = 256 * 1024
+MAX_FILE_BYTES = 500_000_000  # the largest video accepted as an upload, and no rendition is larger
+
+
+class FileBrokenError(Exception):
+    """The CDN did not answer with the file the transcoder told of."""
+
+
+class CdnFiles:
+    """ports.Files over HTTP."""
+
+    def __init__(self, client: httpx.AsyncClient, cdn_url: str) -> None:
+        self._client = client
+        self._origin: Origin = origin_of(cdn_url)
+
+    async def read(self, url: str, size_bytes: int) -> AsyncIterator[bytes]:
+        """The file in pieces. Raises FileBrokenError, or httpx's errors."""
+        if origin_of(url) != self._origin:
+            raise FileBrokenError("the rendition is not on the CDN")
+        got = 0
+        async with self._client.stream("GET", url) as answer:
+            if answer.status_code != httpx.codes.OK:
+                raise FileBrokenError(f"the CDN answered {answer.status_code}")
+            async for piece in answer.aiter_bytes(PIECE_BYTES):
+                got += len(piece)
+                if got > size_bytes:
+                    break
+                yield piece
+        if got != size_bytes:
+            raise FileBrokenError(f"the CDN served {got} B or more of {size_bytes} B")

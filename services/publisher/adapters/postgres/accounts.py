@@ -1,0 +1,138 @@
+"""Accounts, and the workspaces' data keys."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import text
+
+from services.common.db import Database
+from services.publisher.adapters.postgres import rows
+from services.publisher.adapters.postgres.posts import position
+from services.publisher.adapters.sealing import Sealed
+from services.publisher.domain.account import Account, AccountFilter
+from services.publisher.ports import Caller, Position, SealedBytes
+
+_MINE = "workspace_id = :workspace_id AND live = :live"
+_PUT = text(
+    "INSERT INTO publisher.accounts (workspace_id, id, platform, live, display_name, external_id, status, service_url,"
+    " key_version, sealed, created_at) VALUES (:workspace_id, :id, :platform, :live, :display_name, :external_id,"
+    " :status, :service_url, :key_version, :sealed, :created_at)"
+    " ON CONFLICT (workspace_id, id) DO UPDATE SET display_name = excluded.display_name,"
+    " external_id = excluded.external_id, status = excluded.status, service_url = excluded.service_url,"
+    " key_version = excluded.key_version, sealed = excluded.sealed"
+    " WHERE accounts.live = excluded.live AND accounts.platform = excluded.platform"
+)
+_GET = text(f"SELECT {rows.ACCOUNT_COLUMNS} FROM publisher.accounts WHERE {_MINE} AND id = :id")  # noqa: S608
+_PAGE = text(
+    f"SELECT {rows.ACCOUNT_COLUMNS} FROM publisher.accounts WHERE {_MINE}"  # noqa: S608  names of ours
+    " AND (CAST(:platform AS text) IS NULL OR platform = :platform)"
+    " AND (CAST(:after_time AS timestamptz) IS NULL OR (created_at, id) < (:after_time, :after_id))"
+    " ORDER BY created_at DESC, id DESC LIMIT :limit"
+)
+_DELETE = text(f"DELETE FROM publisher.accounts WHERE {_MINE} AND id = :id")  # noqa: S608
+_SEALED = text(f"SELECT key_version, sealed FROM publisher.accounts WHERE {_MINE} AND id = :id")  # noqa: S608
+_RESEAL = text(
+    f"UPDATE publisher.accounts SET key_version = :key_version, sealed = :sealed WHERE {_MINE} AND id = :id"  # noqa: S608
+)
+_INVALIDATE = text(
+    f"UPDATE publisher.accounts SET status = 'invalid' WHERE {_MINE} AND id = :id AND sealed = :sealed"  # noqa: S608
+)
+_NEWEST_KEY = text(
+    "SELECT version, kek_id, wrapped FROM publisher.workspace_keys WHERE workspace_id = :workspace_id"
+    " AND (CAST(:version AS integer) IS NULL OR version = :version) ORDER BY version DESC LIMIT 1"
+)
+_FIRST_KEY = text(
+    "INSERT INTO publisher.workspace_keys (workspace_id, version, kek_id, wrapped)"
+    " VALUES (:workspace_id, :version, :kek_id, :wrapped) ON CONFLICT DO NOTHING"
+)
+
+
+class PostgresAccounts:
+    """ports.Accounts over PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, caller: Caller, account: Account, sealed: SealedBytes) -> bool:
+        """Keeps an account; one of the same id is replaced. False: that one is of another platform or mode."""
+        bind = {
+            **_key(caller, account.account_id),
+            **_sealed(sealed),
+            "platform": account.platform,
+            "display_name": account.display_name,
+            "external_id": account.external_id,
+            "status": account.status.value,
+            "service_url": account.service_url,
+            "created_at": account.created_at,
+        }
+        async with self._database.tx(caller.workspace_id) as conn:
+            return (await conn.execute(_PUT, bind)).rowcount == 1
+
+    async def get(self, caller: Caller, account_id: str) -> Account | None:
+        """One account of the caller's, in the caller's mode."""
+        async with self._database.tx(caller.workspace_id) as conn:
+            row = (await conn.execute(_GET, _key(caller, account_id))).mappings().one_or_none()
+        return None if row is None else rows.account(row)
+
+    async def page(
+        self, caller: Caller, *, limit: int, after: Position | None, only: AccountFilter
+    ) -> Sequence[Account]:
+        """Up to `limit` accounts, newest first."""
+        bind = {
+            "workspace_id": caller.workspace_id,
+            "live": caller.live,
+            **position(after),
+            "platform": only.platform,
+            "limit": limit,
+        }
+        async with self._database.tx(caller.workspace_id) as conn:
+            return [rows.account(row) for row in (await conn.execute(_PAGE, bind)).mappings()]
+
+    async def delete(self, caller: Caller, account_id: str) -> bool:
+        """Forgets the account and its credentials. False: there is none."""
+        async with self._database.tx(caller.workspace_id) as conn:
+            return (await conn.execute(_DELETE, _key(caller, account_id))).rowcount == 1
+
+    async def sealed(self, caller: Caller, account_id: str) -> Sealed | None:
+        """An account's credentials, sealed."""
+        async with self._database.tx(caller.workspace_id) as conn:
+            row = (await conn.execute(_SEALED, _key(caller, account_id))).mappings().one_or_none()
+        return None if row is None else Sealed(row["key_version"], bytes(row["sealed"]))
+
+    async def replace_credentials(self, caller: Caller, account_id: str, sealed: SealedBytes) -> None:
+        """After the platform gave new ones."""
+        async with self._database.tx(caller.workspace_id) as conn:
+            await conn.execute(_RESEAL, {**_key(caller, account_id), **_sealed(sealed)})
+
+    async def invalidate(self, caller: Caller, account_id: str, blob: bytes) -> bool:
+        """Marks the account invalid while its credentials are still `blob`. False: they are not."""
+        async with self._database.tx(caller.workspace_id) as conn:
+            done = await conn.execute(_INVALIDATE, {**_key(caller, account_id), "sealed": blob})
+        return done.rowcount == 1
+
+
+class PostgresKeys:
+    """The wrapped data keys of workspaces."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, workspace_id: str, version: int | None) -> tuple[int, str, bytes] | None:
+        """Version, KEK id and wrapped key: of this version, or the newest."""
+        bind = {"workspace_id": workspace_id, "version": version}
+        async with self._database.tx(workspace_id) as conn:
+            row = (await conn.execute(_NEWEST_KEY, bind)).mappings().one_or_none()
+        return None if row is None else (row["version"], row["kek_id"], bytes(row["wrapped"]))
+
+    async def add(self, workspace_id: str, version: int, kek_id: str, wrapped: bytes) -> None:
+        """Keeps a key; one of that version that is there already stays."""
+        bind = {"workspace_id": workspace_id, "version": version, "kek_id": kek_id, "wrapped": wrapped}
+        async with self._database.tx(workspace_id) as conn:
+            await conn.execute(_FIRST_KEY, bind)
+
+
+def _key(caller: Caller, account_id: str) -> dict[str, object]:
+    return {"workspace_id": caller.workspace_id, "live": caller.live, "id": account_id}
+
+
+def _sealed(sealed: SealedBytes) -> dict[str, object]:
+    return {"key_version": sealed.key_version, "sealed": sealed.blob}

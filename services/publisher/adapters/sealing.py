@@ -1,0 +1,98 @@
+"""Envelope encryption of account credentials: AES-256-GCM twice.
+
+A data key (DEK) per workspace seals credentials; the key-encryption key (KEK), which lives outside the database, wraps
+the DEK. What a ciphertext belongs to is authenticated with it, so a row copied over another one does not open.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY_BYTES = 32
+NONCE_BYTES = 12  # 96 bits, random; NIST SP 800-38D §8.2.2
+
+
+class SealError(Exception):
+    """A ciphertext is damaged, was sealed with another key, or belongs to another row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """Credentials at rest. key_version names the workspace's DEK."""
+
+    key_version: int
+    blob: bytes
+
+
+def parse_kek(text: str) -> bytes:
+    """The 32 bytes of a key given in hex or base64 (either alphabet). ValueError otherwise, which never quotes it."""
+    compact = text.strip()
+    try:
+        key = bytes.fromhex(compact) if len(compact) == 2 * KEY_BYTES else _from_base64(compact)
+    except (ValueError, binascii.Error):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ValueError("the key-encryption key must be 32 bytes in hex or base64")
+    return key
+
+
+def kek_id(kek: bytes) -> str:
+    """A name for a KEK that says nothing about it."""
+    return hashlib.sha256(b"kek-id|" + kek).hexdigest()[:16]
+
+
+def new_dek() -> bytes:
+    """A fresh data key."""
+    return os.urandom(KEY_BYTES)
+
+
+def wrap(kek: bytes, dek: bytes, workspace_id: str, version: int) -> bytes:
+    """The DEK sealed by the KEK for one workspace and version."""
+    return _seal(kek, dek, f"{workspace_id}|dek|{version}")
+
+
+def unwrap(kek: bytes, wrapped: bytes, workspace_id: str, version: int) -> bytes:
+    """The DEK again. Raises SealError."""
+    return _open(kek, wrapped, f"{workspace_id}|dek|{version}")
+
+
+def seal_credentials(
+    dek: bytes, key_version: int, workspace_id: str, account_id: str, credentials: Mapping[str, str]
+) -> Sealed:
+    """Credentials sealed for one account."""
+    plain = json.dumps(dict(credentials), separators=(",", ":")).encode()
+    return Sealed(key_version, _seal(dek, plain, _aad(workspace_id, account_id, key_version)))
+
+
+def open_credentials(dek: bytes, sealed: Sealed, workspace_id: str, account_id: str) -> dict[str, str]:
+    """The credentials of one account. Raises SealError."""
+    plain = _open(dek, sealed.blob, _aad(workspace_id, account_id, sealed.key_version))
+    return {str(name): str(value) for name, value in json.loads(plain).items()}
+
+
+def _aad(workspace_id: str, account_id: str, key_version: int) -> str:
+    return f"{workspace_id}|{account_id}|credentials|{key_version}"
+
+
+def _seal(key: bytes, plain: bytes, aad: str) -> bytes:
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, plain, aad.encode())
+
+
+def _open(key: bytes, blob: bytes, aad: str) -> bytes:
+    try:
+        return AESGCM(key).decrypt(blob[:NONCE_BYTES], blob[NONCE_BYTES:], aad.encode())
+    except (InvalidTag, ValueError) as exc:
+        raise SealError("the seal does not open") from exc
+
+
+def _from_base64(text: str) -> bytes:
+    padded = text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4)
+    return base64.b64decode(padded.replace("-", "+").replace("_", "/"), validate=True)

@@ -1,0 +1,83 @@
+"""The use cases, put together from the ports they need."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import httpx
+
+from services.platforms.ports import Publisher
+from services.publisher.app.checking import Checker
+from services.publisher.app.choosing import Chooser
+from services.publisher.app.connecting import Connect
+from services.publisher.app.delivering import Engine, FaultPoint, no_fault
+from services.publisher.app.dispatching import Dispatcher
+from services.publisher.app.pinning import ReleasePins
+from services.publisher.app.posting import CreatePost, ReadPosts
+from services.publisher.app.resolving import Resolver
+from services.publisher.app.sessions import Sessions
+from services.publisher.domain.delivery import Policy
+from services.publisher.ports import Accounts, Deliveries, Files, MediaSource, Pins, Posts, Variants, Vault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything outside the application."""
+
+    posts: Posts
+    accounts: Accounts
+    deliveries: Deliveries
+    pins: Pins
+    vault: Vault
+    media: MediaSource
+    variants: Variants
+    files: Files
+    publishers: Mapping[str, Publisher]
+    aliases: Mapping[str, str]
+    http: httpx.AsyncClient
+    sandbox_url: str
+    now: Callable[[], datetime]
+    new_id: Callable[[str], str]
+    random_bytes: Callable[[int], bytes]
+    policy: Policy = field(default_factory=Policy)
+    fault_point: FaultPoint = no_fault
+
+
+class Application:
+    """The stage's use cases over one world."""
+
+    def __init__(self, world: World) -> None:
+        sessions = Sessions(world.accounts, world.vault, world.sandbox_url)
+        self.resolver = Resolver(world.accounts, frozenset(world.publishers), world.aliases)
+        self.create_post = CreatePost(
+            posts=world.posts,
+            media=world.media,
+            resolver=self.resolver,
+            checker=Checker(world.publishers),
+            now=world.now,
+            new_id=world.new_id,
+        )
+        self.read_posts = ReadPosts(world.posts, world.now)
+        self.connect = Connect(
+            accounts=world.accounts,
+            sessions=sessions,
+            vault=world.vault,
+            publishers=world.publishers,
+            http=world.http,
+            now=world.now,
+            new_id=world.new_id,
+        )
+        self.engine = Engine(
+            deliveries=world.deliveries,
+            sessions=sessions,
+            chooser=Chooser(world.media, world.variants),
+            files=world.files,
+            publishers=world.publishers,
+            http=world.http,
+            now=world.now,
+            random_bytes=world.random_bytes,
+            policy=world.policy,
+            fault_point=world.fault_point,
+        )
+        self.dispatcher = Dispatcher(world.deliveries, self.engine, lease_s=world.policy.lease_s)
+        self.release_pins = ReleasePins(world.pins, world.media)

@@ -1,0 +1,122 @@
+"""Keeps targets moving: claims what is due, and works on a bounded number of them at once.
+
+Events and timers only say "look now". What is due is a question to the database, asked at least every second, so no
+lost message and no crash leaves a target behind.
+"""
+
+import asyncio
+import logging
+
+from services.publisher.app.delivering import Engine
+from services.publisher.ports import Claim, Deliveries, LeaseLostError
+
+log = logging.getLogger("publisher.dispatching")
+
+SLOTS = 16  # targets worked on at once: nearly all their time is waiting for platforms
+POLL_S = 1.0
+
+
+class Dispatcher:
+    """The one loop that starts deliveries."""
+
+    def __init__(
+        self, deliveries: Deliveries, engine: Engine, *, lease_s: float, slots: int = SLOTS, poll_s: float = POLL_S
+    ) -> None:
+        self._deliveries = deliveries
+        self._engine = engine
+        self._lease_s = lease_s
+        self._slots = slots
+        self._poll_s = poll_s
+        self._due = asyncio.Event()
+        self._running: set[asyncio.Task[None]] = set()
+
+    def wake(self) -> None:
+        """Something may be due."""
+        self._due.set()
+
+    async def run(self) -> None:
+        """Runs until cancelled; then hands back what it works on, after mutations under way have their result."""
+        try:
+            while True:
+                self._due.clear()
+                await self._start_due()
+                await _wait(self._due, self._poll_s)
+        finally:
+            for task in self._running:
+                task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _start_due(self) -> None:
+        free = self._slots - len(self._running)
+        if free <= 0:
+            return
+        try:
+            claims = await self._deliveries.claim(free, self._lease_s)
+        except Exception:  # the database is away: asked again at the next poll
+            log.exception("nothing could be claimed")
+            return
+        for claim in claims:
+            task = asyncio.create_task(self._work(claim))
+            self._running.add(task)
+            task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self.wake()
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            log.error("a delivery broke off; its lease will end", exc_info=fault)
+
+    async def _work(self, claim: Claim) -> None:
+        delivering = asyncio.create_task(self._engine.deliver(claim))
+        keeping = asyncio.create_task(self._keep(claim))
+        try:
+            await asyncio.wait({delivering, keeping}, return_when=asyncio.FIRST_COMPLETED)
+            if delivering.done():
+                self._wake_in(delivering.result())
+        except LeaseLostError:
+            log.warning("lease lost", extra={"post_id": claim.post_id, "target": claim.index})
+        except asyncio.CancelledError:
+            await _cancel(delivering)
+            await self._engine.finish_sending(claim)
+            await self._hand_back(claim)
+            raise
+        finally:
+            await _cancel(delivering)
+            await _cancel(keeping)
+
+    async def _keep(self, claim: Claim) -> None:
+        """Extends the lease until it is lost."""
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._lease_s
+        while loop.time() < ends:
+            await asyncio.sleep(self._lease_s / 3)
+            try:
+                await self._deliveries.extend(claim, self._lease_s)
+                ends = loop.time() + self._lease_s
+            except LeaseLostError:
+                return
+            except Exception:  # the database is away: as long as the lease lasts, so does the right to work
+                log.exception("the lease was not extended")
+
+    async def _hand_back(self, claim: Claim) -> None:
+        try:
+            await self._deliveries.hand_back(claim)
+        except LeaseLostError:
+            return  # it was settled, or put back already
+
+    def _wake_in(self, delay_s: float | None) -> None:
+        if delay_s is not None and delay_s < self._poll_s:
+            asyncio.get_running_loop().call_later(delay_s, self.wake)
+
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        return
+
+
+async def _cancel(task: asyncio.Task[object] | asyncio.Task[None] | asyncio.Task[float | None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,102 @@
+"""What a caller asks for, and everything about it that is wrong by itself. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from services.common.errors import Violation
+from services.publisher.domain.post import JSON, MAX_INLINE_BYTES, MAX_SCHEDULE_DAYS, MAX_TARGETS
+
+MAX_MEDIA = 20  # per target: the longest carousel any platform takes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaInput:
+    """An item by id, or an image by its bytes. kind is empty when the caller did not say."""
+
+    media_id: str | None = None
+    data: bytes | None = None
+    kind: str = ""
+    alt_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetInput:
+    """Where to, and what differs there. An empty platform or account_id was not given; media, when empty, neither."""
+
+    platform: str = ""
+    account_id: str = ""
+    text: str | None = None
+    media: Sequence[MediaInput] = ()
+    options: Mapping[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostInput:
+    """A post as asked for."""
+
+    text: str = ""
+    targets: Sequence[TargetInput] = ()
+    media: Sequence[MediaInput] = ()
+    scheduled_at: datetime | None = None
+
+    def all_media(self) -> Iterator[tuple[str, MediaInput]]:
+        """Every media input with its field path."""
+        for n, item in enumerate(self.media):
+            yield f"media[{n}]", item
+        for t, target in enumerate(self.targets):
+            for n, item in enumerate(target.media):
+                yield f"targets[{t}].media[{n}]", item
+
+
+def problems(post: PostInput, now: datetime) -> list[Violation]:
+    """Everything that is wrong with the request whatever the accounts and media turn out to be."""
+    return [*_target_problems(post), *_media_problems(post), *_schedule_problems(post, now)]
+
+
+def inline_problems(post: PostInput) -> list[Violation]:
+    """What is wrong with bytes given in the request itself."""
+    found = []
+    for path, item in post.all_media():
+        if item.data is None:
+            continue
+        if not item.data:
+            found.append(Violation(f"{path}.data", "is empty"))
+        if len(item.data) > MAX_INLINE_BYTES:
+            found.append(
+                Violation(
+                    f"{path}.data",
+                    f"is {len(item.data)} B; the limit is {MAX_INLINE_BYTES} B: upload it, and give its mediaId",
+                )
+            )
+        if item.kind not in ("", "image"):
+            found.append(Violation(f"{path}.kind", f"is {item.kind}; only images can be given as data"))
+    return found
+
+
+def _target_problems(post: PostInput) -> Iterator[Violation]:
+    if not 1 <= len(post.targets) <= MAX_TARGETS:
+        yield Violation("targets", f"has {len(post.targets)} entries; 1 to {MAX_TARGETS} are allowed")
+    for n, target in enumerate(post.targets):
+        if not target.platform and not target.account_id:
+            yield Violation(f"targets[{n}]", "needs a platform, an accountId, or both")
+        if (first := post.targets.index(target)) < n:
+            yield Violation(f"targets[{n}]", f"says the same as targets[{first}]")
+
+
+def _media_problems(post: PostInput) -> Iterator[Violation]:
+    for path, item in post.all_media():
+        if (item.media_id is None) == (item.data is None):
+            yield Violation(path, "needs either a mediaId or data")
+        if item.media_id == "":
+            yield Violation(f"{path}.mediaId", "is empty")
+    lists = [("media", post.media), *((f"targets[{n}].media", it.media) for n, it in enumerate(post.targets))]
+    for path, items in lists:
+        if len(items) > MAX_MEDIA:
+            yield Violation(path, f"has {len(items)} entries; the limit is {MAX_MEDIA}")
+
+
+def _schedule_problems(post: PostInput, now: datetime) -> Iterator[Violation]:
+    latest = now + timedelta(days=MAX_SCHEDULE_DAYS)
+    if post.scheduled_at is not None and post.scheduled_at > latest:
+        yield Violation("scheduledAt", f"is more than {MAX_SCHEDULE_DAYS} days ahead")

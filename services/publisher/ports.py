@@ -1,0 +1,308 @@
+"""What the publisher needs from the world, in its own words.
+
+Where a method says so it raises MediaError; anything else a port raises is an infrastructure fault, to be tried again.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from services.publisher.domain.account import Account, AccountFilter
+from services.publisher.domain.delivery import Again, Counters, Stop
+from services.publisher.domain.post import JSON, MediaRef, Post, PostStatus, Target, TargetError
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: every lookup and every row is of this workspace, and of this mode."""
+
+    workspace_id: str
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page of a newest-first list ended."""
+
+    created_at: datetime
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFacts:
+    """What the publisher wants to know of a media item. status and kind are the names of the public API."""
+
+    media_id: str
+    kind: str
+    status: str
+    content_type: str = ""
+    size_bytes: int = 0
+    alt_text: str | None = None
+    width: int | None = None
+    height: int | None = None
+    duration_s: float | None = None
+    error: TargetError | None = None
+    misfits: Mapping[str, str] = field(default_factory=dict)  # platform id -> why it cannot take this item
+    presets: Mapping[str, str] = field(default_factory=dict)  # platform id -> the preset it would use
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a month has used: targets published, and targets still under way."""
+
+    used: int
+    open_targets: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPost:
+    """A post to be kept, with the facts about its media."""
+
+    post: Post
+    media: Sequence[MediaFacts]
+    idempotency_key: str | None
+    request_id: str
+
+
+class Posts(Protocol):
+    """Posts as the caller sees them."""
+
+    async def by_key(self, caller: Caller, idempotency_key: str) -> Post | None:
+        """The post this key made in the last 24 h."""
+
+    async def add(self, caller: Caller, new: NewPost) -> bool:
+        """Keeps the post and announces its targets, in one transaction. False: the key was used meanwhile."""
+
+    async def get(self, caller: Caller, post_id: str) -> Post | None: ...
+
+    async def page(
+        self, caller: Caller, *, limit: int, after: Position | None, status: PostStatus | None
+    ) -> Sequence[Post]:
+        """Up to `limit` posts, newest first."""
+
+    async def wait(self, post_id: str, timeout_s: float) -> None:
+        """Returns when something about the post may have changed, or after timeout_s."""
+
+    async def spent(self, caller: Caller, period: str) -> Spent: ...
+
+
+class Accounts(Protocol):
+    """Connected accounts, without their credentials."""
+
+    async def put(self, caller: Caller, account: Account, sealed: "SealedBytes") -> bool:
+        """Keeps an account; one of the same id is replaced. False: that one is of another platform or mode."""
+
+    async def get(self, caller: Caller, account_id: str) -> Account | None: ...
+
+    async def page(
+        self, caller: Caller, *, limit: int, after: Position | None, only: AccountFilter
+    ) -> Sequence[Account]:
+        """Up to `limit` accounts, newest first."""
+
+    async def delete(self, caller: Caller, account_id: str) -> bool:
+        """Forgets the account and its credentials. False: there is none."""
+
+    async def sealed(self, caller: Caller, account_id: str) -> "SealedBytes | None": ...
+
+    async def replace_credentials(self, caller: Caller, account_id: str, sealed: "SealedBytes") -> None:
+        """After the platform gave new ones."""
+
+    async def invalidate(self, caller: Caller, account_id: str, blob: bytes) -> bool:
+        """Marks the account invalid, unless its credentials are no longer `blob`. False: they are not."""
+
+
+class SealedBytes(Protocol):
+    """Sealed credentials, opaque outside the vault."""
+
+    @property
+    def key_version(self) -> int: ...
+
+    @property
+    def blob(self) -> bytes: ...
+
+
+class Vault(Protocol):
+    """Seals credentials, each for one account of one workspace."""
+
+    async def seal(self, workspace_id: str, account_id: str, credentials: Mapping[str, str]) -> SealedBytes: ...
+
+    async def open(self, workspace_id: str, account_id: str, sealed: SealedBytes) -> Mapping[str, str]:
+        """Raises an infrastructure fault when the seal is broken."""
+
+
+class MediaSource(Protocol):
+    """The ingest stage. Raises MediaError as it does."""
+
+    async def get(self, media_id: str) -> MediaFacts: ...
+
+    async def upload_image(self, data: bytes, alt_text: str | None) -> MediaFacts: ...
+
+    async def pin(self, media_id: str, holder: str, until: datetime) -> MediaFacts: ...
+
+    async def unpin(self, media_id: str, holder: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendition:
+    """A variant as the transcoder made it. size_bytes, pixels, seconds."""
+
+    preset: str
+    url: str
+    content_type: str
+    size_bytes: int
+    width: int
+    height: int
+    duration_s: float | None = None
+    alt_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The variant to publish, with a video's cover where the platform has one."""
+
+    rendition: Rendition
+    cover: Rendition | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Not made yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It cannot be made; code says why."""
+
+    error: TargetError
+
+
+class Variants(Protocol):
+    """The transcoder stage. Raises MediaError as it does."""
+
+    async def ensure(self, media_id: str, platform: str) -> Ready | Pending | Refused: ...
+
+
+class Files(Protocol):
+    """Rendition bytes, from where they are served."""
+
+    def read(self, url: str, size_bytes: int) -> AsyncIterator[bytes]:
+        """The file in pieces. Raises an infrastructure fault when it is not size_bytes long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The right to work on one target until the lease ends. epoch tells this claim from every other."""
+
+    workspace_id: str
+    post_id: str
+    index: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The renditions a target publishes: decided once, so that what was prepared stays true after a crash."""
+
+    assets: tuple[Rendition, ...]
+    cover: Rendition | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One intent to publish. outcome is None while nobody knows how it ended."""
+
+    number: int
+    handle: str
+    prepared: Mapping[str, JSON]
+    since: datetime
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """All that is known of a claimed target. media_alt holds the items' own alt texts at the time of the post."""
+
+    claim: Claim
+    live: bool
+    request_id: str
+    post: Post
+    target: Target
+    counters: Counters
+    chosen: Chosen | None
+    progress: Mapping[str, Mapping[str, JSON]]
+    last_attempt: Attempt | None
+    media_alt: Mapping[str, str | None]
+
+    @property
+    def media(self) -> tuple[MediaRef, ...]:
+        """What this target publishes."""
+        return self.post.media_for(self.target)
+
+    @property
+    def open_attempt(self) -> Attempt | None:
+        """The intent that may have reached the platform."""
+        last = self.last_attempt
+        return last if last is not None and last.outcome is None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Where the platform put it."""
+
+    platform_post_id: str
+    url: str | None
+
+
+class LeaseLostError(Exception):
+    """Another worker has this target now; what this one wanted to write was not written."""
+
+
+class Deliveries(Protocol):
+    """Targets as the engine sees them. Every write raises LeaseLostError unless the claim still holds."""
+
+    async def claim(self, limit: int, lease_s: float) -> Sequence[Claim]:
+        """Up to `limit` targets that are due and that nobody works on, longest due first."""
+
+    async def extend(self, claim: Claim, lease_s: float) -> None: ...
+
+    async def load(self, claim: Claim) -> Work: ...
+
+    async def choose(self, claim: Claim, chosen: Chosen, counters: Counters) -> None: ...
+
+    async def save_progress(self, claim: Claim, step: str, state: Mapping[str, JSON]) -> None: ...
+
+    async def intend(self, claim: Claim, handle: str, prepared: Mapping[str, JSON], counters: Counters) -> Attempt:
+        """Commits the next intent. An open one before it is closed as absent."""
+
+    async def published(self, claim: Claim, number: int, published: Published) -> None:
+        """Result, usage and state in one transaction. Does not need the lease: the platform's word is enough."""
+
+    async def again(self, claim: Claim, again: Again, error: TargetError | None) -> None:
+        """Puts the target back. With an error, an open intent is closed as not sent; else it stays open."""
+
+    async def hand_back(self, claim: Claim) -> None:
+        """Makes the target due at once, as it is: its worker stops."""
+
+    async def stop(self, claim: Claim, stop: Stop) -> None:
+        """Settles the target without success."""
+
+    async def media_settled(self, workspace_id: str, media_id: str) -> None:
+        """Makes the targets that wait for this item due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A media item held by a post that no longer needs it."""
+
+    workspace_id: str
+    post_id: str
+    media_id: str
+
+
+class Pins(Protocol):
+    """What is held in ingest and may be let go."""
+
+    async def ended(self, limit: int) -> Sequence[Pin]: ...
+
+    async def released(self, pin: Pin) -> None: ...

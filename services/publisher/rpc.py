@@ -1,0 +1,224 @@
+"""PublisherService: proto in, use case, proto out."""
+
+import base64
+import binascii
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+import grpc
+from google.protobuf import struct_pb2
+from google.protobuf.json_format import MessageToDict
+
+from mediaapi.v1 import account_pb2, post_pb2
+from mediaapi.v1 import media_pb2 as media
+from mediaapi.v1 import publisher_service_pb2 as pb
+from mediaapi.v1.publisher_service_pb2_grpc import PublisherServiceServicer
+from services.common import context
+from services.common.errors import Code, MediaError, Violation
+from services.publisher.app.assembly import Application
+from services.publisher.app.connecting import AccountInput
+from services.publisher.domain import plans
+from services.publisher.domain.account import Account
+from services.publisher.domain.post import JSON, Post, PostStatus, Target, TargetStatus
+from services.publisher.domain.request import MediaInput, PostInput, TargetInput
+from services.publisher.ports import Caller, Position
+
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 100
+MAX_WAIT_S = 30.0
+PROVISIONED_ID = re.compile(r"acc_[A-Za-z0-9_-]{1,60}")
+
+Rpc: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+class PublisherRpc(PublisherServiceServicer):
+    """The stage's RPCs."""
+
+    def __init__(self, app: Application) -> None:
+        self._create_post = app.create_post
+        self._posts = app.read_posts
+        self._connect = app.connect
+        self._resolver = app.resolver
+
+    async def CreatePost(self, request: pb.CreatePostRequest, rpc: Rpc) -> post_pb2.Post:  # noqa: N802
+        """Accepts a post; with a wait, answers when it is settled or the wait is over."""
+        ctx = context.current()
+        caller = _caller()
+        post = await self._create_post(
+            caller, _post_input(request), plan=ctx.plan, idempotency_key=ctx.idempotency_key, request_id=ctx.request_id
+        )
+        return _post(await self._posts.settled(caller, post, min(ctx.wait_s or 0.0, MAX_WAIT_S)))
+
+    async def GetPost(self, request: pb.GetPostRequest, rpc: Rpc) -> post_pb2.Post:  # noqa: N802
+        """One post of the caller's mode."""
+        return _post(await self._posts.get(_caller(), request.id))
+
+    async def ListPosts(self, request: pb.ListPostsRequest, rpc: Rpc) -> pb.ListPostsResponse:  # noqa: N802
+        """A page, newest first."""
+        name = post_pb2.PostStatus.Name(request.status).removeprefix("POST_STATUS_").lower()
+        status = PostStatus(name) if request.status else None
+        posts, after = await self._posts.page(
+            _caller(), limit=_limit(request.limit), after=_position(request.cursor), status=status
+        )
+        return pb.ListPostsResponse(data=[_post(it) for it in posts], next_cursor=_cursor(after))
+
+    async def CreateAccount(self, request: pb.CreateAccountRequest, rpc: Rpc) -> account_pb2.Account:  # noqa: N802
+        """Connects an account under an id of ours."""
+        return _account(await self._connect.create(_caller(), self._account_input(request)))
+
+    async def ProvisionAccount(self, request: pb.ProvisionAccountRequest, rpc: Rpc) -> account_pb2.Account:  # noqa: N802
+        """Connects an account under an id of the caller's choosing; again, with what is given now."""
+        if not PROVISIONED_ID.fullmatch(request.id):
+            violation = Violation("id", "must be acc_ and 1 to 60 letters, digits, - or _")
+            raise MediaError(Code.INVALID_REQUEST, violations=[violation])
+        return _account(await self._connect.create(_caller(), self._account_input(request.account), request.id))
+
+    async def GetAccount(self, request: pb.GetAccountRequest, rpc: Rpc) -> account_pb2.Account:  # noqa: N802
+        """One account of the caller's mode."""
+        return _account(await self._connect.get(_caller(), request.id))
+
+    async def ListAccounts(self, request: pb.ListAccountsRequest, rpc: Rpc) -> pb.ListAccountsResponse:  # noqa: N802
+        """A page, newest first."""
+        platform = self._resolver.platform(request.platform) or None
+        accounts, after = await self._connect.page(
+            _caller(), limit=_limit(request.limit), after=_position(request.cursor), platform=platform
+        )
+        return pb.ListAccountsResponse(data=[_account(it) for it in accounts], next_cursor=_cursor(after))
+
+    async def DeleteAccount(self, request: pb.DeleteAccountRequest, rpc: Rpc) -> pb.DeleteAccountResponse:  # noqa: N802
+        """Forgets the account and its credentials."""
+        await self._connect.delete(_caller(), request.id)
+        return pb.DeleteAccountResponse()
+
+    async def GetUsage(self, request: pb.GetUsageRequest, rpc: Rpc) -> pb.GetUsageResponse:  # noqa: N802
+        """The current month of the caller's mode."""
+        period, used = await self._posts.usage(_caller())
+        return pb.GetUsageResponse(
+            period=period, posts_published=used, posts_included=plans.included(context.current().plan)
+        )
+
+    def _account_input(self, request: pb.CreateAccountRequest) -> AccountInput:
+        return AccountInput(
+            platform=self._resolver.platform(request.platform),
+            display_name=request.display_name,
+            credentials=_json(request.credentials),
+            service_url=request.service_url if request.HasField("service_url") else None,
+        )
+
+
+def _caller() -> Caller:
+    ctx = context.current()
+    return Caller(ctx.workspace_id, ctx.live)
+
+
+def _post_input(request: pb.CreatePostRequest) -> PostInput:
+    scheduled = request.scheduled_at.ToDatetime(UTC) if request.HasField("scheduled_at") else None
+    return PostInput(
+        text=request.text,
+        targets=tuple(_target_input(it) for it in request.targets),
+        media=tuple(_media_input(it) for it in request.media),
+        scheduled_at=scheduled,
+    )
+
+
+def _target_input(request: post_pb2.PostTargetInput) -> TargetInput:
+    return TargetInput(
+        platform=request.platform,
+        account_id=request.account_id,
+        text=request.text if request.HasField("text") else None,
+        media=tuple(_media_input(it) for it in request.media),
+        options=_json(request.options),
+    )
+
+
+def _media_input(request: post_pb2.PostMediaInput) -> MediaInput:
+    kind = media.MediaKind.Name(request.kind).removeprefix("MEDIA_KIND_").lower() if request.kind else ""
+    return MediaInput(
+        media_id=request.media_id if request.HasField("media_id") else None,
+        data=request.data if request.HasField("data") else None,
+        kind=kind,
+        alt_text=request.alt_text if request.HasField("alt_text") else None,
+    )
+
+
+def _json(struct: struct_pb2.Struct) -> dict[str, JSON]:
+    return {name: _whole(value) for name, value in MessageToDict(struct).items()}
+
+
+def _whole(value: JSON) -> JSON:
+    """A Struct knows only floats; platforms that want an integer refuse 1.0."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_whole(it) for it in value]
+    if isinstance(value, dict):
+        return {name: _whole(it) for name, it in value.items()}
+    return value
+
+
+def _post(post: Post) -> post_pb2.Post:
+    message = post_pb2.Post(
+        id=post.post_id,
+        status=post_pb2.PostStatus.Value(f"POST_STATUS_{post.status.name}"),
+        text=post.text,
+        media=[post_pb2.PostMedia(media_id=it.media_id, alt_text=it.alt_text) for it in post.media],
+        targets=[_target(it) for it in post.targets],
+    )
+    message.created_at.FromDatetime(post.created_at)
+    if post.scheduled_at is not None:
+        message.scheduled_at.FromDatetime(post.scheduled_at)
+    return message
+
+
+def _target(target: Target) -> post_pb2.PostTarget:
+    message = post_pb2.PostTarget(
+        platform=target.platform,
+        account_id=target.account_id,
+        status=post_pb2.TargetStatus.Value(f"TARGET_STATUS_{target.status.name}"),
+        variant=target.preset,
+        platform_post_id=target.platform_post_id,
+        url=target.url,
+        attempts=target.attempts,
+    )
+    if target.published_at is not None:
+        message.published_at.FromDatetime(target.published_at)
+    # While a target is tried again its last failure is not its fate.
+    if target.error is not None and target.status in (TargetStatus.FAILED, TargetStatus.UNCONFIRMED):
+        message.error.CopyFrom(post_pb2.TargetError(code=target.error.code, message=target.error.message))
+    return message
+
+
+def _account(account: Account) -> account_pb2.Account:
+    message = account_pb2.Account(
+        id=account.account_id,
+        platform=account.platform,
+        display_name=account.display_name,
+        status=account_pb2.AccountStatus.Value(f"ACCOUNT_STATUS_{account.status.name}"),
+        service_url=account.service_url,
+    )
+    message.created_at.FromDatetime(account.created_at)
+    return message
+
+
+def _limit(asked: int) -> int:
+    if not 0 <= asked <= MAX_LIMIT:
+        raise MediaError(Code.INVALID_REQUEST, violations=[Violation("limit", f"must be 1 to {MAX_LIMIT}")])
+    return asked or DEFAULT_LIMIT
+
+
+def _cursor(after: Position | None) -> str | None:
+    if after is None:
+        return None
+    return base64.urlsafe_b64encode(json.dumps([after.created_at.isoformat(), after.id]).encode()).decode()
+
+
+def _position(cursor: str) -> Position | None:
+    if not cursor:
+        return None
+    try:
+        created_at, last_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        return Position(datetime.fromisoformat(created_at).astimezone(UTC), str(last_id))
+    except (ValueError, TypeError, binascii.Error) as exc:
+        raise MediaError(Code.INVALID_REQUEST, violations=[Violation("cursor", "is not one of ours")]) from exc

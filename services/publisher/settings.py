@@ -1,0 +1,26 @@
+"""What the publisher reads from its environment: MEDIA_PUBLISHER_<FIELD>, secrets from the file in …_FILE."""
+
+from dataclasses import dataclass
+
+from services.common.settings import var
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One field, one variable."""
+
+    listen: str = var(str, "host:port of the RPC server", default="127.0.0.1:7105")
+    metrics_listen: str = var(str, "host:port of /metrics, /healthz and /readyz", default="127.0.0.1:7205")
+    drain_s: float = var(float, "seconds a stopping process finishes its work in", default=20.0)
+    log_level: str = var(str, "DEBUG, INFO, WARNING or ERROR", default="INFO")
+    otel_endpoint: str = var(str, "OTLP/HTTP traces go here; empty: off", default="")
+    database_url: str = var(str, "postgresql://… as role mediaapi_publisher", secret=True)
+    nats_url: str = var(str, "nats://…", secret=True)
+    ingest_target: str = var(str, "host:port of the ingest stage")
+    transcoder_target: str = var(str, "host:port of the transcoder stage")
+    kek: str = var(str, "32 bytes in hex or base64: wraps the workspaces' data keys", secret=True)
+    cdn_url: str = var(str, "where renditions are served, e.g. https://cdn.example.com/cdn")
+    sandbox_url: str = var(str, "where test accounts' platforms are played, e.g. http://127.0.0.1:7300")
+    trusted_origins: str = var(
+        str, "comma-separated origins of self-hosted services reached without the address check", default=""
+    )

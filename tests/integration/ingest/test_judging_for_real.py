@@ -1,0 +1,259 @@
+"""Scan, verdict, promotion on real stores: with attackers, with a scanner that comes and goes, with crashes."""
+
+import asyncio
+import io
+from collections.abc import Callable
+
+import av
+import pytest
+from PIL import Image
+
+from deploy.local.clamd import NEEDLE, Clamd
+from deploy.local.s3 import ACTIVE, QUARANTINE
+from services.common.errors import Code
+from services.ingest.domain.media import Sealed, State
+from services.ingest.ports import Ref, Scanner, Verdict
+from services.scanner import domain as scanner_domain
+from tests.integration.ingest.conftest import TEST_FILES, Stage, error_of
+from tests.integration.ingest.samples import chunks, jpeg, mp4, padded
+
+
+async def test_clean_bytes_end_in_the_active_bucket_and_nowhere_else(stage: Stage) -> None:
+    data = jpeg()
+    ref = await stage.promoted(*chunks(data))
+    media = await stage.media(ref)
+    assert media.state is State.PROCESSING
+    assert stage.objects(QUARANTINE) == {}
+    assert stage.client.get_object(Bucket=ACTIVE, Key=media.active_key)["Body"].read() == data
+    sealed, promoted = stage.told(ref)
+    assert (sealed.WhichOneof("payload"), promoted.WhichOneof("payload")) == ("media_sealed", "media_promoted")
+    said = promoted.media_promoted
+    assert (said.key, said.etag, said.size_bytes, said.sha256) == (
+        media.active_key,
+        media.active_etag,
+        len(data),
+        media.sha256,
+    )
+    assert (promoted.version > sealed.version, promoted.request_id) == (True, "req_1")
+
+
+async def test_a_file_of_many_parts_is_promoted_whole(stage: Stage) -> None:
+    data = padded(mp4(), 20_000_000)
+    ref = await stage.promoted(*chunks(data))
+    media = await stage.media(ref)
+    assert (media.state, media.size_bytes, media.content_type) == (State.PROCESSING, len(data), "video/mp4")
+    assert stage.client.get_object(Bucket=ACTIVE, Key=media.active_key)["Body"].read() == data
+    assert stage.multipart_uploads() == 0
+
+
+async def test_eicar_called_photo_jpg_is_not_taken_in(stage: Stage) -> None:
+    assert (await error_of(stage.upload(scanner_domain.needle()))).code is Code.MEDIA_TYPE_UNSUPPORTED
+    assert stage.stored_nothing()
+    assert stage.sql("SELECT id FROM ingest.media") == []
+
+
+def infected_jpeg() -> bytes:
+    data = jpeg() + (TEST_FILES / "clam.zip").read_bytes()
+    Image.open(io.BytesIO(data)).load()
+    return data
+
+
+def infected_mp4() -> bytes:
+    box = (TEST_FILES / "clam.zip").read_bytes()
+    data = mp4() + (len(box) + 8).to_bytes(4, "big") + b"free" + box
+    with av.open(io.BytesIO(data), format="mp4") as film:
+        assert sum(1 for _ in film.decode(video=0)) == 10
+    return data
+
+
+@pytest.mark.parametrize(
+    ("make", "threat"),
+    [
+        (infected_jpeg, "ClamAV-Test-File"),
+        (infected_mp4, "ClamAV-Test-File"),
+        (lambda: jpeg() + NEEDLE, "Letmepost-Test-Needle"),
+        (lambda: padded(mp4(), 12_000_000) + NEEDLE, "Letmepost-Test-Needle"),
+    ],
+    ids=["picture", "film", "needle-in-a-picture", "needle-behind-two-parts"],
+)
+async def test_media_that_play_and_are_infected_are_rejected_by_name(
+    stage: Stage, make: Callable[[], bytes], threat: str
+) -> None:
+    ref = await stage.promoted(*chunks(make()))
+    error = await error_of(stage.ingest.reading.settled(ref, 5))
+    assert error.code is Code.MEDIA_REJECTED_SECURITY
+    assert str(error.details["threat"]).startswith(threat)
+    assert error.details["reason"] == "infected"
+    assert stage.stored_nothing()
+    assert (await stage.media(ref)).state is State.REJECTED
+    assert stage.told(ref)[-1].WhichOneof("payload") == "media_settled"
+
+
+async def test_v3_while_clamd_is_away_nothing_is_promoted_and_all_settles_when_it_is_back(
+    stage: Stage, clamd: Clamd
+) -> None:
+    clean = [await stage.upload(jpeg()) for _ in range(3)]
+    infected = [await stage.upload(jpeg() + NEEDLE) for _ in range(2)]
+    clamd.stop()
+    try:
+        late = await stage.upload(jpeg())
+        for _ in range(3):
+            stage.time_passes()
+            await stage.ingest.sweeping.scans()
+        assert stage.objects(ACTIVE) == {}
+        assert {(await stage.media(ref)).state for ref in (*clean, *infected, late)} == {State.SCANNING}
+        assert len(stage.objects(QUARANTINE)) == 6
+    finally:
+        clamd.start()
+    stage.time_passes()
+    await stage.ingest.sweeping.scans()
+    assert {(await stage.media(ref)).state for ref in (*clean, late)} == {State.PROCESSING}
+    assert {(await stage.media(ref)).state for ref in infected} == {State.REJECTED}
+    assert len(stage.objects(ACTIVE)) == 4
+    assert stage.objects(QUARANTINE) == {}
+
+
+async def test_v3_a_backlog_of_failed_scans_closes_the_door_for_its_workspace(stage: Stage) -> None:
+    await stage.upload(jpeg())
+    stage.sql(
+        "INSERT INTO ingest.media (workspace_id, id, state, version, kind, content_type, filename, size_bytes, sha256,"
+        " quarantine_key, quarantine_etag, multipart_id, active_key, active_etag, request_id, created_at, expires_at,"
+        " tries, lease_until) SELECT workspace_id, 'med_' || n, state, version, kind, content_type, filename,"
+        " size_bytes, sha256, quarantine_key, quarantine_etag, multipart_id, active_key, active_etag, request_id,"
+        " created_at, expires_at, 1, now() + interval '1 hour' FROM ingest.media, generate_series(1, 50) n"
+    )
+    assert (await error_of(stage.upload(jpeg()))).code is Code.SCANNER_UNAVAILABLE
+
+
+class Meddling:
+    """A scanner around which somebody replaces objects."""
+
+    def __init__(self, inner: Scanner, *, before: Callable[[], None], after: Callable[[], None]) -> None:
+        self._inner, self._before, self._after = inner, before, after
+
+    async def scan(self, sealed: Sealed) -> Verdict:
+        self._before()
+        verdict = await self._inner.scan(sealed)
+        self._after()
+        return verdict
+
+
+@pytest.mark.parametrize("point", ["before-scan", "after-scan", "at-destination"])
+@pytest.mark.parametrize("same_size", [True, False])
+async def test_v5_bytes_nobody_scanned_never_become_active(stage: Stage, point: str, same_size: bool) -> None:
+    for _ in range(5):
+        data = jpeg()
+        evil = (data[: -len(NEEDLE)] if same_size else data) + NEEDLE
+        ref = await stage.upload(*chunks(data))
+        media = await stage.media(ref)
+
+        def put(bucket: str, key: str, body: bytes = evil) -> None:
+            stage.client.put_object(Bucket=bucket, Key=key, Body=body)
+
+        def overwrite(key: str = media.quarantine_key) -> None:
+            put(QUARANTINE, key)
+
+        def nothing() -> None: ...
+
+        if point == "at-destination":
+            put(ACTIVE, media.active_key)
+        meddling = Meddling(
+            stage.world.scanner,
+            before=overwrite if point == "before-scan" else nothing,
+            after=overwrite if point == "after-scan" else nothing,
+        )
+        await stage.rebuilt(scanner=meddling).ingest.judging.judge(ref)
+        assert (await stage.media(ref)).state is State.FAILED
+        assert stage.stored_nothing()
+
+
+class Died(Exception):
+    """The process ended here. Nothing that handles errors handles this."""
+
+
+class Deadly:
+    """A store or table whose n-th call kills, before or after it had its effect."""
+
+    def __init__(self, inner: object, countdown: list[int], *, after: bool) -> None:
+        self._inner, self._countdown, self._after = inner, countdown, after
+
+    def __getattr__(self, name: str) -> object:
+        method = getattr(self._inner, name)
+        if not asyncio.iscoroutinefunction(method):
+            return method
+
+        async def call(*args: object, **more: object) -> object:
+            self._countdown[0] -= 1
+            if self._countdown[0] == 0 and not self._after:
+                raise Died
+            result = await method(*args, **more)
+            if self._countdown[0] == 0:
+                raise Died
+            return result
+
+        return call
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before-its-effect", "after-its-effect"])
+async def test_a_judge_killed_at_any_step_is_finished_by_the_next(stage: Stage, after: bool) -> None:
+    for step in range(1, 20):
+        ref = await stage.upload(jpeg())
+        countdown = [step]
+        deadly = stage.rebuilt(
+            quarantine=Deadly(stage.world.quarantine, countdown, after=after),
+            active=Deadly(stage.world.active, countdown, after=after),
+            scanner=Deadly(stage.world.scanner, countdown, after=after),
+        )
+        died = False
+        try:
+            await deadly.ingest.judging.judge(ref)
+        except Died:
+            died = True
+        stage.time_passes()
+        await stage.ingest.sweeping.scans()
+        await stage.ingest.sweeping.litter()
+        media = await stage.media(ref)
+        assert media.state is State.PROCESSING
+        assert list(stage.objects(ACTIVE)).count(media.active_key) == 1
+        assert not [key for key in stage.objects(QUARANTINE) if key.startswith(ref.media_id)]
+        assert [event.WhichOneof("payload") for event in stage.told(ref)] == ["media_sealed", "media_promoted"]
+        if not died:
+            assert step > 4, "there was something to die at"
+            return
+    pytest.fail("the use case never ended by itself")
+
+
+async def test_two_judges_of_one_item_scan_it_once(stage: Stage) -> None:
+    ref = await stage.upload(jpeg())
+    await asyncio.gather(*(stage.ingest.judging.judge(ref) for _ in range(5)))
+    assert [event.WhichOneof("payload") for event in stage.told(ref)] == ["media_sealed", "media_promoted"]
+    assert (await stage.media(ref)).state is State.PROCESSING
+
+
+async def test_v6_a_forged_event_about_another_workspaces_item_has_no_effect(stage: Stage) -> None:
+    ref = await stage.upload(jpeg())
+    await stage.ingest.judging.judge(Ref("ws_OTHER", ref.media_id))
+    assert (await stage.media(ref)).state is State.SCANNING
+
+
+async def test_a_claim_taken_over_by_another_stops_the_first(stage: Stage) -> None:
+    ref = await stage.upload(jpeg())
+    entered, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        async def scan(self, sealed: Sealed) -> Verdict:
+            entered.set()
+            await go_on.wait()
+            return await stage.world.scanner.scan(sealed)
+
+    first = asyncio.create_task(stage.rebuilt(scanner=Slow()).ingest.judging.judge(ref))
+    await entered.wait()
+    stage.time_passes()
+    await stage.ingest.judging.judge(ref)
+    go_on.set()
+    await first
+    media = await stage.media(ref)
+    assert media.state is State.PROCESSING
+    assert list(stage.objects(ACTIVE)) == [media.active_key]
+    assert [event.WhichOneof("payload") for event in stage.told(ref)] == ["media_sealed", "media_promoted"]
+

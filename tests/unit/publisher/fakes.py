@@ -1,0 +1,330 @@
+"""The publisher's world in memory, faithful enough to run its use cases."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from services.common.errors import Code, MediaError
+from services.publisher.adapters.sealing import Sealed
+from services.publisher.domain.account import Account, AccountFilter, AccountStatus
+from services.publisher.domain.delivery import Again, Counters, Stop
+from services.publisher.domain.plans import period
+from services.publisher.domain.post import JSON, SETTLED, Post, PostStatus, Target, TargetError, TargetStatus
+from services.publisher.ports import (
+    Attempt, Caller, Chosen, Claim, LeaseLostError, MediaFacts, NewPost, Pending, Pin, Position, Published, Ready,
+    Refused, Rendition, SealedBytes, Spent, Work,
+)  # fmt: skip
+
+START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+ALICE = Caller("ws_a", live=False)
+
+
+class Clock:
+    """Time that passes when told to."""
+
+    def __init__(self) -> None:
+        self.time = START
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def pass_s(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+class FakeAccounts:
+    """ports.Accounts in a dict."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], tuple[Account, SealedBytes]] = {}
+
+    def connect(self, platform: str, account_id: str, caller: Caller = ALICE) -> Account:
+        account = Account(
+            account_id=account_id, platform=platform, live=caller.live, display_name=account_id, external_id=account_id,
+            status=AccountStatus.ACTIVE, service_url=None, created_at=START + timedelta(seconds=len(self.rows)),
+        )  # fmt: skip
+        self.rows[caller.workspace_id, account_id] = (account, Sealed(1, b"{}"))
+        return account
+
+    async def put(self, caller: Caller, account: Account, sealed: SealedBytes) -> bool:
+        known = self.rows.get((caller.workspace_id, account.account_id))
+        if known is not None and (known[0].platform, known[0].live) != (account.platform, account.live):
+            return False
+        self.rows[caller.workspace_id, account.account_id] = (account, sealed)
+        return True
+
+    async def get(self, caller: Caller, account_id: str) -> Account | None:
+        row = self.rows.get((caller.workspace_id, account_id))
+        return row[0] if row is not None and row[0].live == caller.live else None
+
+    async def page(
+        self, caller: Caller, *, limit: int, after: Position | None, only: AccountFilter
+    ) -> Sequence[Account]:
+        mine = [
+            account
+            for (workspace_id, _), (account, _) in self.rows.items()
+            if workspace_id == caller.workspace_id
+            and account.live == caller.live
+            and only.platform in (None, account.platform)
+            and (after is None or (account.created_at, account.account_id) < (after.created_at, after.id))
+        ]
+        return sorted(mine, key=lambda it: (it.created_at, it.account_id), reverse=True)[:limit]
+
+    async def delete(self, caller: Caller, account_id: str) -> bool:
+        return self.rows.pop((caller.workspace_id, account_id), None) is not None
+
+    async def sealed(self, caller: Caller, account_id: str) -> SealedBytes | None:
+        row = self.rows.get((caller.workspace_id, account_id))
+        return row and row[1]
+
+    async def replace_credentials(self, caller: Caller, account_id: str, sealed: SealedBytes) -> None:
+        account, _ = self.rows[caller.workspace_id, account_id]
+        self.rows[caller.workspace_id, account_id] = (account, sealed)
+
+    async def invalidate(self, caller: Caller, account_id: str, blob: bytes) -> bool:
+        account, sealed = self.rows[caller.workspace_id, account_id]
+        if sealed.blob != blob:
+            return False
+        self.rows[caller.workspace_id, account_id] = (replace(account, status=AccountStatus.INVALID), sealed)
+        return True
+
+
+class FakeVault:
+    """A vault without a lock: the seal is the credentials' text."""
+
+    async def seal(self, workspace_id: str, account_id: str, credentials: Mapping[str, str]) -> Sealed:
+        return Sealed(1, repr(sorted(credentials.items())).encode())
+
+    async def open(self, workspace_id: str, account_id: str, sealed: SealedBytes) -> Mapping[str, str]:
+        return {"token": "secret"}
+
+
+class FakeMedia:
+    """ports.MediaSource: items by id, and what was asked of them."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, MediaFacts] = {}
+        self.uploads: list[bytes] = []
+        self.pins: set[tuple[str, str]] = set()
+
+    def add(self, media_id: str, status: str = "ready", **more: object) -> MediaFacts:
+        facts = MediaFacts(
+            media_id=media_id, kind="image", status=status, content_type="image/jpeg", size_bytes=1000, width=640,
+            height=480,
+        )  # fmt: skip
+        self.items[media_id] = replace(facts, **more)  # type: ignore[arg-type]
+        return self.items[media_id]
+
+    async def get(self, media_id: str) -> MediaFacts:
+        if media_id not in self.items:
+            raise MediaError(Code.MEDIA_NOT_FOUND, media_id=media_id)
+        return self.items[media_id]
+
+    async def upload_image(self, data: bytes, alt_text: str | None) -> MediaFacts:
+        self.uploads.append(data)
+        return self.add(f"med_inline{len(self.uploads)}", alt_text=alt_text)
+
+    async def pin(self, media_id: str, holder: str, until: datetime) -> MediaFacts:
+        facts = await self.get(media_id)
+        self.pins.add((media_id, holder))
+        return facts
+
+    async def unpin(self, media_id: str, holder: str) -> None:
+        self.pins.discard((media_id, holder))
+
+
+class FakeVariants:
+    """ports.Variants: everything is ready unless told otherwise."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Ready | Pending | Refused | MediaError] = {}
+
+    async def ensure(self, media_id: str, platform: str) -> Ready | Pending | Refused:
+        answer = self.answers.get(media_id)
+        if isinstance(answer, MediaError):
+            raise answer
+        if answer is not None:
+            return answer
+        rendition = Rendition(
+            preset=f"{platform}.image", url=f"http://cdn/{media_id}", content_type="image/jpeg", size_bytes=10,
+            width=640, height=480,
+        )  # fmt: skip
+        return Ready(rendition, None)
+
+
+class FakeFiles:
+    """Ten bytes, whatever the URL."""
+
+    async def read(self, url: str, size_bytes: int) -> AsyncIterator[bytes]:
+        yield b"0123456789"
+
+
+@dataclass
+class State:
+    """One target's row, mutable."""
+
+    target: Target
+    counters: Counters = field(default_factory=Counters)
+    chosen: Chosen | None = None
+    progress: dict[str, Mapping[str, JSON]] = field(default_factory=dict)
+    attempts: list[Attempt] = field(default_factory=list)
+    epoch: int = 0
+    claimed: bool = False
+    next_at: datetime | None = START
+
+
+class FakeStore:
+    """ports.Posts, ports.Deliveries and ports.Pins over one dict."""
+
+    def __init__(self, now: Clock) -> None:
+        self.now = now
+        self.posts: dict[str, tuple[Caller, NewPost]] = {}
+        self.states: dict[tuple[str, int], State] = {}
+        self.usage: list[tuple[str, int]] = []
+        self.released: list[Pin] = []
+        self.settled = asyncio.Event()
+
+    # Posts
+
+    async def by_key(self, caller: Caller, idempotency_key: str) -> Post | None:
+        for post_id, (owner, new) in self.posts.items():
+            if owner == caller and new.idempotency_key == idempotency_key:
+                return self._post(post_id)
+        return None
+
+    async def add(self, caller: Caller, new: NewPost) -> bool:
+        if new.idempotency_key is not None and await self.by_key(caller, new.idempotency_key):
+            return False
+        self.posts[new.post.post_id] = (caller, new)
+        for target in new.post.targets:
+            due = new.post.scheduled_at or self.now()
+            self.states[new.post.post_id, target.index] = State(target, next_at=due)
+        return True
+
+    async def get(self, caller: Caller, post_id: str) -> Post | None:
+        owner = self.posts.get(post_id)
+        return self._post(post_id) if owner is not None and owner[0] == caller else None
+
+    async def page(
+        self, caller: Caller, *, limit: int, after: Position | None, status: PostStatus | None
+    ) -> Sequence[Post]:
+        mine = [self._post(post_id) for post_id, (owner, _) in self.posts.items() if owner == caller]
+        mine = [it for it in mine if status in (None, it.status)]
+        mine = [it for it in mine if after is None or (it.created_at, it.post_id) < (after.created_at, after.id)]
+        return sorted(mine, key=lambda it: (it.created_at, it.post_id), reverse=True)[:limit]
+
+    async def wait(self, post_id: str, timeout_s: float) -> None:
+        self.now.pass_s(timeout_s)
+
+    async def spent(self, caller: Caller, period: str) -> Spent:
+        open_targets = [it for it in self.states.values() if it.next_at is not None]
+        return Spent(len(self.usage), len(open_targets))
+
+    def _post(self, post_id: str) -> Post:
+        _, new = self.posts[post_id]
+        states = [state for (owner, _), state in self.states.items() if owner == post_id]
+        return replace(new.post, targets=tuple(replace(it.target, attempts=it.counters.tries) for it in states))
+
+    # Deliveries
+
+    async def claim(self, limit: int, lease_s: float) -> Sequence[Claim]:
+        claims = []
+        for (post_id, index), state in self.states.items():
+            if state.next_at is not None and state.next_at <= self.now() and len(claims) < limit:
+                state.epoch += 1
+                state.claimed = True
+                state.next_at = self.now() + timedelta(seconds=lease_s)
+                if state.target.status is TargetStatus.SCHEDULED:
+                    state.target = replace(state.target, status=TargetStatus.QUEUED)
+                workspace_id = self.posts[post_id][0].workspace_id
+                claims.append(Claim(workspace_id=workspace_id, post_id=post_id, index=index, epoch=state.epoch))
+        return claims
+
+    async def extend(self, claim: Claim, lease_s: float) -> None:
+        self._held(claim).next_at = self.now() + timedelta(seconds=lease_s)
+
+    async def load(self, claim: Claim) -> Work:
+        state = self._held(claim)
+        caller, new = self.posts[claim.post_id]
+        return Work(
+            claim=claim, live=caller.live, request_id=new.request_id, post=new.post, target=state.target,
+            counters=state.counters, chosen=state.chosen, progress=state.progress,
+            last_attempt=state.attempts[-1] if state.attempts else None,
+            media_alt={it.media_id: it.alt_text for it in new.media},
+        )  # fmt: skip
+
+    async def choose(self, claim: Claim, chosen: Chosen, counters: Counters) -> None:
+        state = self._held(claim)
+        state.chosen, state.counters = chosen, counters
+
+    async def save_progress(self, claim: Claim, step: str, state: Mapping[str, JSON]) -> None:
+        self._held(claim).progress[step] = state
+
+    async def intend(self, claim: Claim, handle: str, prepared: Mapping[str, JSON], counters: Counters) -> Attempt:
+        state = self._held(claim)
+        self._close(state, "absent")
+        state.counters = counters
+        state.target = replace(state.target, status=TargetStatus.PUBLISHING)
+        attempt = Attempt(number=len(state.attempts) + 1, handle=handle, prepared=prepared, since=self.now())
+        state.attempts.append(attempt)
+        return attempt
+
+    async def published(self, claim: Claim, number: int, published: Published) -> None:
+        state = self.states[claim.post_id, claim.index]
+        self._close(state, "published")
+        if state.target.status is TargetStatus.PUBLISHED:
+            return
+        self.usage.append((period(self.now()), claim.index))
+        state.epoch += 1
+        state.claimed, state.next_at = False, None
+        state.target = replace(
+            state.target, status=TargetStatus.PUBLISHED, platform_post_id=published.platform_post_id, url=published.url
+        )
+
+    async def again(self, claim: Claim, again: Again, error: TargetError | None) -> None:
+        state = self._held(claim)
+        state.counters, state.claimed = again.counters, False
+        state.target = replace(state.target, status=again.status, error=error)
+        state.next_at = self.now() + timedelta(seconds=again.delay_s)
+        if again.rebuild:
+            state.chosen, state.progress = None, {}
+        if error is not None:
+            self._close(state, "not_sent")
+
+    async def hand_back(self, claim: Claim) -> None:
+        state = self._held(claim)
+        state.claimed, state.next_at = False, self.now()
+
+    async def stop(self, claim: Claim, stop: Stop) -> None:
+        state = self._held(claim)
+        state.claimed, state.next_at = False, None
+        state.target = replace(state.target, status=stop.status, error=stop.error)
+        self._close(state, "unconfirmed" if stop.status is TargetStatus.UNCONFIRMED else "not_sent")
+
+    async def media_settled(self, workspace_id: str, media_id: str) -> None:
+        for state in self.states.values():
+            if state.target.status is TargetStatus.WAITING_MEDIA and not state.claimed:
+                state.next_at = self.now()
+
+    def _held(self, claim: Claim) -> State:
+        state = self.states[claim.post_id, claim.index]
+        if state.epoch != claim.epoch or not state.claimed:
+            raise LeaseLostError
+        return state
+
+    def _close(self, state: State, outcome: str) -> None:
+        if state.attempts and state.attempts[-1].outcome is None:
+            state.attempts[-1] = replace(state.attempts[-1], outcome=outcome)
+
+    # Pins
+
+    async def ended(self, limit: int) -> Sequence[Pin]:
+        pins = []
+        for post_id, (caller, new) in self.posts.items():
+            if {it.status for it in self._post(post_id).targets} <= SETTLED:
+                pins += [Pin(caller.workspace_id, post_id, it.media_id) for it in new.media]
+        return [pin for pin in pins if pin not in self.released][:limit]
+
+    async def released_pin(self, pin: Pin) -> None:
+        self.released.append(pin)
