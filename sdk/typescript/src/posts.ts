@@ -1,0 +1,43 @@
+import type { Http, RequestOptions } from './http.js'
+import type { CreatePost, Page, Post, PostStatus } from './types.js'
+import { until } from './waiting.js'
+import type { WaitOptions } from './waiting.js'
+
+const UNSETTLED: readonly PostStatus[] = ['scheduled', 'publishing']
+
+export interface ListPosts {
+  /** 1 to 100; default 20. */
+  limit?: number | undefined
+  /** `nextCursor` of the page before. */
+  cursor?: string | undefined
+  status?: PostStatus | undefined
+}
+
+/** One text with media, sent to many accounts. */
+export class PostsResource {
+  readonly #http: Http
+
+  constructor(http: Http) {
+    this.#http = http
+  }
+
+  /** Accepts a post; publishing goes on afterwards. `waitS`: seconds to wait for its end. Throws LetmepostError. */
+  create(post: CreatePost, options: RequestOptions & { waitS?: number | undefined } = {}): Promise<Post> {
+    return this.#http.send<Post>({ ...options, method: 'POST', path: '/v1/posts', json: post })
+  }
+
+  /** Throws LetmepostError `post_not_found`. */
+  get(id: string, options: RequestOptions = {}): Promise<Post> {
+    return this.#http.send<Post>({ ...options, method: 'GET', path: `/v1/posts/${encodeURIComponent(id)}` })
+  }
+
+  /** Newest first. */
+  list(query: ListPosts = {}, options: RequestOptions = {}): Promise<Page<Post>> {
+    return this.#http.send<Page<Post>>({ ...options, method: 'GET', path: '/v1/posts', query: { ...query } })
+  }
+
+  /** Waits until every target is settled, well or not: look at `status` and each target's `error`. */
+  waitUntilSettled(id: string, options: WaitOptions = {}): Promise<Post> {
+    return until(() => this.get(id, { signal: options.signal }), ({ status }) => !UNSETTLED.includes(status), options)
+  }
+}
