@@ -1,0 +1,252 @@
+"""gRPC between stages: the caller's context and the one error table cross it unchanged."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf import struct_pb2
+from google.protobuf.json_format import MessageToDict
+from prometheus_client import Histogram
+
+from mediaapi.v1 import error_pb2
+from services.common import context, telemetry
+from services.common.errors import Code, MediaError, Violation
+
+log = logging.getLogger(__name__)
+
+TRAILER = "mediaapi-error-bin"
+TIMEOUT_S = 30.0  # of a unary call nobody gave a deadline
+OPTIONS = (
+    ("grpc.max_receive_message_length", 4 << 20),
+    ("grpc.max_send_message_length", 4 << 20),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
+)
+OURS = "/mediaapi."
+
+SERVED = Histogram("rpc_served_seconds", "RPCs answered.", ("method", "code"))
+
+
+def pack(error: MediaError) -> bytes:
+    """As it crosses an RPC."""
+    details = struct_pb2.Struct()
+    details.update({name: _plain(value) for name, value in error.details.items()})
+    rows = [error_pb2.FieldViolation(field=row.field, message=row.message) for row in error.violations]
+    detail = error_pb2.ErrorDetail(code=error.code, message=error.message, details=details, violations=rows)
+    return detail.SerializeToString()
+
+
+def unpack(data: bytes) -> MediaError:
+    """The error another stage raised. A code this version does not know is INTERNAL."""
+    detail = error_pb2.ErrorDetail.FromString(data)
+    try:
+        code = Code(detail.code)
+    except ValueError:
+        return MediaError(Code.INTERNAL, why=f"unknown code {detail.code}: {detail.message}")
+    rows = [Violation(row.field, row.message) for row in detail.violations]
+    return MediaError(code, violations=rows, **MessageToDict(detail.details))
+
+
+def from_rpc(exc: grpc.RpcError) -> MediaError:
+    """What a failed call means here."""
+    if isinstance(exc, grpc.aio.AioRpcError):
+        for name, value in exc.trailing_metadata() or ():
+            if name == TRAILER and isinstance(value, bytes):
+                return unpack(value)
+        why = f"{exc.code().name}: {exc.details()}"
+        if exc.code() is grpc.StatusCode.UNAVAILABLE:
+            return MediaError(Code.UNAVAILABLE, why=why)
+        if exc.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return MediaError(Code.DEADLINE_EXCEEDED, why=why)
+        return MediaError(Code.INTERNAL, why=why)
+    return MediaError(Code.INTERNAL, why=str(exc))
+
+
+class ServerInterceptor(grpc.aio.ServerInterceptor):
+    """Gives servicers their caller, and turns what they raise into the table's errors."""
+
+    async def intercept_service(
+        self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]], details: grpc.HandlerCallDetails
+    ) -> Any:
+        """See gRPC. Health and reflection pass untouched."""
+        handler = await continuation(details)
+        if handler is None or not details.method.startswith(OURS):
+            return handler
+        serve = _Served(details, handler)
+        make = (
+            (grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler),
+            (grpc.stream_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler),
+        )[handler.request_streaming][handler.response_streaming]
+        behaviour = serve.stream if handler.response_streaming else serve.unary
+        return make(
+            behaviour,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+
+class _Served:
+    """One RPC. Each has a task of its own, so that the context need not be taken back."""
+
+    def __init__(self, details: grpc.HandlerCallDetails, handler: Any) -> None:
+        self._method = details.method
+        self._metadata = tuple(details.invocation_metadata)
+        self._behaviour = (
+            (handler.unary_unary, handler.unary_stream),
+            (handler.stream_unary, handler.stream_stream),
+        )[handler.request_streaming][handler.response_streaming]
+
+    async def unary(self, request: Any, rpc: Any) -> Any:
+        began, code = time.perf_counter(), "ok"
+        try:
+            with telemetry.span(self._method, self._enter()):
+                return await self._behaviour(request, rpc)
+        except Exception as exc:
+            error = _known(exc)
+            code = error.code
+            await _abort(rpc, error)
+        finally:
+            SERVED.labels(self._method, code).observe(time.perf_counter() - began)
+
+    async def stream(self, request: Any, rpc: Any) -> AsyncIterator[Any]:
+        began, code = time.perf_counter(), "ok"
+        self._enter()
+        try:
+            async for message in self._behaviour(request, rpc):
+                yield message
+        except Exception as exc:
+            error = _known(exc)
+            code = error.code
+            await _abort(rpc, error)
+        finally:
+            SERVED.labels(self._method, code).observe(time.perf_counter() - began)
+
+    def _enter(self) -> str:
+        context.enter(context.from_metadata(self._metadata))
+        return str(dict(self._metadata).get("traceparent", ""))
+
+
+def _known(exc: Exception) -> MediaError:
+    if isinstance(exc, MediaError):
+        if exc.row.http >= 500:
+            log.warning("rpc failed", extra={"code": exc.code, "why": exc.why})
+        return exc
+    log.error("rpc failed", exc_info=exc)
+    return MediaError(Code.INTERNAL)
+
+
+async def _abort(rpc: Any, error: MediaError) -> NoReturn:
+    status = grpc.StatusCode[error.row.grpc]
+    await rpc.abort(status, error.message, trailing_metadata=((TRAILER, pack(error)),))
+    raise AssertionError("abort raises")
+
+
+@asynccontextmanager
+async def channel(target: str) -> AsyncIterator[grpc.aio.Channel]:
+    """Calls to another stage: they carry `context.current()` and fail with the MediaError the servicer raised."""
+    async with grpc.aio.insecure_channel(target, options=OPTIONS) as inner:
+        yield Channel(inner)
+
+
+class Channel(grpc.aio.Channel):
+    """A channel whose calls know our context and our errors."""
+
+    def __init__(self, inner: grpc.aio.Channel) -> None:
+        self._inner = inner
+
+    async def __aenter__(self) -> "Channel":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self, grace: float | None = None) -> None:
+        """See gRPC."""
+        await self._inner.close(grace)
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
+        """See gRPC."""
+        return self._inner.get_state(try_to_connect)
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        """See gRPC."""
+        await self._inner.wait_for_state_change(last_observed_state)
+
+    async def channel_ready(self) -> None:
+        """See gRPC."""
+        await self._inner.channel_ready()
+
+    def unary_unary(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """See gRPC."""
+        return _calling(self._inner.unary_unary(method, *args, **kwargs), _Unary, TIMEOUT_S)
+
+    def stream_unary(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """See gRPC."""
+        return _calling(self._inner.stream_unary(method, *args, **kwargs), _Unary, None)
+
+    def unary_stream(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """See gRPC."""
+        return _calling(self._inner.unary_stream(method, *args, **kwargs), _Stream, None)
+
+    def stream_stream(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """See gRPC."""
+        return _calling(self._inner.stream_stream(method, *args, **kwargs), _Stream, None)
+
+
+def _calling(callable_: Any, wrap: Any, default_s: float | None) -> Any:
+    def call(
+        request: Any = None, *, timeout: float | None = None, metadata: Sequence[tuple[str, str | bytes]] = ()
+    ) -> Any:
+        rows = [*context.to_metadata(context.current()), *(metadata or ())]
+        if trace := telemetry.traceparent():
+            rows.append(("traceparent", trace))
+        return wrap(callable_(request, timeout=timeout or default_s, metadata=tuple(rows)))
+
+    return call
+
+
+class _Unary:
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._result().__await__()
+
+    def cancel(self) -> bool:
+        return bool(self._call.cancel())
+
+    async def _result(self) -> Any:
+        try:
+            return await self._call
+        except grpc.RpcError as exc:
+            raise from_rpc(exc) from exc
+        except asyncio.CancelledError:
+            self._call.cancel()
+            raise
+
+
+class _Stream:
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    def cancel(self) -> bool:
+        return bool(self._call.cancel())
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        try:
+            async for message in self._call:
+                yield message
+        except grpc.RpcError as exc:
+            raise from_rpc(exc) from exc
+
+
+def _plain(value: object) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else str(value)
