@@ -36,9 +36,7 @@ class ObjectInfo:
 
 
 @asynccontextmanager
-async def connect(
-    endpoint: str, region: str, access_key: str, secret_key: str, bucket: str
-) -> AsyncIterator["Blobs"]:
+async def connect(endpoint: str, region: str, access_key: str, secret_key: str, bucket: str) -> AsyncIterator["Blobs"]:
     """A bucket."""
     config = Config(
         signature_version="s3v4",
@@ -104,9 +102,7 @@ class Blobs:
     async def put_part(self, key: str, upload_id: str, n: int, data: bytes) -> str:
         """Part `n` from 1, at least 5 MiB unless it is the last; its etag."""
         answer = await self._run(
-            lambda: self._client.upload_part(
-                Bucket=self.bucket, Key=key, UploadId=upload_id, PartNumber=n, Body=data
-            )
+            lambda: self._client.upload_part(Bucket=self.bucket, Key=key, UploadId=upload_id, PartNumber=n, Body=data)
         )
         return answer["ETag"]
 

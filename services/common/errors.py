@@ -87,7 +87,11 @@ TABLE: dict[Code, Row] = {
         "INVALID_ARGUMENT", 415, False, "Content-Encoding {encoding} is not taken.", "Send the body as it is."
     ),
     Code.CONTENT_TYPE_INVALID: Row(
-        "INVALID_ARGUMENT", 400, False, "This route does not take Content-Type {content_type}.", "See the API reference."
+        "INVALID_ARGUMENT",
+        400,
+        False,
+        "This route does not take Content-Type {content_type}.",
+        "See the API reference.",
     ),
     Code.DEADLINE_EXCEEDED: Row("DEADLINE_EXCEEDED", 504, True, "It took too long.", "Try again."),
     Code.FORBIDDEN: Row("PERMISSION_DENIED", 403, False, "The key may not: {scope}.", "Use a key with that scope."),

@@ -11,13 +11,13 @@ import nats
 import nats.errors
 import nats.js.errors
 from google.protobuf.message import DecodeError
+from mediaapi.v1 import events_pb2
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StorageType, StreamConfig
 from prometheus_client import Counter
 
-from mediaapi.v1 import events_pb2
 from services.common import clock, context, ids, telemetry
 from services.common.context import CallContext
 from services.common.errors import Code, MediaError
@@ -99,9 +99,7 @@ class Bus:
     async def declare(self) -> None:
         """Makes the streams where they are not there: at first, and after a server lost its disk."""
         streams = (
-            StreamConfig(
-                name=STREAM, subjects=[f"{ROOT}.>"], max_age=KEPT_S, duplicate_window=DUPLICATE_WINDOW_S
-            ),
+            StreamConfig(name=STREAM, subjects=[f"{ROOT}.>"], max_age=KEPT_S, duplicate_window=DUPLICATE_WINDOW_S),
             StreamConfig(name=DEAD, subjects=[f"{DEAD_ROOT}.>"], max_age=4 * KEPT_S),
         )
         for stream in streams:
@@ -154,7 +152,9 @@ class Consumer:
                 await self._bus.declare()
                 await self._pull()
             except _BROKEN as exc:
-                log.warning("pulling broke off", extra={"consumer": self._durable, "why": f"{type(exc).__name__}: {exc}"})
+                log.warning(
+                    "pulling broke off", extra={"consumer": self._durable, "why": f"{type(exc).__name__}: {exc}"}
+                )
                 await asyncio.sleep(1.0)
 
     async def stop(self, within_s: float) -> None:
@@ -187,7 +187,9 @@ class Consumer:
             except BaseException:
                 self._places.release()
                 raise
-            task = asyncio.create_task(self._handle(message), name=f"{self._durable}-{message.metadata.sequence.stream}")
+            task = asyncio.create_task(
+                self._handle(message), name=f"{self._durable}-{message.metadata.sequence.stream}"
+            )
             self._running.add(task)
             task.add_done_callback(self._done)
 
@@ -219,7 +221,7 @@ class Consumer:
         try:
             with context.use(caller), telemetry.span(self._durable, heard.traceparent):
                 await self._handler(heard)
-        except Exception as exc:  # noqa: BLE001  whatever it is, the event is given again or laid out
+        except Exception as exc:
             tries = message.metadata.num_delivered
             log.warning("event not handled", exc_info=exc, extra={"consumer": self._durable, "event_id": heard.id})
             if tries >= MAX_DELIVER:
@@ -232,9 +234,7 @@ class Consumer:
     async def _bury(self, message: Msg, why: str) -> str:
         sequence = message.metadata.sequence.stream
         log.error("event laid out among the dead", extra={"consumer": self._durable, "sequence": sequence, "why": why})
-        await self._bus.publish(
-            f"{DEAD_ROOT}.{self._durable}", message.data, message_id=f"{self._durable}-{sequence}"
-        )
+        await self._bus.publish(f"{DEAD_ROOT}.{self._durable}", message.data, message_id=f"{self._durable}-{sequence}")
         await message.term()
         return "dead"
 

@@ -16,7 +16,7 @@ def new(prefix: str) -> str:
 
     Source: the ULID specification.
     """
-    global _last  # noqa: PLW0603  the one place where time is made to move on
+    global _last
     fresh = time.time_ns() // 1_000_000 << _RANDOM_BITS | int.from_bytes(os.urandom(_RANDOM_BITS // 8))
     with _lock:
         # Within one millisecond the random part alone would not sort.

@@ -85,7 +85,7 @@ def _tables(conn: Connection, stage: str) -> None:
     script = ScriptDirectory(str(SERVICES / stage / "migrations"))
 
     def steps(revision: Any, _: object) -> Any:
-        return script._upgrade_revs("head", revision)  # noqa: SLF001  what alembic's own command does
+        return script._upgrade_revs("head", revision)
 
     with EnvironmentContext(Config(), script, fn=steps) as env:
         env.configure(connection=conn, version_table_schema=stage, transaction_per_migration=True)

@@ -1,9 +1,9 @@
 """A change and its event commit together; a relay tells the event afterwards."""
 
+from mediaapi.v1 import events_pb2
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mediaapi.v1 import events_pb2
 from services.common import db, events
 from services.common.db import Database
 from services.common.events import Bus

@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf import struct_pb2
 from google.protobuf.json_format import MessageToDict
+from mediaapi.v1 import error_pb2
 from prometheus_client import Histogram
 
-from mediaapi.v1 import error_pb2
 from services.common import context, telemetry
 from services.common.errors import Code, MediaError, Violation
 

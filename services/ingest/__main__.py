@@ -3,6 +3,7 @@
 import asyncio
 
 from mediaapi.v1.ingest_service_pb2_grpc import add_IngestServiceServicer_to_server
+
 from services.common import blobs, clock, db, events, ids, log, outbox, rpc, settings
 from services.common.runtime import Runtime
 from services.ingest.adapters.libmagic import Libmagic
@@ -39,7 +40,7 @@ async def main() -> None:
         run.check("postgres", database.ping)
         run.consume(bus, SCAN_CONSUMER, SCAN_SUBJECTS, handlers.sealed, concurrency=conf.scans_at_once)
         run.consume(bus, RENDERED_CONSUMER, RENDERED_SUBJECTS, handlers.rendered)
-        run.background(outbox.Relay(database, bus, SCHEMA).run(), name="relay")
+        run.background(outbox.Relay(database, bus, SCHEMA).run, name="relay")
         run.every(1.0, ingest.sweeping.scans, name="scans")
         run.every(1.0, ingest.sweeping.litter, name="litter")
         run.every(5.0, ingest.sweeping.renditions, name="renditions")

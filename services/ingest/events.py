@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from google.protobuf.json_format import MessageToJson
-
 from mediaapi.v1 import events_pb2, media_pb2
+
 from services.common import context, events
 from services.common.context import CallContext
 from services.ingest.app.judging import Judging

@@ -5,9 +5,9 @@ from datetime import UTC
 from typing import Any, TypeAlias
 
 import grpc
-
 from mediaapi.v1 import ingest_service_pb2 as pb
 from mediaapi.v1 import ingest_service_pb2_grpc, media_pb2
+
 from services.common import context
 from services.common.errors import Code, MediaError, Violation
 from services.ingest.app.frames import End, Frame, Start

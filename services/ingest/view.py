@@ -1,8 +1,8 @@
 """A media item as the public message: what ingest knows, and what the transcoder said."""
 
 from google.protobuf.json_format import Parse
-
 from mediaapi.v1 import events_pb2, media_pb2
+
 from services.ingest.domain.media import Media
 from services.ingest.events import KINDS, STATUSES
 

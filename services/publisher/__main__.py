@@ -4,6 +4,7 @@ import asyncio
 import os
 
 from mediaapi.v1.publisher_service_pb2_grpc import add_PublisherServiceServicer_to_server
+
 from services.common import clock, db, events, ids, log, outbox, rpc, settings
 from services.common.runtime import Runtime
 from services.platforms import registry
@@ -50,8 +51,8 @@ async def main() -> None:
         run.check("postgres", database.ping)
         run.consume(bus, "publisher_queue", QUEUE_SUBJECTS, handlers.queued)
         run.consume(bus, "publisher_media", MEDIA_SUBJECTS, handlers.media_changed)
-        run.background(app.dispatcher.run(), name="dispatcher")
-        run.background(outbox.Relay(database, bus, posts.SCHEMA).run(), name="relay")
+        run.background(app.dispatcher.run, name="dispatcher")
+        run.background(outbox.Relay(database, bus, posts.SCHEMA).run, name="relay")
         run.every(5.0, app.release_pins, name="pins")
         await run.serve()
 

@@ -3,6 +3,7 @@
 import asyncio
 
 from mediaapi.v1.scanner_service_pb2_grpc import add_ScannerServiceServicer_to_server
+
 from services.common import blobs, clock, log, settings
 from services.common.runtime import Runtime
 from services.scanner.adapters.clamd import Clamd
@@ -16,9 +17,7 @@ async def main() -> None:
     """Wires the stage and serves until told to stop."""
     conf = settings.load(Settings, "MEDIA_SCANNER")
     log.setup("scanner", conf.log_level)
-    async with Runtime(
-        "scanner", listen=conf.listen, metrics_listen=conf.metrics_listen, drain_s=conf.drain_s
-    ) as run:
+    async with Runtime("scanner", listen=conf.listen, metrics_listen=conf.metrics_listen, drain_s=conf.drain_s) as run:
         quarantine = await run.enter(
             blobs.connect(
                 conf.s3_endpoint, conf.s3_region, conf.s3_access_key, conf.s3_secret_key, conf.quarantine_bucket
@@ -38,7 +37,7 @@ async def main() -> None:
 
         add_ScannerServiceServicer_to_server(ScannerRpc(scanner), run.server)
         run.check("clamd", clamd)
-        run.background(scanner.keep_testing(), name="self-test")
+        run.background(scanner.keep_testing, name="self-test")
         await run.serve()
 
 

@@ -3,8 +3,8 @@
 from typing import Any, TypeAlias
 
 import grpc
-
 from mediaapi.v1 import scanner_service_pb2, scanner_service_pb2_grpc
+
 from services.scanner.app import Scanner
 from services.scanner.domain import Outcome
 

@@ -1,8 +1,8 @@
 """The scanner stage, by RPC."""
 
 import grpc.aio
-
 from mediaapi.v1 import scanner_service_pb2, scanner_service_pb2_grpc
+
 from services.common.errors import Code, MediaError
 from services.ingest.domain.media import Sealed
 from services.ingest.ports import Outcome, Verdict

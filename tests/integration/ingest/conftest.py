@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from mediaapi.v1 import events_pb2
 from prometheus_client import CollectorRegistry
 
 from deploy.local.clamd import Clamd
 from deploy.local.postgres import Postgres
 from deploy.local.s3 import ACTIVE, QUARANTINE, S3
 from deploy.local.state import REPOSITORY, State
-from mediaapi.v1 import events_pb2
 from services.common import blobs, clock, db, ids
 from services.common.context import CallContext, use
 from services.common.errors import Code, MediaError

@@ -256,4 +256,3 @@ async def test_a_claim_taken_over_by_another_stops_the_first(stage: Stage) -> No
     assert media.state is State.PROCESSING
     assert list(stage.objects(ACTIVE)) == [media.active_key]
     assert [event.WhichOneof("payload") for event in stage.told(ref)] == ["media_sealed", "media_promoted"]
-

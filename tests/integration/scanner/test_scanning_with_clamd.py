@@ -280,9 +280,7 @@ async def test_v4_a_clamd_without_signatures_for_the_needle_gives_no_verdicts(
             scanner.state()
 
 
-async def test_v4_undated_signatures_are_refused_where_an_age_is_set(
-    readable: Blobs, put: Put, tmp_path: Path
-) -> None:
+async def test_v4_undated_signatures_are_refused_where_an_age_is_set(readable: Blobs, put: Put, tmp_path: Path) -> None:
     sealed = await put(jpeg())
     with other_clamd(tmp_path, signatures=("test.hdb", "needle.ndb")) as daemon:
         error = await no_verdict(scanner_on(readable, daemon.socket, max_age_s=48 * 3600).scan(*sealed))

@@ -12,8 +12,23 @@ from services.publisher.domain.delivery import Again, Counters, Stop
 from services.publisher.domain.plans import period
 from services.publisher.domain.post import JSON, SETTLED, Post, PostStatus, Target, TargetError, TargetStatus
 from services.publisher.ports import (
-    Attempt, Caller, Chosen, Claim, LeaseLostError, MediaFacts, NewPost, Pending, Pin, Position, Published, Ready,
-    Refused, Rendition, SealedBytes, Spent, Work,
+    Attempt,
+    Caller,
+    Chosen,
+    Claim,
+    LeaseLostError,
+    MediaFacts,
+    NewPost,
+    Pending,
+    Pin,
+    Position,
+    Published,
+    Ready,
+    Refused,
+    Rendition,
+    SealedBytes,
+    Spent,
+    Work,
 )  # fmt: skip
 
 START = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

@@ -1,0 +1,166 @@
+"""Start, ready, drain, stop: the same for every stage."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from types import TracebackType
+from typing import Any, TypeVar
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as grpc_health
+from grpc_reflection.v1alpha import reflection
+from mediaapi.v1 import health_service_pb2 as pb
+from mediaapi.v1 import health_service_pb2_grpc
+
+from services.common import metrics_http, rpc, telemetry
+from services.common.errors import MediaError
+from services.common.events import Bus, Consumer, Handler
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Check = Callable[[], Awaitable[str | None]]
+
+CHECK_TIMEOUT_S = 2.0
+AGAIN_AFTER_S = 1.0
+SECOND_SIGNAL = 130
+
+
+class Runtime:
+    """One process of a stage.
+
+    Stopping, in this order: health says NOT_SERVING, no more events are pulled, RPCs and handlers finish within
+    `drain_s` seconds, what is left is given back, everything entered is closed in reverse.
+    """
+
+    def __init__(self, name: str, *, listen: str, metrics_listen: str, drain_s: float, otel_endpoint: str = "") -> None:
+        self.name = name
+        self._drain_s = drain_s
+        self._metrics_listen = metrics_listen
+        self._closing = AsyncExitStack()
+        self._checks: dict[str, Check] = {}
+        self._consumers: list[Consumer] = []
+        self._starting: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
+        self._stop = asyncio.Event()
+        self._health = grpc_health.HealthServicer()
+        self._traces = telemetry.setup(name, otel_endpoint)
+        self.server = grpc.aio.server(interceptors=[rpc.ServerInterceptor()], options=rpc.OPTIONS)
+        self.port = self.server.add_insecure_port(listen)
+
+    async def __aenter__(self) -> "Runtime":
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._closing.aclose()
+        if self._traces is not None:
+            self._traces.shutdown()
+
+    async def enter(self, resource: AbstractAsyncContextManager[T]) -> T:
+        """Opens something that is closed at the end."""
+        return await self._closing.enter_async_context(resource)
+
+    def check(self, name: str, ask: Callable[[], Awaitable[Any]]) -> None:
+        """A dependency: ready while `ask` returns, with what an operator should know, and does not raise."""
+        self._checks[name] = ask
+
+    def consume(
+        self, bus: Bus, durable: str, subjects: Sequence[str], handler: Handler, *, concurrency: int = 8
+    ) -> None:
+        """Hands those events to the handler."""
+        consumer = bus.consumer(durable, subjects, handler, concurrency=concurrency)
+        self.check("nats", bus.ping)
+        self._consumers.append(consumer)
+        self._starting.append((durable, consumer.run))
+
+    def background(self, work: Callable[[], Coroutine[Any, Any, None]], *, name: str) -> None:
+        """Work that goes on as long as the process; begun anew when it fails."""
+        self._starting.append((name, work))
+
+    def every(self, seconds: float, work: Callable[[], Awaitable[object]], *, name: str) -> None:
+        """Work to be done again and again, `seconds` after the time before."""
+
+        async def loop() -> None:
+            while True:
+                await work()
+                await asyncio.sleep(seconds)
+
+        self._starting.append((name, loop))
+
+    def stop(self) -> None:
+        """Begins to stop; when told again, ends at once."""
+        if self._stop.is_set():
+            os._exit(SECOND_SIGNAL)
+        self._stop.set()
+
+    async def serve(self) -> None:
+        """Serves until told to stop."""
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
+        health_service_pb2_grpc.add_HealthServiceServicer_to_server(Readiness(self._checks), self.server)
+        reflection.enable_server_reflection((reflection.SERVICE_NAME, "grpc.health.v1.Health"), self.server)
+        await self.enter(metrics_http.serving(self._metrics_listen, lambda: readiness(self._checks)))
+        await self.server.start()
+        tasks = [asyncio.create_task(_forever(name, work), name=name) for name, work in self._starting]
+        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        log.info("serving", extra={"port": self.port})
+        await self._stop.wait()
+        log.info("stopping")
+        await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+        await asyncio.gather(
+            self.server.stop(self._drain_s), *(consumer.stop(self._drain_s) for consumer in self._consumers)
+        )
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        log.info("stopped")
+
+
+class Readiness(health_service_pb2_grpc.HealthServiceServicer):
+    """HealthService over the checks."""
+
+    def __init__(self, checks: dict[str, Check]) -> None:
+        self._checks = checks
+
+    async def GetReadiness(  # noqa: N802  named by the proto
+        self, request: pb.GetReadinessRequest, context: Any
+    ) -> pb.GetReadinessResponse:
+        """See HealthService.GetReadiness."""
+        return await readiness(self._checks)
+
+
+async def readiness(checks: dict[str, Check]) -> pb.GetReadinessResponse:
+    """Asks every dependency at once."""
+    rows = await asyncio.gather(*(_asked(name, ask) for name, ask in checks.items()))
+    return pb.GetReadinessResponse(ready=all(row.ok for row in rows), checks=rows)
+
+
+async def _asked(name: str, ask: Check) -> pb.DependencyCheck:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            detail = await ask()
+    except MediaError as exc:
+        return pb.DependencyCheck(name=name, ok=False, detail=exc.why or exc.message)
+    except TimeoutError:
+        return pb.DependencyCheck(name=name, ok=False, detail="no answer in time")
+    return pb.DependencyCheck(name=name, ok=True, detail=detail or "")
+
+
+async def _forever(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """One failure must not end a relay or a sweeper for the rest of the process's life."""
+    while True:
+        try:
+            await work()
+        except Exception as exc:
+            why = exc if isinstance(exc, MediaError) else None
+            log.error("background work failed", exc_info=None if why else exc, extra={"task": name, "why": str(exc)})
+            await asyncio.sleep(AGAIN_AFTER_S)
+        else:
+            return
