@@ -48,7 +48,12 @@ TIMEOUT_S = 5.0
 
 HANDLED = Counter("events_handled_total", "Events by how their handler ended.", ("consumer", "outcome"))
 
-_FIELDS = {field.message_type.name: field.name for field in events_pb2.Event.DESCRIPTOR.oneofs[0].fields}
+# Subjects and fields have one name: media_sealed carries a MediaSealed.
+_FIELDS = {
+    field.message_type.name: field.name
+    for field in events_pb2.Event.DESCRIPTOR.oneofs[0].fields
+    if field.message_type is not None
+}
 _BROKEN = (nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError)
 
 

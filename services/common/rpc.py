@@ -107,7 +107,7 @@ class _Served:
         try:
             with telemetry.span(self._method, self._enter()):
                 return await self._behaviour(request, rpc)
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001  sorted by _known, and answered
             error = _known(exc)
             code = error.code
             await _abort(rpc, error)
@@ -120,7 +120,7 @@ class _Served:
         try:
             async for message in self._behaviour(request, rpc):
                 yield message
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001  sorted by _known, and answered
             error = _known(exc)
             code = error.code
             await _abort(rpc, error)

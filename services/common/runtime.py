@@ -159,8 +159,8 @@ async def _forever(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> 
         try:
             await work()
         except Exception as exc:
-            why = exc if isinstance(exc, MediaError) else None
-            log.error("background work failed", exc_info=None if why else exc, extra={"task": name, "why": str(exc)})
+            shown = None if isinstance(exc, MediaError) else exc  # a store that is away needs no stack trace
+            log.warning("background work failed", exc_info=shown, extra={"task": name, "why": str(exc)})
             await asyncio.sleep(AGAIN_AFTER_S)
         else:
             return

@@ -52,12 +52,13 @@ def _value(name: str, env: Mapping[str, str], metadata: Mapping[str, Any], probl
         return _ABSENT
     try:
         text = Path(env[name]).read_text().strip() if metadata["secret"] else env[name]
-        if metadata["secret"] and not text:
-            raise ValueError("the file is empty")
         value: object = metadata["kind"](text)
     except (OSError, ValueError) as exc:
         # A secret's text stays out of the report.
         shown = type(exc).__name__ if metadata["secret"] else repr(env[name])
         problems.append(f"{name}: {shown} is not {metadata['description']}")
+        return _ABSENT
+    if metadata["secret"] and not text:
+        problems.append(f"{name}: the file is empty")
         return _ABSENT
     return value

@@ -1,4 +1,4 @@
-"""OpenTelemetry traces, HTTP → RPC → event → worker. Without an endpoint there is no exporter and nothing is recorded."""
+"""OpenTelemetry traces, HTTP → RPC → event → worker. Without an endpoint nothing is recorded."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -23,7 +23,9 @@ from services.gateway.settings import AdminSettings
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    root = argparse.ArgumentParser(prog="python -m services.gateway.admin", description="Workspaces and their API keys.")
+    root = argparse.ArgumentParser(
+        prog="python -m services.gateway.admin", description="Workspaces and their API keys."
+    )
     commands = root.add_subparsers(dest="command", required=True)
     workspace = commands.add_parser("create-workspace", help="create a workspace, or change its name and plan")
     workspace.add_argument("--id", required=True, help="ws_ and a ULID")

@@ -7,8 +7,8 @@ from urllib.parse import quote
 import grpc
 from google.protobuf import message_factory
 from google.protobuf.message import Message
-
 from mediaapi.v1 import ingest_service_pb2
+
 from services.common import context
 from services.common.errors import Code, MediaError
 from services.gateway.transcode.routes import Route
@@ -21,7 +21,12 @@ _NOT_PLAIN = re.compile(r"[^A-Za-z0-9 !#$&+.^_`~()\[\]{}@,=-]")
 
 
 async def send(
-    exchange: Exchange, channel: grpc.aio.Channel, route: Route, caller: context.CallContext, key_id: str, request: Message
+    exchange: Exchange,
+    channel: grpc.aio.Channel,
+    route: Route,
+    caller: context.CallContext,
+    key_id: str,
+    request: Message,
 ) -> None:
     """Answer with the source of `request`'s media item, whole or the range asked for.
 

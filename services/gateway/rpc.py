@@ -4,9 +4,9 @@ import base64
 import binascii
 
 import grpc
-
 from mediaapi.v1 import gateway_service_pb2 as pb
 from mediaapi.v1 import gateway_service_pb2_grpc
+
 from services.common import context
 from services.common.errors import Code, MediaError, Violation
 from services.gateway.app import KeyRing

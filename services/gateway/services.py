@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from google.protobuf.descriptor import ServiceDescriptor
-
 from mediaapi.v1 import gateway_service_pb2, ingest_service_pb2, publisher_service_pb2, transcoder_service_pb2
+
 from services.gateway.transcode.routes import RouteTable
 
 # In the order the documentation shows them.

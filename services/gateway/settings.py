@@ -22,3 +22,11 @@ class Settings:
     transcoder_target: str = var(str, "host:port of transcoder's gRPC")
     publisher_target: str = var(str, "host:port of publisher's gRPC")
     public_url: str = var(str, "where clients reach the API, e.g. https://api.example.com")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminSettings:
+    """What the operator's commands need of them."""
+
+    database_url: str = var(str, "postgresql://… of role mediaapi_gateway", secret=True)
+    key_pepper: str = var(str, "the key of the hash API keys are stored under, ≥ 32 characters", secret=True)

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import grpc
 from google.protobuf import message_factory
-
 from mediaapi.v1 import ingest_service_pb2, media_pb2
+
 from services.common import context
 from services.common.errors import Code, MediaError, Violation
 from services.gateway.multipart import Event, Parser, PartBegin, PartData, PartEnd

@@ -19,7 +19,8 @@ async def main() -> None:
     """Wires the stage and serves until told to stop."""
     conf = settings.load(Settings, "MEDIA_INGEST")
     log.setup("ingest", conf.log_level)
-    async with Runtime("ingest", listen=conf.listen, metrics_listen=conf.metrics_listen, drain_s=conf.drain_s) as run:
+    places = {"listen": conf.listen, "metrics_listen": conf.metrics_listen, "otel_endpoint": conf.otel_endpoint}
+    async with Runtime("ingest", **places, drain_s=conf.drain_s) as run:
         store = (conf.s3_endpoint, conf.s3_region, conf.s3_access_key, conf.s3_secret_key)
         database = await run.enter(db.connect(conf.database_url, schema=SCHEMA))
         bus = await run.enter(events.connect(conf.nats_url))

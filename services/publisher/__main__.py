@@ -22,9 +22,8 @@ async def main() -> None:
     log.setup("publisher", conf.log_level)
     kek = sealing.parse_kek(conf.kek)
     trusted = [conf.sandbox_url, *filter(None, conf.trusted_origins.split(","))]
-    async with Runtime(
-        "publisher", listen=conf.listen, metrics_listen=conf.metrics_listen, drain_s=conf.drain_s
-    ) as run:
+    places = {"listen": conf.listen, "metrics_listen": conf.metrics_listen, "otel_endpoint": conf.otel_endpoint}
+    async with Runtime("publisher", **places, drain_s=conf.drain_s) as run:
         database = await run.enter(db.connect(conf.database_url, schema=posts.SCHEMA))
         bus = await run.enter(events.connect(conf.nats_url))
         cdn = await run.enter(http.connect(trusted=[conf.cdn_url], max_answer_bytes=files.MAX_FILE_BYTES))

@@ -1,6 +1,7 @@
 """Events that wake the publisher up. What is to be done is read from its own tables."""
 
 from mediaapi.v1 import events_pb2
+
 from services.publisher.app.dispatching import Dispatcher
 from services.publisher.ports import Deliveries
 

@@ -10,11 +10,11 @@ from typing import Any, TypeAlias
 import grpc
 from google.protobuf import struct_pb2
 from google.protobuf.json_format import MessageToDict
-
 from mediaapi.v1 import account_pb2, post_pb2
 from mediaapi.v1 import media_pb2 as media
 from mediaapi.v1 import publisher_service_pb2 as pb
 from mediaapi.v1.publisher_service_pb2_grpc import PublisherServiceServicer
+
 from services.common import context
 from services.common.errors import Code, MediaError, Violation
 from services.publisher.app.assembly import Application

@@ -17,7 +17,8 @@ async def main() -> None:
     """Wires the stage and serves until told to stop."""
     conf = settings.load(Settings, "MEDIA_SCANNER")
     log.setup("scanner", conf.log_level)
-    async with Runtime("scanner", listen=conf.listen, metrics_listen=conf.metrics_listen, drain_s=conf.drain_s) as run:
+    places = {"listen": conf.listen, "metrics_listen": conf.metrics_listen, "otel_endpoint": conf.otel_endpoint}
+    async with Runtime("scanner", **places, drain_s=conf.drain_s) as run:
         quarantine = await run.enter(
             blobs.connect(
                 conf.s3_endpoint, conf.s3_region, conf.s3_access_key, conf.s3_secret_key, conf.quarantine_bucket

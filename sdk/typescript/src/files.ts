@@ -48,7 +48,8 @@ async function sourceOf(file: FileInput): Promise<Source> {
     const filename = typeof name === 'string' && name ? name : 'upload'
     return { filename, sizeBytes: file.size, once: false, open: () => pieces(file.stream() as ReadableStream<Uint8Array>) }
   }
-  if (file && (Symbol.asyncIterator in file || 'getReader' in file)) {
+  // JavaScript callers may pass anything, whatever the type says.
+  if (typeof file === 'object' && file !== null && (Symbol.asyncIterator in file || 'getReader' in file)) {
     const path = (file as { path?: unknown }).path
     const filename = typeof path === 'string' && path ? basename(path) : 'upload'
     return { filename, sizeBytes: undefined, once: true, open: () => pieces(file) }

@@ -1,4 +1,4 @@
-"""The gateway's tables. Keys are found before their workspace is known, by the stage's system role; all else is scoped."""
+"""The gateway's tables. Keys are found by the stage's system role, all else within a workspace."""
 
 import json
 from datetime import datetime
@@ -72,7 +72,9 @@ class PostgresKeys:
 
     async def touch(self, workspace_id: str, key_id: str, *, at: datetime) -> None:
         """See ports.Keys."""
-        statement = text("UPDATE api_keys SET last_used_at = :at WHERE workspace_id = :workspace_id AND key_id = :key_id")
+        statement = text(
+            "UPDATE api_keys SET last_used_at = :at WHERE workspace_id = :workspace_id AND key_id = :key_id"
+        )
         async with self._database.tx(workspace_id) as conn:
             await conn.execute(statement, {"workspace_id": workspace_id, "key_id": key_id, "at": at})
 
@@ -100,7 +102,8 @@ class PostgresReplays:
             "VALUES (:workspace_id, :route, :key, :token, :fingerprint, "
             "        now() + make_interval(secs => :lease_s), now() + interval '24 hours') "
             "ON CONFLICT (workspace_id, route, key) DO UPDATE SET token = excluded.token, "
-            "  fingerprint = excluded.fingerprint, lease_until = excluded.lease_until, expires_at = excluded.expires_at, "
+            "  fingerprint = excluded.fingerprint, lease_until = excluded.lease_until, "
+            "  expires_at = excluded.expires_at, "
             "  status = NULL, headers = NULL, body = NULL "
             "WHERE i.expires_at < now() OR (i.status IS NULL AND i.lease_until < now() "
             "  AND (i.fingerprint IS NULL OR i.fingerprint = excluded.fingerprint)) "
@@ -120,7 +123,10 @@ class PostgresReplays:
     async def extend(self, scope: Scope, *, token: str, lease_s: float) -> None:
         """See ports.Replays."""
         await self._change(
-            "UPDATE idempotency SET lease_until = now() + make_interval(secs => :lease_s)", scope, token, lease_s=lease_s
+            "UPDATE idempotency SET lease_until = now() + make_interval(secs => :lease_s)",
+            scope,
+            token,
+            lease_s=lease_s,
         )
 
     async def settle(self, scope: Scope, *, token: str, fingerprint: bytes, answer: StoredAnswer) -> None:

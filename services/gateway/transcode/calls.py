@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import grpc
 from google.protobuf import message_factory
 from google.protobuf.message import Message
-
 from mediaapi.v1 import options_pb2
+
 from services.common import context
 from services.gateway.transcode import decode, encode
 from services.gateway.transcode.routes import Match, Route

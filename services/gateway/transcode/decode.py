@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from google.protobuf import struct_pb2, timestamp_pb2
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
-
 from mediaapi.v1 import options_pb2
+
 from services.common.errors import Code, MediaError, Violation
 from services.gateway.transcode.names import enum_words, is_map
 from services.gateway.transcode.strict_json import JSON
@@ -23,7 +23,7 @@ _INTEGERS: Mapping[int, tuple[int, int]] = {
 _FLOATS = (FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT)
 
 
-class _Wrong(Exception):
+class _Wrong(Exception):  # noqa: N818  a finding, not an error
     """One value cannot be what its field needs; args[0] is the sentence."""
 
 
@@ -56,7 +56,9 @@ class Decoder:
             elif name in seen and not field.is_repeated:
                 self._add(name, "may be given once")
             else:
-                self._guard(name, lambda field=field, text=text: _put(message, field, _scalar(field, _typed(field, text))))
+                self._guard(
+                    name, lambda field=field, text=text: _put(message, field, _scalar(field, _typed(field, text)))
+                )
             seen.add(name)
         self._check_page(message, seen)
 

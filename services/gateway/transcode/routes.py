@@ -7,8 +7,8 @@ from urllib.parse import unquote_to_bytes
 
 from google.api import annotations_pb2, http_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
-
 from mediaapi.v1 import options_pb2
+
 from services.common.errors import Code, MediaError
 from services.gateway.transcode.names import is_map
 

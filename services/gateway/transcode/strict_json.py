@@ -7,11 +7,11 @@ from typing import TypeAlias
 
 from services.common.errors import Code, MediaError
 
-JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 64
-# A parsed value costs about 60 times its two bytes of text; inline media has no commas, so real requests stay far below.
+# A parsed value costs about 60 times its two bytes of text; inline media has no commas and stays far below.
 MAX_SEPARATORS = 100_000
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 

@@ -65,7 +65,7 @@ class Front:
             exchange.code = "client_gone"
         except MediaError as error:
             await self._fail(exchange, error)
-        except Exception as error:  # noqa: BLE001 - the last resort: the client learns nothing, the log everything
+        except Exception as error:
             log.exception("request failed", extra={"request_id": exchange.request_id, "path": exchange.path})
             await self._fail(exchange, MediaError(Code.INTERNAL), error)
 

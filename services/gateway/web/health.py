@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Mapping
 
 import grpc
-
 from mediaapi.v1 import health_service_pb2, health_service_pb2_grpc
+
 from services.common.errors import MediaError
 from services.gateway.transcode.encode import dumps, to_json
 from services.gateway.transcode.strict_json import JSON

@@ -122,11 +122,12 @@ class Intake:
 
 def too_large(format_: Format, size_bytes: int) -> MediaError:
     """Says which limit was passed, and for a video what to use instead."""
-    details: dict[str, object] = {
-        "kind": "gif" if format_.name == "gif" else str(format_.kind),
-        "size": size_bytes,
-        "limit": format_.request_limit_bytes,
-    }
+    error = MediaError(
+        Code.MEDIA_TOO_LARGE,
+        kind="gif" if format_.name == "gif" else str(format_.kind),
+        size=size_bytes,
+        limit=format_.request_limit_bytes,
+    )
     if format_.kind is Kind.VIDEO:
-        details["use"] = "resumable"
-    return MediaError(Code.MEDIA_TOO_LARGE, **details)
+        error.details["use"] = "resumable"
+    return error

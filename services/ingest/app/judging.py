@@ -90,7 +90,7 @@ class Judging:
         except MediaError as exc:
             if exc.code not in (Code.OBJECT_CHANGED, Code.NOT_FOUND):
                 raise
-            # Either the source is another object now, or none, or an earlier try got as far as the copy: the copy tells.
+            # The source is another object now, or none, or an earlier try got as far as the copy: the copy tells.
         copy = await self._active.head(media.active_key)
         if copy is None:
             raise MediaError(Code.OBJECT_CHANGED, why="the sealed object was replaced or removed")

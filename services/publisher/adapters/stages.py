@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import datetime
 
 import grpc
-
 from mediaapi.v1 import ingest_service_pb2 as ingest
 from mediaapi.v1 import ingest_service_pb2_grpc, transcoder_service_pb2_grpc
 from mediaapi.v1 import media_pb2 as media
 from mediaapi.v1 import transcoder_service_pb2 as transcoder
+
 from services.common import context
 from services.publisher.domain.post import TargetError
 from services.publisher.ports import MediaFacts, Pending, Ready, Refused, Rendition

@@ -97,7 +97,7 @@ class Connect:
         """A page, newest first, and where the next one starts."""
         found = await self._accounts.page(caller, limit=limit + 1, after=after, only=AccountFilter(platform))
         last = found[limit - 1] if len(found) > limit else None
-        return found[:limit], last and Position(last.created_at, last.account_id)
+        return found[:limit], None if last is None else Position(last.created_at, last.account_id)
 
     async def delete(self, caller: Caller, account_id: str) -> None:
         """Forgets the account and its credentials. Raises ACCOUNT_NOT_FOUND."""

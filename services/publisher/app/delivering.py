@@ -22,7 +22,18 @@ from services.publisher.domain import delivery
 from services.publisher.domain.delivery import Again, Counters, Decision, Policy, Stop
 from services.publisher.domain.post import JSON, TargetError, TargetStatus
 from services.publisher.ports import (
-    Attempt, Caller, Chosen, Claim, Deliveries, Files, LeaseLostError, Pending, Published, Refused, Rendition, Work,
+    Attempt,
+    Caller,
+    Chosen,
+    Claim,
+    Deliveries,
+    Files,
+    LeaseLostError,
+    Pending,
+    Published,
+    Refused,
+    Rendition,
+    Work,
 )  # fmt: skip
 
 log = logging.getLogger("publisher.delivering")
@@ -257,13 +268,15 @@ class Engine:
         """A result the database cannot take would leave a doubt on the platform, so it is offered more than once."""
         for left in reversed(range(RECORD_TRIES)):
             try:
-                return await write()
+                await write()
             except LeaseLostError:
                 raise
             except Exception:
                 if not left:
                     raise
                 log.exception("the result was not recorded; once more")
+            else:
+                return
             await asyncio.sleep(RECORD_PAUSE_S)
 
     def _draft(self, work: Work, chosen: Chosen) -> platforms.Draft:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from services.common.errors import Code, MediaError
 from services.publisher.app.checking import Checker
+
+from services.common.errors import Code, MediaError
 from services.publisher.app.resolving import Resolved, Resolver
 from services.publisher.domain import plans, request
 from services.publisher.domain.post import MediaRef, Post, PostStatus, Target, TargetStatus
@@ -157,7 +158,7 @@ class ReadPosts:
         """A page, newest first, and where the next one starts."""
         found = await self._posts.page(caller, limit=limit + 1, after=after, status=status)
         last = found[limit - 1] if len(found) > limit else None
-        return found[:limit], last and Position(last.created_at, last.post_id)
+        return found[:limit], None if last is None else Position(last.created_at, last.post_id)
 
     async def settled(self, caller: Caller, post: Post, wait_s: float) -> Post:
         """The post once it is settled, or as it is after wait_s. A post held for later is not waited for."""

@@ -23,7 +23,7 @@ def mp4(seconds: int = 1) -> bytes:
         stream.width, stream.height, stream.pix_fmt = 128, 128, "yuv420p"
         for _ in range(10 * seconds):
             picture = Image.frombytes("RGB", (128, 128), os.urandom(3 * 128 * 128))
-            out.mux(stream.encode(av.VideoFrame.from_image(picture)))
+            out.mux(stream.encode(av.VideoFrame.from_image(picture)))  # type: ignore[no-untyped-call]
         out.mux(stream.encode())
     return buffer.getvalue()
 

@@ -61,8 +61,8 @@ def infected_jpeg() -> bytes:
 def infected_mp4() -> bytes:
     box = (TEST_FILES / "clam.zip").read_bytes()
     data = mp4() + (len(box) + 8).to_bytes(4, "big") + b"free" + box
-    with av.open(io.BytesIO(data), format="mp4") as film:
-        assert sum(1 for _ in film.decode(video=0)) == 10
+    with av.open(io.BytesIO(data), "r", format="mp4") as film:
+        assert len(list(film.decode(video=0))) == 10
     return data
 
 
@@ -167,7 +167,7 @@ async def test_v5_bytes_nobody_scanned_never_become_active(stage: Stage, point: 
         assert stage.stored_nothing()
 
 
-class Died(Exception):
+class Died(Exception):  # noqa: N818  an end, not an error
     """The process ended here. Nothing that handles errors handles this."""
 
 

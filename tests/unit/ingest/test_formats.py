@@ -40,6 +40,7 @@ def film(container: str, codec: str) -> bytes:
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as out:
         stream = out.add_stream(codec, rate=10)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
         for _ in range(3):
             out.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
@@ -64,7 +65,7 @@ REAL = {
 @pytest.mark.parametrize("name", REAL)
 def test_what_real_encoders_write_is_recognised_and_libmagic_agrees(name: str) -> None:
     make, expected = REAL[name]
-    head = make()[:SNIFF_BYTES]
+    head = make()[:SNIFF_BYTES]  # type: ignore[no-untyped-call]
     assert sniff(head) is expected
     assert magic.from_buffer(head, mime=True) in expected.libmagic
 

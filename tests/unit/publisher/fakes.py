@@ -244,7 +244,7 @@ class FakeStore:
     # Deliveries
 
     async def claim(self, limit: int, lease_s: float) -> Sequence[Claim]:
-        claims = []
+        claims: list[Claim] = []
         for (post_id, index), state in self.states.items():
             if state.next_at is not None and state.next_at <= self.now() and len(claims) < limit:
                 state.epoch += 1

@@ -1,13 +1,12 @@
 """Between rows and the domain."""
 
-from collections.abc import Mapping
-from typing import Any
+from sqlalchemy import RowMapping
 
 from services.ingest.domain.formats import Kind
 from services.ingest.domain.media import Fault, Media, Sealed, State
 from services.ingest.ports import Outcome, Row, Verdict
 
-Record = Mapping[str, Any]
+Record = RowMapping
 
 _SAME = (
     "workspace_id",

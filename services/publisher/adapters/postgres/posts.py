@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from mediaapi.v1 import events_pb2
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mediaapi.v1 import events_pb2
 from services.common import events, outbox
 from services.common.db import Database, Wakeups
 from services.publisher.adapters.postgres import rows

@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from sqlalchemy import RowMapping
+
 from services.publisher.domain.account import Account, AccountStatus
 from services.publisher.domain.delivery import Counters
 from services.publisher.domain.post import JSON, MediaRef, Post, Target, TargetError, TargetStatus
 from services.publisher.ports import Attempt, Chosen, Rendition
 
-Row = Mapping[str, Any]  # what SQLAlchemy gives for a row: column names to values
+Row = RowMapping
 
 POST_COLUMNS = "id, live, text, media, scheduled_at, created_at"
 TARGET_COLUMNS = (

@@ -1,9 +1,9 @@
 """What follows from a target's new state: the post's state, its event, its waiters, and which media it still holds."""
 
+from mediaapi.v1 import events_pb2, post_pb2
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mediaapi.v1 import events_pb2, post_pb2
 from services.common import db, events, outbox
 from services.publisher.adapters.postgres.posts import SCHEMA, SETTLED_CHANNEL
 from services.publisher.domain.post import SETTLED_POSTS, TargetStatus, post_status
