@@ -122,7 +122,12 @@ class Bus:
         try:
             if not self._declared:
                 await self.declare()
-            await self.jetstream.publish(to, body, headers=headers, timeout=TIMEOUT_S)
+            try:
+                await self.jetstream.publish(to, body, headers=headers, timeout=TIMEOUT_S)
+            except nats.js.errors.NoStreamResponseError:
+                # The server lost its disk; what it held is still owed by the tables.
+                await self.declare()
+                await self.jetstream.publish(to, body, headers=headers, timeout=TIMEOUT_S)
         except _BROKEN as exc:
             self._declared = False
             raise MediaError(Code.UNAVAILABLE, why=f"nats: {type(exc).__name__}: {exc}") from exc
