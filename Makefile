@@ -29,7 +29,7 @@ test: setup-tests check ## Everything CI runs: check, integration, SDK
 	$(BIN)/python -m pytest -q tests/integration
 	cd sdk/typescript && npm test
 
-check: setup lint types protos fast ## The quick half: lint, types, protos, unit and arch tests
+check: setup lint types protos envoy fast ## The quick half: lint, types, protos, Envoy's config, unit and arch tests
 
 lint: setup
 	$(BIN)/ruff check $(CODE)
