@@ -114,7 +114,7 @@ export class Http {
   #url(call: Call): string {
     const query = new URLSearchParams()
     for (const [name, value] of Object.entries(call.query ?? {})) if (value !== undefined) query.set(name, String(value))
-    return `${this.#config.baseURL}${call.path}${query.size > 0 || query.toString() ? `?${query}` : ''}`
+    return `${this.#config.baseURL}${call.path}${query.toString() && `?${query}`}`
   }
 }
 
