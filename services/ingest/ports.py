@@ -120,6 +120,10 @@ class MediaTable(Protocol):
         """Tombstones included."""
         ...
 
+    async def twin(self, media: Media, sha256: str, since: datetime) -> Media | None:
+        """The item that an earlier request with the same idempotency key stored from the same bytes after `since`."""
+        ...
+
     async def page(self, workspace_id: str, query: Query) -> list[Media]: ...
 
     async def change(self, ref: Ref, step: Step, *, receipt: Receipt | None = None) -> Media | None:

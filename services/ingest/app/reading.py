@@ -8,6 +8,7 @@ from datetime import datetime
 
 from services.common.errors import Code, MediaError, Violation
 from services.ingest.domain import texts
+from services.ingest.domain.formats import Kind
 from services.ingest.domain.media import GONE, SETTLED, Media, State, read_range
 from services.ingest.ports import Change, MediaTable, Query, Ref, Row, Store, Wakeups
 
@@ -71,7 +72,8 @@ class Reading:
         return done
 
     async def settled(self, ref: Ref, wait_s: float) -> Media:
-        """The item once it is settled, or as it stands after `wait_s` seconds.
+        """The item once there is something to say, or as it stands after `wait_s` seconds: an image when it is
+        settled, a video at its verdict, since encoding one takes longer than a client should be kept waiting.
 
         Raises:
             MediaError: the bytes were refused, for the reason the item carries; MEDIA_NOT_FOUND, deleted meanwhile.
@@ -81,7 +83,7 @@ class Reading:
         while True:
             media = await self.get(ref)
             left_s = until - loop.time()
-            if media.state in SETTLED or left_s <= 0:
+            if _worth_saying(media) or left_s <= 0:
                 break
             await self._wakeups.wait(ref.media_id, min(left_s, POLL_S))
         if media.state is State.REJECTED and media.fault is not None:
@@ -103,6 +105,10 @@ class Reading:
         start, end = read_range(media.size_bytes, first, last)
         chunks = self._active.read(media.active_key, first=start, last=end, if_match=media.active_etag)
         return Source(media, start, end, chunks)
+
+
+def _worth_saying(media: Media) -> bool:
+    return media.state in SETTLED or (media.kind is Kind.VIDEO and media.state is State.PROCESSING)
 
 
 def known(ref: Ref) -> Ref:

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 LEASE_S = 120.0  # a writer that says nothing for this long is gone
 SEALED_GRACE_S = 2.0  # the event normally drives the scan; after this the sweeper does
 RETRY_AFTER_S = 15
+SAME_REQUEST_FOR = timedelta(hours=24)  # as long as an idempotency key means anything
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,7 @@ class Uploading:
             created_at=now,
             expires_at=expiry(now, caller.plan),
             request_id=caller.request_id,
+            idempotency_key=caller.idempotency_key,
         )
 
     async def _store_and_seal(self, media: Media, format_: Format, head: bytes, frames: Frames) -> Media:
@@ -116,6 +118,8 @@ class Uploading:
                 intake.take(chunk)
                 await writer.advance()
             alt_text = _agreed(frames.end, format_)
+            if (twin := await self._twin(media, intake.sha256())) is not None:
+                return twin
             await writer.advance()
             stored = await intake.finish()
             sealed = await self._seal(
@@ -126,6 +130,12 @@ class Uploading:
             if sealed is None:
                 # Shielded: the caller going away is what most often ends an upload here.
                 await asyncio.shield(self._undo(intake, writer.media))
+
+    async def _twin(self, media: Media, sha256: str) -> Media | None:
+        """Whoever asked before may have died between storing the file and hearing so."""
+        if media.idempotency_key is None:
+            return None
+        return await self._table.twin(media, sha256, media.created_at - SAME_REQUEST_FOR)
 
     async def _seal(self, media: Media, sealed: Sealed, alt_text: str | None) -> Media:
         def seal(row: Row) -> Change | None:

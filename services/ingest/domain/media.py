@@ -108,6 +108,7 @@ class Media:
     created_at: datetime
     expires_at: datetime
     request_id: str = ""
+    idempotency_key: str | None = None  # of the request that brought it in
     epoch: int = 0  # of the claim this was read under
     tries: int = 0  # failed since the last step forward
 

@@ -81,6 +81,20 @@ class Table:
         entry = self.entries.get(ref)
         return entry.media if entry else None
 
+    async def twin(self, media: Media, sha256: str, since: datetime) -> Media | None:
+        return next(
+            (
+                known
+                for entry in self.entries.values()
+                if (known := entry.media).sha256 == sha256
+                and known.idempotency_key == media.idempotency_key
+                and known.workspace_id == media.workspace_id
+                and known.state not in GONE | {State.RECEIVING}
+                and known.created_at > since
+            ),
+            None,
+        )
+
     async def page(self, workspace_id: str, query: Query) -> list[Media]:
         mine = [entry.media for ref, entry in self.entries.items() if ref.workspace_id == workspace_id]
         mine.sort(key=lambda media: media.media_id, reverse=True)

@@ -1,5 +1,6 @@
 """After promotion: what the transcoder says, what callers read, and how an item ends."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from services.common.errors import Code, MediaError
 from services.ingest.app.rendering import Word
 from services.ingest.domain.media import Fault, State
 from services.ingest.ports import Announcement, Query, Receipt, Ref
-from tests.unit.ingest.world import JPEG_HEAD, World
+from tests.unit.ingest.world import JPEG_HEAD, MP4_HEAD, World
 
 MED = "med_" + "0" * 26
 
@@ -74,6 +75,17 @@ async def test_waiting_ends_with_the_item_as_it_stands(world: World) -> None:
     ref = await world.sealed()
     assert (await world.reading.settled(ref, 0)).state is State.SCANNING
     assert (await world.reading.settled(ref, 0.05)).state is State.SCANNING
+
+
+async def test_an_image_is_waited_for_until_it_is_settled_and_a_video_until_its_verdict(world: World) -> None:
+    image = await world.promoted()
+    began = time.monotonic()
+    assert (await world.reading.settled(image, 0.2)).state is State.PROCESSING
+    assert time.monotonic() - began >= 0.2
+    world.opinion = "video/mp4"
+    video = await world.sealed(MP4_HEAD)
+    await world.judging.judge(video)
+    assert (await world.reading.settled(video, 60)).state is State.PROCESSING
 
 
 async def test_a_deleted_item_is_unknown_and_its_bytes_are_gone_with_the_answer(world: World) -> None:

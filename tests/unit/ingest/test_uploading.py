@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,7 @@ from services.common.errors import Code, MediaError
 from services.ingest.app.frames import End, Frame, Start
 from services.ingest.app.intake import PART_BYTES
 from services.ingest.domain.formats import Kind
-from services.ingest.domain.media import State
+from services.ingest.domain.media import Media, State
 from services.ingest.ports import Announcement, Backlog
 from tests.unit.ingest.fakes import sha256
 from tests.unit.ingest.world import CALLER, JPEG_HEAD, MP4_HEAD, World, frames, in_chunks
@@ -225,3 +226,20 @@ async def test_too_many_uploads_at_once_are_refused_not_queued(world: World) -> 
         task.cancel()
     await asyncio.wait(tasks)
     assert (await world.upload(JPEG_HEAD)).state is State.SCANNING
+
+
+async def test_a_repeated_request_stores_its_file_once_whoever_heard_the_first_answer(world: World) -> None:
+    caller = replace(CALLER, idempotency_key="key-1")
+
+    async def upload(data: bytes) -> Media:
+        return await world.uploading.upload(caller, frames(Start("photo.jpg"), data, End(None, None)))
+
+    first = await upload(JPEG_HEAD)
+    again = await upload(JPEG_HEAD)
+    assert again.media_id == first.media_id
+    assert list(world.quarantine.objects) == [first.quarantine_key]
+    assert world.told() == [Announcement.SEALED]
+    other = await upload(JPEG_HEAD + b"x")
+    assert other.media_id != first.media_id
+    world.clock.advance(25 * 3600)
+    assert (await upload(JPEG_HEAD)).media_id not in (first.media_id, other.media_id)

@@ -19,14 +19,19 @@ CHANGED_CHANNEL = "ingest_media"
 
 _ADD = text(
     "INSERT INTO ingest.media (workspace_id, id, state, version, kind, content_type, filename, alt_text, size_bytes,"
-    " sha256, quarantine_key, quarantine_etag, multipart_id, active_key, active_etag, request_id, created_at,"
-    " expires_at, lease_until)"
+    " sha256, quarantine_key, quarantine_etag, multipart_id, active_key, active_etag, request_id,"
+    " idempotency_key, created_at, expires_at, lease_until)"
     " VALUES (:workspace_id, :id, :state, :version, :kind, :content_type, :filename, :alt_text, :size_bytes, :sha256,"
-    " :quarantine_key, :quarantine_etag, :multipart_id, :active_key, :active_etag, :request_id, :created_at,"
-    " :expires_at, now() + make_interval(secs => :lease_s))"
+    " :quarantine_key, :quarantine_etag, :multipart_id, :active_key, :active_etag, :request_id,"
+    " :idempotency_key, :created_at, :expires_at, now() + make_interval(secs => :lease_s))"
 )
 _FIND = text(
     f"SELECT {rows.MEDIA}, {rows.FAULT} FROM ingest.media m WHERE m.workspace_id = :workspace_id AND m.id = :id"
+)
+_TWIN = text(
+    f"SELECT {rows.MEDIA}, {rows.FAULT} FROM ingest.media m WHERE m.workspace_id = :workspace_id"
+    " AND m.idempotency_key = :idempotency_key AND m.sha256 = :sha256 AND m.id <> :id"
+    " AND m.state NOT IN ('receiving', 'deleted', 'expired') AND m.created_at > :since ORDER BY m.id LIMIT 1"
 )
 _PAGE = text(
     f"SELECT {rows.MEDIA}, {rows.FAULT} FROM ingest.media m WHERE m.workspace_id = :workspace_id"
@@ -100,6 +105,13 @@ class PostgresMedia:
         """See ports.MediaTable."""
         async with self._database.tx(ref.workspace_id) as conn:
             found = (await conn.execute(_FIND, _key(ref))).mappings().one_or_none()
+        return rows.media(found) if found else None
+
+    async def twin(self, media: Media, sha256: str, since: datetime) -> Media | None:
+        """See ports.MediaTable."""
+        async with self._database.tx(media.workspace_id) as conn:
+            bind = {**rows.values(media), "sha256": sha256, "since": since}
+            found = (await conn.execute(_TWIN, bind)).mappings().one_or_none()
         return rows.media(found) if found else None
 
     async def page(self, workspace_id: str, query: Query) -> list[Media]:

@@ -24,6 +24,7 @@ _SAME = (
     "created_at",
     "expires_at",
     "request_id",
+    "idempotency_key",
     "epoch",
     "tries",
 )

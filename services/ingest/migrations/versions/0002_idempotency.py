@@ -1,0 +1,23 @@
+"""Which request brought an item in, so that its repetition after a crash brings it in once."""
+
+from alembic import op
+
+revision = "ingest_0002"
+down_revision = "ingest_0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Adds the key; most items have none."""
+    op.execute("ALTER TABLE ingest.media ADD COLUMN idempotency_key text")
+    op.execute(
+        "CREATE INDEX media_idempotency ON ingest.media (workspace_id, idempotency_key)"
+        " WHERE idempotency_key IS NOT NULL"
+    )
+
+
+def downgrade() -> None:
+    """Forgets the keys."""
+    op.execute("DROP INDEX ingest.media_idempotency")
+    op.execute("ALTER TABLE ingest.media DROP COLUMN idempotency_key")
