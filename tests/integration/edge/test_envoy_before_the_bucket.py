@@ -55,6 +55,21 @@ def test_a_rendition_is_served_with_the_headers_that_keep_it_harmless(port: int)
     assert not [name for name in headers if name.startswith("x-amz")]
 
 
+def test_what_is_not_there_yet_is_not_cached(port: int) -> None:
+    status, headers, _ = ask(port, "/cdn/med_1/token/none.jpg")
+    assert (status, headers["cache-control"]) == (404, "no-store")
+
+
+def test_any_page_may_show_a_rendition_and_call_the_api_with_a_key(port: int) -> None:
+    origin = {"Origin": "https://shop.example"}
+    assert ask(port, f"/{KEY}", headers=origin)[1]["access-control-allow-origin"] == "*"
+    asked = origin | {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    status, headers, _ = ask(port, "/v1/media", "OPTIONS", asked)
+    assert (status, headers["access-control-allow-origin"]) == (200, "https://shop.example")
+    assert "authorization" in headers["access-control-allow-headers"]
+    assert "access-control-allow-credentials" not in headers
+
+
 def test_ranges_and_etags_work(port: int) -> None:
     status, headers, body = ask(port, f"/{KEY}", headers={"Range": "bytes=10-19"})
     assert (status, body) == (206, BODY[10:20])
