@@ -221,10 +221,11 @@ class Engine:
             )
         return await self._settle(work, delivery.still_in_doubt(self._policy, work.counters))
 
-    async def _published(self, work: Work, attempt: Attempt, receipt: platforms.Receipt) -> None:
+    async def _published(self, work: Work, attempt: Attempt, receipt: platforms.Receipt) -> float | None:
         published = Published(receipt.platform_post_id, receipt.url)
         await self._record(lambda: self._deliveries.published(work.claim, attempt.number, published))
         log.info("published", extra={**_names(work), "attempt": attempt.number})
+        return None
 
     async def _fail(
         self,
