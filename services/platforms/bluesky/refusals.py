@@ -16,12 +16,15 @@ EXPIRED = "ExpiredToken"  # answered as 400, not 401
 _BY_NAME = {
     EXPIRED: Fault.NOT_READY,
     "BlobNotFound": Fault.REBUILD,
+    "InvalidMimeType": Fault.REBUILD,  # of a blob that is not what it was when it was uploaded
+    "InvalidSize": Fault.REBUILD,
     "AuthenticationRequired": Fault.ACCOUNT,
     "AuthMissing": Fault.ACCOUNT,
     "InvalidToken": Fault.ACCOUNT,
     "AuthFactorTokenRequired": Fault.ACCOUNT,
     "AccountTakedown": Fault.ACCOUNT,
     "AccountDeactivated": Fault.ACCOUNT,
+    "AccountNotFound": Fault.ACCOUNT,
     "RateLimitExceeded": Fault.TRANSIENT,
     "UpstreamTimeout": Fault.TRANSIENT,
     "UpstreamFailure": Fault.TRANSIENT,

@@ -1,7 +1,7 @@
 """Sessions with a PDS: opened rarely, since 30 in 5 minutes and 300 a day are the limit; kept in memory, renewed.
 
-Credentials: `identifier` (handle, DID or e-mail), `password` (an app password), and optionally `video_service`, the URL
-of a video service to upload through instead of the default.
+A restart costs one session per account, so nothing of it is stored. Credentials: `identifier` (handle, DID or e-mail),
+`password` (an app password), and optionally `video_service`, see video.py.
 """
 
 import asyncio
@@ -22,11 +22,15 @@ from services.platforms.calls import at, body, list_at, number_at, repeatable, t
 from services.platforms.ports import JSON, Account, Fault, PlatformError
 
 ENTRYWAY = "https://bsky.social"
-VIDEO_SERVICE = "https://video.bsky.app"
 
 KEPT = 10_000  # sessions; the one used longest ago goes first
 MARGIN_S = 120.0  # a token this close to its end is renewed first
 UNREADABLE_LASTS_S = 1_800.0  # of tokens that do not tell their end; real ones last 120 minutes
+NEW_S = 60.0  # a session refused this soon after its password was taken is not refused for its age
+AGAIN_AFTER_S = 0.1
+
+# What a PDS says of tokens it does not take any more, although the password may be as good as ever.
+_STALE = frozenset({"expired_token", "invalid_token", "authentication_required", "auth_missing"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +38,18 @@ class Session:
     """An open session.
 
     Attributes:
-        base_url: The PDS.   pds_did: its own DID, the audience of service tokens.
-        video_service: URL of the service videos go through; None: straight to the PDS.
+        base_url: The PDS.   handle: may be "handle.invalid" while its domain does not confirm it.
         fresh_until: Seconds since 1970, when the access token must have been renewed.
+        opened_at: Seconds since 1970, when the password was taken.
     """
 
     base_url: str
     did: str
     handle: str
-    pds_did: str
-    video_service: str | None
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     fresh_until: float
+    opened_at: float
 
     @property
     def headers(self) -> dict[str, str]:
@@ -64,19 +67,41 @@ class Sessions:
     async def open(self, http: httpx.AsyncClient, account: Account) -> Session:
         """A session that lasts for the next call. Raises PlatformError; ACCOUNT if the credentials are refused."""
         key = _key(account)
-        lock = self._locks.setdefault(key, asyncio.Lock())
-        async with lock:
-            session = self._open.get(key)
-            if session is None or session.fresh_until < time.time():
-                session = (session and await _renew(http, session)) or await create(http, account)
-            self._keep(key, session)
+        try:
+            async with self._locks.setdefault(key, asyncio.Lock()):
+                session = self._open.get(key)
+                if session is None or session.fresh_until < time.time():
+                    session = (session and await _renew(http, session)) or await create(http, account)
+                self._keep(key, session)
+        finally:
+            if key not in self._open:
+                self._locks.pop(key, None)
         return session
 
-    def expired(self, account: Account) -> None:
-        """The PDS does not take the access token any more: it is renewed before it is used again."""
+    async def reopen(self, http: httpx.AsyncClient, account: Account) -> Session:
+        """A new session by password, whatever is open. Raises as open()."""
+        session = await create(http, account)
+        self._keep(_key(account), session)
+        return session
+
+    def refused(self, account: Account, error: PlatformError) -> PlatformError:
+        """What to raise for a call by this session that ended so.
+
+        A session that is no longer taken is renewed, or else opened by password, when the call is made again.
+        """
         key = _key(account)
-        if (session := self._open.get(key)) is not None:
+        session = self._open.get(key)
+        if error.code not in _STALE or session is None:
+            return error
+        if error.code == "expired_token":
             self._open[key] = replace(session, fresh_until=0.0)
+        elif time.time() - session.opened_at < NEW_S:
+            return error
+        else:
+            del self._open[key]
+        return PlatformError(
+            Fault.NOT_READY, "session_renewed", "The session with Bluesky is renewed.", retry_after_s=AGAIN_AFTER_S
+        )
 
     def _keep(self, key: str, session: Session) -> None:
         self._open[key] = session
@@ -88,7 +113,8 @@ class Sessions:
 
 async def create(http: httpx.AsyncClient, account: Account) -> Session:
     """A new session by password. Raises PlatformError."""
-    identifier, password = account.credentials.get("identifier", ""), account.credentials.get("password", "")
+    identifier = account.credentials.get("identifier", "").strip().removeprefix("@")
+    password = account.credentials.get("password", "")
     if not (identifier and password):
         raise PlatformError(Fault.ACCOUNT, "credentials_incomplete", "Bluesky needs identifier and password.")
     base_url = account.base_url or ENTRYWAY
@@ -100,18 +126,15 @@ async def create(http: httpx.AsyncClient, account: Account) -> Session:
     if not answer.is_success:
         raise refusals.refusal(answer)
     found = body(answer)
-    pds = _pds(found, base_url)
-    video_service = account.credentials.get("video_service") or (VIDEO_SERVICE if account.base_url is None else None)
     return Session(
         # A self-hosted service stays where its owner said it is; the entryway says where the account really lives.
-        base_url=pds if account.base_url is None else base_url,
+        base_url=_pds(found, base_url) if account.base_url is None else base_url,
         did=_required(found, "did"),
         handle=text_at(found, "handle") or identifier,
-        pds_did=_web_did(pds),
-        video_service=video_service,
         access_token=_required(found, "accessJwt"),
         refresh_token=_required(found, "refreshJwt"),
         fresh_until=_fresh_until(_required(found, "accessJwt")),
+        opened_at=time.time(),
     )
 
 
@@ -156,10 +179,6 @@ def _pds(found: Mapping[str, JSON], base_url: str) -> str:
         if text_at(service, "id").endswith("#atproto_pds") and urlsplit(endpoint).hostname:
             return endpoint.rstrip("/")
     return base_url
-
-
-def _web_did(url: str) -> str:
-    return "did:web:" + urlsplit(url).netloc.replace(":", "%3A")
 
 
 def _required(found: Mapping[str, JSON], name: str) -> str:
