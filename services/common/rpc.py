@@ -221,6 +221,13 @@ class _Unary:
     def cancel(self) -> bool:
         return bool(self._call.cancel())
 
+    async def write(self, message: Any) -> None:
+        """Of a stream, once there is room. What ended the call early is told by awaiting it."""
+        await self._call.write(message)
+
+    async def done_writing(self) -> None:
+        await self._call.done_writing()
+
     async def _result(self) -> Any:
         try:
             return await self._call

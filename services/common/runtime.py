@@ -33,8 +33,8 @@ SECOND_SIGNAL = 130
 class Runtime:
     """One process of a stage.
 
-    Stopping, in this order: health says NOT_SERVING, no more events are pulled, RPCs and handlers finish within
-    `drain_s` seconds, what is left is given back, everything entered is closed in reverse.
+    Stopping, in this order: health says NOT_SERVING, fronts close, no more events are pulled, RPCs and handlers finish
+    within `drain_s` seconds, what is left is given back, everything entered is closed in reverse.
     """
 
     def __init__(self, name: str, *, listen: str, metrics_listen: str, drain_s: float, otel_endpoint: str = "") -> None:
@@ -42,6 +42,7 @@ class Runtime:
         self._drain_s = drain_s
         self._metrics_listen = metrics_listen
         self._closing = AsyncExitStack()
+        self._fronts: list[AbstractAsyncContextManager[object]] = []
         self._checks: dict[str, Check] = {}
         self._consumers: list[Consumer] = []
         self._starting: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
@@ -67,6 +68,10 @@ class Runtime:
     async def enter(self, resource: AbstractAsyncContextManager[T]) -> T:
         """Opens something that is closed at the end."""
         return await self._closing.enter_async_context(resource)
+
+    def front(self, server: AbstractAsyncContextManager[object]) -> None:
+        """A server that calls this process's own RPCs: opened after they are served, closed before they end."""
+        self._fronts.append(server)
 
     def check(self, name: str, ask: Callable[[], Awaitable[Any]]) -> None:
         """A dependency: ready while `ask` returns, with what an operator should know, and does not raise."""
@@ -109,11 +114,14 @@ class Runtime:
         await self.enter(metrics_http.serving(self._metrics_listen, lambda: readiness(self._checks)))
         await self.server.start()
         tasks = [asyncio.create_task(_forever(name, work), name=name) for name, work in self._starting]
-        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
-        log.info("serving", extra={"port": self.port})
-        await self._stop.wait()
-        log.info("stopping")
-        await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+        async with AsyncExitStack() as fronts:
+            for server in self._fronts:
+                await fronts.enter_async_context(server)
+            await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+            log.info("serving", extra={"port": self.port})
+            await self._stop.wait()
+            log.info("stopping")
+            await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         await asyncio.gather(
             self.server.stop(self._drain_s), *(consumer.stop(self._drain_s) for consumer in self._consumers)
         )
