@@ -1,0 +1,66 @@
+"""The gateway's parts, put together once: for the process itself and for tests on a real database."""
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import grpc
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from services.common import clock, ids
+from services.common.db import Database
+from services.gateway.adapters.postgres import PostgresKeys, PostgresReplays
+from services.gateway.app import Authentication, KeyRing
+from services.gateway.domain.keys import SECRET_BYTES
+from services.gateway.idempotency import Idempotency
+from services.gateway.services import PUBLIC, route_table
+from services.gateway.transcode.calls import Upstreams
+from services.gateway.web.api import TranscodingApi
+from services.gateway.web.front import Front
+from services.gateway.web.health import Health
+from services.gateway.web.observe import Observer
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The public HTTP application, and what the gRPC server and the chores need of it."""
+
+    http: Front
+    ring: KeyRing
+    replays: PostgresReplays
+
+    @classmethod
+    def assemble(
+        cls,
+        database: Database,
+        channels: Mapping[str, grpc.aio.Channel],
+        *,
+        pepper: str,
+        public_url: str,
+        registry: CollectorRegistry = REGISTRY,
+    ) -> "Gateway":
+        """Wires them. `channels`: one for each stage by name, the gateway's own RPCs among them."""
+        table = route_table()
+        keys, replays = PostgresKeys(database), PostgresReplays(database)
+        authentication = Authentication(keys, pepper=pepper, now=clock.utc_now, monotonic=time.monotonic)
+        ring = KeyRing(
+            keys,
+            authentication,
+            pepper=pepper,
+            known_scopes=table.scopes,
+            now=clock.utc_now,
+            new_id=lambda: ids.new("key"),
+            new_secret=lambda: secrets.token_bytes(SECRET_BYTES),
+        )
+        api = TranscodingApi(
+            table,
+            authentication=authentication,
+            upstreams=Upstreams({service.full_name: channels[stage] for stage, service in PUBLIC.items()}),
+            idempotency=Idempotency(replays, new_token=lambda: ids.new("tok")),
+            public_url=public_url.rstrip("/"),
+        )
+        health = Health(channels)
+        pages = {"/healthz": health.healthz, "/readyz": health.readyz}
+        http = Front(api, pages=pages, new_request_id=lambda: ids.new("req"), observe=Observer(registry))
+        return cls(http, ring, replays)
