@@ -1,23 +1,29 @@
 """What is done with the protos.   python proto/protos.py gen | check | baseline
 
-gen       writes proto/gen: messages, stubs, and their types
+gen       writes proto/gen: messages, stubs, their types, and what the comments say
 check     lints, compares with the released interface (baseline.binpb), and sees that proto/gen is up to date
 baseline  makes the interface as it is now the released one; only additive changes pass `check` from then on
 """
 
 import argparse
 import filecmp
+import json
 import os
 import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf.message import Message
 
 HERE = Path(__file__).resolve().parent
 GENERATED = HERE / "gen"
 BASELINE = HERE / "baseline.binpb"
+# Descriptors at run time know no comments, and the API reference is made of them.
+COMMENTS = Path("mediaapi", "v1", "comments.json")
 BUF_CONFIG = HERE.parent / "buf.yaml"
 PROGRAMS = sysconfig.get_path("scripts")
 
@@ -47,6 +53,28 @@ def generate(target: Path) -> None:
     """Write the generated code below `target`."""
     plain = [f"--{name}_out={target}" for name in ("python", "grpc_python")]
     protoc([*plain, *(f"--{name}_out=quiet:{target}" for name in ("mypy", "mypy_grpc"))])
+    with tempfile.TemporaryDirectory() as scratch:
+        image = Path(scratch) / "image.binpb"
+        protoc(["--include_source_info", f"--descriptor_set_out={image}"])
+        files = FileDescriptorSet.FromString(image.read_bytes()).file
+    found = dict(row for file in files for row in comments(file))
+    (target / COMMENTS).write_text(json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def comments(file: FileDescriptorProto) -> Iterator[tuple[str, str]]:
+    """Full name and comment of all that has one; an enum's value is named below its enum."""
+    for location in file.source_code_info.location:
+        text = location.leading_comments or location.trailing_comments
+        if text and len(location.path) % 2 == 0:
+            yield ".".join([file.package, *_names(file, location.path)]), " ".join(text.split())
+
+
+def _names(file: FileDescriptorProto, path: Sequence[int]) -> Iterator[str]:
+    """The names along a path of pairs: a field of the descriptor, and an index into it."""
+    node: Message = file
+    for number, index in zip(path[::2], path[1::2], strict=True):
+        node = getattr(node, node.DESCRIPTOR.fields_by_number[number].name)[index]
+        yield node.name  # type: ignore[attr-defined]  # whatever has a comment has a name
 
 
 def check() -> list[str]:
@@ -81,7 +109,7 @@ def differences(fresh: Path, committed: Path) -> list[str]:
 
 
 def _files(root: Path) -> set[Path]:
-    return {path.relative_to(root) for path in root.rglob("*.py*") if path.suffix in {".py", ".pyi"}}
+    return {path.relative_to(root) for path in root.rglob("*") if path.suffix in {".py", ".pyi", ".json"}}
 
 
 def run(command: Sequence[str], *, may_fail: bool = False) -> bool:

@@ -38,7 +38,8 @@ class IngestServiceStub:
     """Stores one upload and waits for its verdict, as long as the caller's wait allows.
     The stream is a header, chunks, and a trailer; without the trailer nothing is kept.
     Errors: media_too_large, media_type_unsupported, media_type_mismatch, media_empty, media_missing_file,
-    media_corrupt, media_rejected_security, scanner_unavailable.
+    media_corrupt, media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
+    media_too_complex, media_metadata_too_large, media_rejected_security, scanner_unavailable, upstream_busy.
     """
     GetMedia: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.GetMediaRequest, _media_pb2.Media]
     """Errors: media_not_found."""
@@ -66,7 +67,8 @@ class IngestServiceAsyncStub(IngestServiceStub):
     """Stores one upload and waits for its verdict, as long as the caller's wait allows.
     The stream is a header, chunks, and a trailer; without the trailer nothing is kept.
     Errors: media_too_large, media_type_unsupported, media_type_mismatch, media_empty, media_missing_file,
-    media_corrupt, media_rejected_security, scanner_unavailable.
+    media_corrupt, media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
+    media_too_complex, media_metadata_too_large, media_rejected_security, scanner_unavailable, upstream_busy.
     """
     GetMedia: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.GetMediaRequest, _media_pb2.Media]  # type: ignore[assignment]
     """Errors: media_not_found."""
@@ -97,7 +99,8 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stores one upload and waits for its verdict, as long as the caller's wait allows.
         The stream is a header, chunks, and a trailer; without the trailer nothing is kept.
         Errors: media_too_large, media_type_unsupported, media_type_mismatch, media_empty, media_missing_file,
-        media_corrupt, media_rejected_security, scanner_unavailable.
+        media_corrupt, media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
+        media_too_complex, media_metadata_too_large, media_rejected_security, scanner_unavailable, upstream_busy.
         """
 
     @_abc_1.abstractmethod

@@ -335,6 +335,7 @@ class Variant(_message.Message):
     """"<platform>.<name>", e.g. "bluesky.image"; "display" and "cover" belong to no platform."""
     status: Global___VariantStatus.ValueType
     how: Global___VariantHow.ValueType
+    """Null until it is decided."""
     url: _builtins.str
     content_type: _builtins.str
     size_bytes: _builtins.int
