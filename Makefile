@@ -3,8 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 CODE := services deploy tests proto/protos.py
-# Gateway and publisher join when they are whole.
-TYPED := $(addprefix services/,common ingest scanner platforms) deploy proto/protos.py tests/arch tests/integration \
+# The publisher joins when it is whole.
+TYPED := $(addprefix services/,common ingest scanner platforms gateway) deploy proto/protos.py tests/arch tests/integration \
          $(addprefix tests/unit/,common ingest scanner local)
 
 .DEFAULT_GOAL := help

@@ -74,7 +74,7 @@ async def _open(
         ranged.first_byte = wanted.first
         if wanted.last is not None:
             ranged.last_byte = wanted.last
-    method = channel.unary_stream(
+    method: grpc.aio.UnaryStreamMultiCallable[Message, Message] = channel.unary_stream(
         route.rpc_path,
         request_serializer=lambda message: message.SerializeToString(),
         response_deserializer=message_factory.GetMessageClass(route.rpc.output_type).FromString,
@@ -93,7 +93,7 @@ async def _open(
 class Frames:
     """The frames of one call, and its end."""
 
-    def __init__(self, call: grpc.aio.UnaryStreamCall) -> None:
+    def __init__(self, call: "grpc.aio.UnaryStreamCall[Message, Message]") -> None:
         self._call = call
         self._iterator = call.__aiter__()
 

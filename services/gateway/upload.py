@@ -9,6 +9,7 @@ from typing import Protocol
 
 import grpc
 from google.protobuf import message_factory
+from google.protobuf.message import Message
 from mediaapi.v1 import ingest_service_pb2, media_pb2
 
 from services.common import context
@@ -151,7 +152,7 @@ async def forward(
     Raises:
         MediaError: for what is wrong with the form, and what ingest answered before it had the whole of it.
     """
-    method = channel.stream_unary(
+    method: grpc.aio.StreamUnaryMultiCallable[Message, Message] = channel.stream_unary(
         route.rpc_path,
         request_serializer=lambda message: message.SerializeToString(),
         response_deserializer=message_factory.GetMessageClass(route.rpc.output_type).FromString,
@@ -193,7 +194,7 @@ def too_large() -> MediaError:
     return MediaError(Code.MEDIA_TOO_LARGE, kind="request", limit=MAX_FILE_BYTES, use="resumable")
 
 
-async def _verdict(call: grpc.aio.StreamUnaryCall) -> media_pb2.Media:
+async def _verdict(call: "grpc.aio.StreamUnaryCall[Message, Message]") -> media_pb2.Media:
     media = await call
     assert isinstance(media, media_pb2.Media)
     return media

@@ -73,7 +73,7 @@ class Upstreams:
 
     async def call(self, route: Route, request: Message, caller: context.CallContext, key_id: str) -> Message:
         """Make the RPC of `route` for `caller`. Raises: MediaError, whatever the stage answered."""
-        method = self.channel(route.service).unary_unary(
+        method: grpc.aio.UnaryUnaryMultiCallable[Message, Message] = self.channel(route.service).unary_unary(
             route.rpc_path,
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=message_factory.GetMessageClass(route.rpc.output_type).FromString,

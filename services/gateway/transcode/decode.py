@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from functools import partial
 
 from google.protobuf import struct_pb2, timestamp_pb2
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
@@ -10,7 +11,7 @@ from google.protobuf.message import Message
 from mediaapi.v1 import options_pb2
 
 from services.common.errors import Code, MediaError, Violation
-from services.gateway.transcode.names import enum_words, is_map
+from services.gateway.transcode.names import enum_words, fields_of, is_map, map_value
 from services.gateway.transcode.strict_json import JSON
 
 MAX_VIOLATIONS = 20
@@ -47,7 +48,7 @@ class Decoder:
 
     def fill_query(self, message: Message, pairs: Sequence[tuple[str, str]], *, besides: Sequence[str] = ()) -> None:
         """Fill `message` from query parameters; only `repeated` fields may come more than once."""
-        fields = {field.json_name: field for field in message.DESCRIPTOR.fields if field.name not in besides}
+        fields = {field.json_name: field for field in fields_of(message) if field.name not in besides}
         seen: set[str] = set()
         for name, text in pairs:
             field = fields.get(name)
@@ -56,9 +57,7 @@ class Decoder:
             elif name in seen and not field.is_repeated:
                 self._add(name, "may be given once")
             else:
-                self._guard(
-                    name, lambda field=field, text=text: _put(message, field, _scalar(field, _typed(field, text)))
-                )
+                self._guard(name, partial(_put_scalar, message, field, _typed(field, text)))
             seen.add(name)
         self._check_page(message, seen)
 
@@ -81,7 +80,7 @@ class Decoder:
             self._add("limit", "must be 1 to 100")
 
     def _object(self, message: Message, members: dict[str, JSON], path: str, besides: Sequence[str] = ()) -> None:
-        fields = {field.json_name: field for field in message.DESCRIPTOR.fields if field.name not in besides}
+        fields = {field.json_name: field for field in fields_of(message) if field.name not in besides}
         for name, value in members.items():
             field = fields.get(name)
             if field is None:
@@ -102,7 +101,7 @@ class Decoder:
         elif field.message_type is not None:
             self._message(getattr(message, field.name), value, path)
         else:
-            self._guard(path, lambda: _put(message, field, _scalar(field, value)))
+            self._guard(path, partial(_put_scalar, message, field, value))
 
     def _list(self, message: Message, field: FieldDescriptor, value: JSON, path: str) -> None:
         if not isinstance(value, list):
@@ -114,20 +113,20 @@ class Decoder:
             if field.message_type is not None:
                 self._message(items.add(), item, at)
             else:
-                self._guard(at, lambda item=item: _put(message, field, _scalar(field, item)))
+                self._guard(at, partial(_put_scalar, message, field, item))
 
     def _map(self, message: Message, field: FieldDescriptor, value: JSON, path: str) -> None:
         if not isinstance(value, dict):
             self._add(path, "must be an object")
             return
-        entry = field.message_type.fields_by_name["value"]
+        entry = map_value(field)
         entries = getattr(message, field.name)
         for key, item in value.items():
             at = _join(path, key)
             if entry.message_type is not None:
                 self._message(entries[key], item, at)
             else:
-                self._guard(at, lambda key=key, item=item: entries.__setitem__(key, _scalar(entry, item)))
+                self._guard(at, partial(_put_entry, entries, key, entry, item))
 
     def _message(self, message: Message, value: JSON, path: str) -> None:
         if isinstance(message, timestamp_pb2.Timestamp):
@@ -167,7 +166,12 @@ def _limit(message: Message) -> int:
     return limit
 
 
-def _put(message: Message, field: FieldDescriptor, value: object) -> None:
+def _put_entry(entries: MutableMapping[str, object], key: str, entry: FieldDescriptor, item: JSON) -> None:
+    entries[_text(key)] = _scalar(entry, item)
+
+
+def _put_scalar(message: Message, field: FieldDescriptor, item: JSON) -> None:
+    value = _scalar(field, item)
     if field.is_repeated:
         getattr(message, field.name).append(value)
     else:
@@ -208,8 +212,7 @@ def _float(value: float) -> float:
 
 
 def _integer(value: JSON, lowest: int, highest: int) -> int:
-    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    if isinstance(value, bool) or not whole:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
         raise _Wrong("must be an integer")
     if not lowest <= value <= highest:
         raise _Wrong(f"must be {lowest} to {highest}")

@@ -13,7 +13,7 @@ from google.protobuf import struct_pb2, timestamp_pb2
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from services.gateway.transcode.names import enum_words, is_map
+from services.gateway.transcode.names import enum_words, fields_of, is_map, map_value
 from services.gateway.transcode.strict_json import JSON
 
 _EXACT_INTEGERS = 2.0**53
@@ -21,7 +21,7 @@ _EXACT_INTEGERS = 2.0**53
 
 def to_json(message: Message) -> dict[str, JSON]:
     """The message as a JSON object, members in the order of the fields' declaration."""
-    return {field.json_name: _field(message, field) for field in message.DESCRIPTOR.fields}
+    return {field.json_name: _field(message, field) for field in fields_of(message)}
 
 
 def dumps(value: JSON) -> bytes:
@@ -32,7 +32,7 @@ def dumps(value: JSON) -> bytes:
 def _field(message: Message, field: FieldDescriptor) -> JSON:
     value = getattr(message, field.name)
     if is_map(field):
-        entry = field.message_type.fields_by_name["value"]
+        entry = map_value(field)
         return {str(key): _single(entry, value[key]) for key in sorted(value)}
     if field.is_repeated:
         return [_single(field, item) for item in value]
