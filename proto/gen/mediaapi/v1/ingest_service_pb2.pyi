@@ -22,6 +22,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class UploadMediaRequest(_message.Message):
+    """One frame of an upload: a header, chunks, and a trailer, without which nothing is kept."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADER_FIELD_NUMBER: _builtins.int
@@ -82,8 +84,9 @@ class UploadTrailer(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     ALT_TEXT_FIELD_NUMBER: _builtins.int
     kind: _media_pb2.MediaKind.ValueType
-    """Unspecified: whatever the bytes are."""
+    """Must agree with the bytes; not given: whatever they are."""
     alt_text: _builtins.str
+    """For people who cannot see it."""
     def __init__(
         self,
         *,
@@ -131,6 +134,7 @@ class ListMediaRequest(_message.Message):
     limit: _builtins.int
     """1 to 100; 0 means 20."""
     cursor: _builtins.str
+    """`nextCursor` of the page before."""
     kind: _media_pb2.MediaKind.ValueType
     status: _media_pb2.MediaStatus.ValueType
     q: _builtins.str

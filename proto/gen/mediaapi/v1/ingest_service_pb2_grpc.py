@@ -83,8 +83,7 @@ class IngestServiceServicer:
     """
 
     def UploadMedia(self, request_iterator, context):
-        """Stores one upload and waits for its verdict, as long as the caller's wait allows.
-        The stream is a header, chunks, and a trailer; without the trailer nothing is kept.
+        """Stores one upload and waits for its verdict, as long as the caller's wait allows (10 s if it says nothing).
         Errors: media_too_large, media_type_unsupported, media_type_mismatch, media_empty, media_missing_file,
         media_corrupt, media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
         media_too_complex, media_metadata_too_large, media_rejected_security, scanner_unavailable, upstream_busy.

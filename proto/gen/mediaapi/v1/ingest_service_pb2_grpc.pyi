@@ -35,8 +35,7 @@ class IngestServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> IngestServiceAsyncStub: ...
     UploadMedia: _grpc.StreamUnaryMultiCallable[_ingest_service_pb2.UploadMediaRequest, _media_pb2.Media]
-    """Stores one upload and waits for its verdict, as long as the caller's wait allows.
-    The stream is a header, chunks, and a trailer; without the trailer nothing is kept.
+    """Stores one upload and waits for its verdict, as long as the caller's wait allows (10 s if it says nothing).
     Errors: media_too_large, media_type_unsupported, media_type_mismatch, media_empty, media_missing_file,
     media_corrupt, media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
     media_too_complex, media_metadata_too_large, media_rejected_security, scanner_unavailable, upstream_busy.
@@ -64,8 +63,7 @@ class IngestServiceAsyncStub(IngestServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     UploadMedia: _aio.StreamUnaryMultiCallable[_ingest_service_pb2.UploadMediaRequest, _media_pb2.Media]  # type: ignore[assignment]
-    """Stores one upload and waits for its verdict, as long as the caller's wait allows.
-    The stream is a header, chunks, and a trailer; without the trailer nothing is kept.
+    """Stores one upload and waits for its verdict, as long as the caller's wait allows (10 s if it says nothing).
     Errors: media_too_large, media_type_unsupported, media_type_mismatch, media_empty, media_missing_file,
     media_corrupt, media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
     media_too_complex, media_metadata_too_large, media_rejected_security, scanner_unavailable, upstream_busy.
@@ -96,8 +94,7 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_ingest_service_pb2.UploadMediaRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_media_pb2.Media, _abc.Awaitable[_media_pb2.Media]]:
-        """Stores one upload and waits for its verdict, as long as the caller's wait allows.
-        The stream is a header, chunks, and a trailer; without the trailer nothing is kept.
+        """Stores one upload and waits for its verdict, as long as the caller's wait allows (10 s if it says nothing).
         Errors: media_too_large, media_type_unsupported, media_type_mismatch, media_empty, media_missing_file,
         media_corrupt, media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
         media_too_complex, media_metadata_too_large, media_rejected_security, scanner_unavailable, upstream_busy.
