@@ -17,6 +17,7 @@ from services.gateway.idempotency import Idempotency
 from services.gateway.services import PUBLIC, route_table
 from services.gateway.transcode.calls import Upstreams
 from services.gateway.web.api import TranscodingApi
+from services.gateway.web.docs import Docs
 from services.gateway.web.front import Front
 from services.gateway.web.health import Health
 from services.gateway.web.observe import Observer
@@ -41,7 +42,7 @@ class Gateway:
         registry: CollectorRegistry = REGISTRY,
     ) -> "Gateway":
         """Wires them. `channels`: one for each stage by name, the gateway's own RPCs among them."""
-        table = route_table()
+        table, public_url = route_table(), public_url.rstrip("/")
         keys, replays = PostgresKeys(database), PostgresReplays(database)
         authentication = Authentication(keys, pepper=pepper, now=clock.utc_now, monotonic=time.monotonic)
         ring = KeyRing(
@@ -58,9 +59,9 @@ class Gateway:
             authentication=authentication,
             upstreams=Upstreams({service.full_name: channels[stage] for stage, service in PUBLIC.items()}),
             idempotency=Idempotency(replays, new_token=lambda: ids.new("tok")),
-            public_url=public_url.rstrip("/"),
+            public_url=public_url,
         )
         health = Health(channels)
-        pages = {"/healthz": health.healthz, "/readyz": health.readyz}
+        pages = {"/healthz": health.healthz, "/readyz": health.readyz, **Docs(table, public_url).pages()}
         http = Front(api, pages=pages, new_request_id=lambda: ids.new("req"), observe=Observer(registry))
         return cls(http, ring, replays)
