@@ -1,7 +1,7 @@
 """A stream of DownloadSource frames -> a file with ranges, always as an attachment."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from urllib.parse import quote
 
 import grpc
@@ -95,19 +95,21 @@ class Frames:
 
     def __init__(self, call: "grpc.aio.UnaryStreamCall[Message, Message]") -> None:
         self._call = call
-        self._iterator = call.__aiter__()
+        self._messages = call.__aiter__()
 
     def __aiter__(self) -> AsyncIterator[ingest_service_pb2.DownloadSourceResponse]:
         return self
 
     async def __anext__(self) -> ingest_service_pb2.DownloadSourceResponse:
-        frame = await self._iterator.__anext__()
+        frame = await self._messages.__anext__()
         assert isinstance(frame, ingest_service_pb2.DownloadSourceResponse)
         return frame
 
     async def aclose(self) -> None:
         """End the call, done or not."""
         self._call.cancel()
+        if isinstance(self._messages, AsyncGenerator):
+            await self._messages.aclose()
 
 
 def _etag(source: ingest_service_pb2.SourceHeader) -> str:

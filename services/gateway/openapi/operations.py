@@ -162,7 +162,7 @@ def _file() -> Node:
 
 
 def _named_headers(route: Route) -> list[str]:
-    names = {"GET": ["ETag"], "POST": ["IdempotentReplayed"], "PATCH": [], "DELETE": []}[route.method]
+    names = {"GET": ["ETag"], "POST": ["IdempotentReplayed"], "PATCH": ["ETag"], "DELETE": []}[route.method]
     names += ["Location"] if route.success == 201 else []
     names += ["PreferenceApplied"] if route.multipart or route.in_progress else []
     return [*names, "Link"] if route.is_list else names

@@ -105,6 +105,11 @@ class RouteTable:
         """Every scope some route asks for."""
         return frozenset(route.scope for route in self.routes)
 
+    def find(self, method: str, template: str) -> Route | None:
+        """The route declared as exactly that."""
+        found = (route for route in self.routes if route.method == method and route.template == template)
+        return next(found, None)
+
     def match(self, method: str, raw_path: bytes) -> Match:
         """Find the route of a request; HEAD finds GET's.
 

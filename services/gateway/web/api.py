@@ -1,40 +1,26 @@
-"""The routes of the protos over HTTP: who calls, what they want, and the answer in its wrapping."""
+"""The routes of the protos over HTTP: who calls, what they want, and which answer that gets."""
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from urllib.parse import urlencode
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 from services.common.context import CallContext
 from services.common.errors import Code, MediaError
 from services.gateway import download, upload
 from services.gateway.app import Authentication
 from services.gateway.domain.keys import Grant, Mode
-from services.gateway.domain.replays import Scope, StoredAnswer
+from services.gateway.domain.replays import Scope
 from services.gateway.idempotency import Claim, Idempotency
 from services.gateway.transcode import calls, strict_json
-from services.gateway.transcode.calls import Answer, Upstreams
+from services.gateway.transcode.calls import Upstreams
 from services.gateway.transcode.encode import dumps
-from services.gateway.transcode.routes import Match, RouteTable, secret_fields
+from services.gateway.transcode.routes import RouteTable
 from services.gateway.transcode.strict_json import JSON
 from services.gateway.web import headers
-from services.gateway.web.http import Exchange, Headers, Response
+from services.gateway.web.answers import Answers, Call, etag, replayed, stored, without_secrets
+from services.gateway.web.http import Exchange, Response
 from services.gateway.web.problems import problem
-
-_NO_SCRIPTS = ("content-security-policy", "default-src 'none'; frame-ancestors 'none'")
-# Belong to an answer wherever it is shown again.
-_KEPT_HEADERS = ("location", "link", "content-type")
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One authenticated request for one route."""
-
-    exchange: Exchange
-    match: Match
-    caller: CallContext
-    key_id: str
-    query: Sequence[tuple[str, str]]
 
 
 class TranscodingApi:
@@ -53,7 +39,7 @@ class TranscodingApi:
         self._authentication = authentication
         self._upstreams = upstreams
         self._idempotency = idempotency
-        self._public_url = public_url
+        self._answers = Answers(table, public_url)
 
     async def serve(self, exchange: Exchange) -> None:
         """Answer one request. Raises: MediaError."""
@@ -74,13 +60,41 @@ class TranscodingApi:
             await exchange.respond(self._uploaded(call, await self._upload(call)))
         else:
             request = calls.read_request(match, query, await _json_body(call))
-            response = await self._upstreams.call(match.route, request, call.caller, call.key_id)
-            await exchange.respond(self._response(call, calls.answer(match.route, response)))
+            condition = exchange.header("if-match") if match.route.method == "PATCH" else None
+            async with self._unchanged(call, condition):
+                response = await self._upstreams.call(match.route, request, call.caller, call.key_id)
+            await exchange.respond(self._answers.response(call, calls.answer(match.route, response)))
 
     async def _attachment(self, call: Call) -> None:
         request = calls.read_request(call.match, call.query, None)
         channel = self._upstreams.channel(call.match.route.service)
         await download.send(call.exchange, channel, call.match.route, call.caller, call.key_id, request)
+
+    @contextlib.asynccontextmanager
+    async def _unchanged(self, call: Call, condition: str | None) -> AsyncIterator[None]:
+        """Inside, the resource is as `condition` (If-Match) says; one conditional change of it at a time.
+
+        Raises:
+            MediaError: PRECONDITION_FAILED, it is not, or is being changed; whatever reading it raises.
+        """
+        reader = self._table.find("GET", call.match.route.template)
+        if condition is None or reader is None:
+            yield
+            return
+        digest = hashlib.sha256(call.exchange.raw_path).hexdigest()
+        async with contextlib.AsyncExitStack() as held:
+            try:
+                scope = Scope(call.caller.workspace_id, call.match.route.rpc_path, digest)
+                await held.enter_async_context(self._idempotency.claim(scope, None))
+            except MediaError as exc:
+                if exc.code is not Code.IDEMPOTENCY_IN_PROGRESS:
+                    raise
+                raise MediaError(Code.PRECONDITION_FAILED) from exc
+            request = calls.read_request(replace(call.match, route=reader), (), None)
+            shown = calls.answer(reader, await self._upstreams.call(reader, request, call.caller, call.key_id))
+            if not headers.if_match(condition, etag(dumps(shown.body))):
+                raise MediaError(Code.PRECONDITION_FAILED)
+            yield
 
     async def _once(self, call: Call, key: str) -> Response:
         """A POST with an Idempotency-Key: run it, or show the first answer again."""
@@ -90,21 +104,21 @@ class TranscodingApi:
             _require_form(call)
             async with self._idempotency.claim(scope, None) as claim:
                 if claim.prior is not None:
-                    return _replayed(claim.replay((await self._upload(call, repeated=True)).fingerprint))
+                    return replayed(claim.replay((await self._upload(call, repeated=True)).fingerprint))
                 return await self._first_upload(call, claim)
         request = calls.read_request(call.match, call.query, await _json_body(call))
         fingerprint = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
         async with self._idempotency.claim(scope, fingerprint) as claim:
             if claim.prior is not None:
-                return _replayed(claim.replay(fingerprint))
+                return replayed(claim.replay(fingerprint))
             try:
                 response = await self._upstreams.call(call.match.route, request, call.caller, call.key_id)
             except MediaError as error:
                 await self._keep_refusal(call, claim, fingerprint, error)
                 raise
             answer = calls.answer(call.match.route, response)
-            await claim.settle(fingerprint, _stored(self._response(call, _without_secrets(call.match, answer))))
-            return self._response(call, answer)
+            await claim.settle(fingerprint, stored(self._answers.response(call, without_secrets(call.match, answer))))
+            return self._answers.response(call, answer)
 
     async def _first_upload(self, call: Call, claim: Claim) -> Response:
         # Refused in mid-stream, its content is unknown and nothing is left of it: it may simply be tried again.
@@ -112,19 +126,19 @@ class TranscodingApi:
         if uploaded.refusal is not None:
             await self._keep_refusal(call, claim, uploaded.fingerprint, uploaded.refusal)
         response = self._uploaded(call, uploaded)
-        await claim.settle(uploaded.fingerprint, _stored(response))
+        await claim.settle(uploaded.fingerprint, stored(response))
         return response
 
     def _uploaded(self, call: Call, uploaded: upload.Uploaded) -> Response:
         if uploaded.media is None:
             raise uploaded.refusal or MediaError(Code.INTERNAL)
-        return self._response(call, calls.answer(call.match.route, uploaded.media))
+        return self._answers.response(call, calls.answer(call.match.route, uploaded.media))
 
     async def _keep_refusal(self, call: Call, claim: Claim, fingerprint: bytes, error: MediaError) -> None:
         if error.row.retryable:
             return
         refusal = problem(error, instance=call.exchange.path, request_id=call.exchange.request_id)
-        await claim.settle(fingerprint, _stored(refusal))
+        await claim.settle(fingerprint, stored(refusal))
 
     async def _upload(self, call: Call, *, repeated: bool = False) -> upload.Uploaded:
         boundary = _require_form(call)
@@ -135,38 +149,6 @@ class TranscodingApi:
         return await upload.forward(
             self._upstreams.channel(route.service), route, call.caller, call.key_id, boundary, body
         )
-
-    def _response(self, call: Call, answer: Answer) -> Response:
-        wrapping: Headers = (_NO_SCRIPTS,)
-        if call.caller.wait_s is not None:
-            wrapping += (("preference-applied", f"wait={call.caller.wait_s:.0f}"),)
-        if answer.body is None:
-            return Response(answer.status, headers=(*wrapping, ("cache-control", "no-store")))
-        body = dumps(answer.body)
-        wrapping += (*self._location(call, answer), *self._link(call, answer.body))
-        if call.match.route.method != "GET":
-            return Response(answer.status, body, headers=(*wrapping, ("cache-control", "no-store")))
-        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        wrapping += (("etag", etag), ("cache-control", "private, no-cache"), ("vary", "authorization"))
-        if headers.etag_matches(call.exchange.header("if-none-match"), etag):
-            return Response(304, headers=wrapping)
-        return Response(answer.status, body, headers=wrapping)
-
-    def _location(self, call: Call, answer: Answer) -> Headers:
-        """Where what was made can be read, if some route shows it."""
-        made = answer.body.get("id") if answer.body is not None else None
-        template = f"{call.match.route.template}/{{id}}"
-        readable = any(route.method == "GET" and route.template == template for route in self._table.routes)
-        if call.match.route.method != "POST" or not isinstance(made, str) or not readable:
-            return ()
-        return (("location", f"{call.exchange.path}/{made}"),)
-
-    def _link(self, call: Call, body: dict[str, JSON]) -> Headers:
-        cursor = body.get("nextCursor")
-        if not call.match.route.is_list or not isinstance(cursor, str):
-            return ()
-        following = [(name, value) for name, value in call.query if name != "cursor"] + [("cursor", cursor)]
-        return (("link", f'<{self._public_url}{call.exchange.path}?{urlencode(following)}>; rel="next"'),)
 
 
 def _caller(exchange: Exchange, grant: Grant) -> CallContext:
@@ -199,27 +181,3 @@ async def _json_body(call: Call) -> JSON:
 def _require_form(call: Call) -> bytes:
     headers.refuse_encoded(call.exchange.header("content-encoding"))
     return headers.require_form_boundary(call.exchange.header("content-type"))
-
-
-def _without_secrets(match: Match, answer: Answer) -> Answer:
-    """What may be kept of an answer that shows a secret once."""
-    hidden = [field.json_name for field in secret_fields(match.route.rpc.output_type)]
-    if answer.body is None or not hidden:
-        return answer
-    return replace(answer, body={name: None if name in hidden else value for name, value in answer.body.items()})
-
-
-def _stored(response: Response) -> StoredAnswer:
-    kept = tuple(header for header in response.headers if header[0] in _KEPT_HEADERS)
-    return StoredAnswer(response.status, (*kept, ("content-type", response.content_type)), response.body)
-
-
-def _replayed(answer: StoredAnswer) -> Response:
-    content_type = dict(answer.headers).get("content-type", "application/json")
-    kept = tuple(header for header in answer.headers if header[0] != "content-type")
-    return Response(
-        answer.status,
-        answer.body,
-        content_type,
-        (*kept, _NO_SCRIPTS, ("idempotent-replayed", "true"), ("cache-control", "no-store")),
-    )

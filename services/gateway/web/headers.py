@@ -119,6 +119,12 @@ def etag_matches(if_none_match: str | None, etag: str) -> bool:
     return "*" in candidates or etag in [candidate.removeprefix("W/") for candidate in candidates]
 
 
+def if_match(text: str, etag: str) -> bool:
+    """Strong comparison of an If-Match list with one entity tag."""
+    candidates = [candidate.strip() for candidate in text.split(",")]
+    return "*" in candidates or etag in candidates
+
+
 def unquoted(text: str) -> str:
     """The value of a parameter, quoted or not; backslashes escape only quotes and themselves."""
     if len(text) >= 2 and text.startswith('"') and text.endswith('"'):

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from services.gateway.web.protocol import BoundedProtocol
+
 # Longer than Envoy keeps an idle upstream connection, so that it is always Envoy that closes: no request meets a close.
 KEEP_ALIVE_S = 120
 
@@ -27,10 +29,11 @@ async def serving(app: ASGIApp, listen: str, *, drain_s: float) -> AsyncIterator
             app,
             host=host.strip("[]"),
             port=int(port),
-            http="httptools",
+            http=BoundedProtocol,
             ws="none",
             lifespan="off",
             log_config=None,
+            log_level="warning",
             access_log=False,
             server_header=False,
             proxy_headers=False,
