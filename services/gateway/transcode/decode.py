@@ -76,7 +76,10 @@ class Decoder:
 
     def _check_page(self, message: Message, seen: set[str]) -> None:
         """The one rule all lists share: a page has 1 to 100 items."""
-        if "limit" in seen and "cursor" in message.DESCRIPTOR.fields_by_name and not 1 <= _limit(message) <= 100:
+        if "limit" not in seen or "cursor" not in message.DESCRIPTOR.fields_by_name:
+            return
+        understood = all(violation.field != "limit" for violation in self._violations)
+        if understood and not 1 <= _limit(message) <= 100:
             self._add("limit", "must be 1 to 100")
 
     def _object(self, message: Message, members: dict[str, JSON], path: str, besides: Sequence[str] = ()) -> None:
