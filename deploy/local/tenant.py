@@ -1,4 +1,4 @@
-"""What makes an empty installation usable: tables, a workspace, a key, accounts. All of it safe to repeat."""
+"""What makes an empty installation usable: tables, a workspace, a key, accounts."""
 
 import sys
 import tomllib
@@ -71,10 +71,17 @@ class Tenant:
         """Make workspace and test key; the key of an earlier run stays the key."""
         path = self._wiring.state.folder("secrets") / "api-key"
         if not path.exists():
-            self._admin("create-workspace", "--id", self.workspace_id, "--name", "Local", "--plan", PLAN)
-            key = self._admin("create-key", "--workspace", self.workspace_id, "--mode", "test", "--name", "local")
-            self._wiring.state.write_secret("api-key", key)
+            self.create_workspace(self.workspace_id, "Local")
+            self._wiring.state.write_secret("api-key", self.issue_key(self.workspace_id))
         self.api_key = path.read_text()
+
+    def create_workspace(self, workspace_id: str, name: str, *, plan: str = PLAN) -> None:
+        """Make a workspace, or change its name and plan."""
+        self._admin("create-workspace", "--id", workspace_id, "--name", name, "--plan", plan)
+
+    def issue_key(self, workspace_id: str, *, mode: str = "test") -> str:
+        """A new API key's text; mode: test or live."""
+        return self._admin("create-key", "--workspace", workspace_id, "--mode", mode, "--name", "local")
 
     def provision_accounts(self) -> None:
         """Connect the accounts under the ids the examples use.

@@ -1,0 +1,39 @@
+"""The whole service, and clients of it."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.ports import Ports
+from deploy.local.stack import Stack
+from deploy.local.state import State
+from tests.e2e.client import Client
+from tests.e2e.tenants import Tenancy
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """Everything on free ports, started once. Where it cannot start, the tests that need it fail."""
+    with (
+        tempfile.TemporaryDirectory(prefix="lmp-", ignore_cleanup_errors=True) as folder,
+        Stack(State(Path(folder)), ports=Ports.free(), tell=print) as running,
+    ):
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(stack: Stack) -> Iterator[Client]:
+    """With the key that `make run` prints, hence with its accounts."""
+    found = Client(stack.url, stack.api_key)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def tenancy(stack: Stack) -> Iterator[Tenancy]:
+    """A workspace of its own, empty but for a sandbox account on every platform."""
+    found = Tenancy(stack)
+    yield found
+    found.client.close()

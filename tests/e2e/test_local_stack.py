@@ -1,0 +1,57 @@
+"""`make run` as somebody at a terminal has it: prints where it is, and leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deploy.local.ports import Ports, variable
+from deploy.local.state import REPOSITORY
+from tests import media
+
+
+@pytest.mark.timeout(180)
+def test_it_prints_url_and_key_answers_and_ctrl_c_leaves_no_process(tmp_path: Path) -> None:
+    ports = Ports.free()
+    env = os.environ | {variable(field.name): str(getattr(ports, field.name)) for field in fields(ports)}
+    env |= {"LMP_STATE_DIR": str(tmp_path / "state"), "PYTHONUNBUFFERED": "1"}
+    log = tmp_path / "out"
+    with log.open("wb") as out:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "deploy.local", "run"], cwd=REPOSITORY, env=env, stdout=out, stderr=out
+        )
+    try:
+        media.eventually(lambda: "in another terminal" in log.read_text(), within_s=90)
+        values = dict(
+            line.removeprefix("export ").split("=", 1) for line in (tmp_path / "state" / "env").read_text().splitlines()
+        )
+        url, key = values["LMP_BASE_URL"].strip("'"), values["LMP_API_KEY"].strip("'")
+        assert key in log.read_text()
+        for account in ("acc_bsky_xyz", "acc_x_xyz", "acc_pin_xyz"):
+            assert account in log.read_text()
+        answer = httpx.get(f"{url}/v1/accounts", headers={"Authorization": f"Bearer {key}"})
+        assert len(answer.json()["data"]) == 3
+        children = descendants(running.pid)
+        assert len(children) >= 10
+    finally:
+        running.send_signal(signal.SIGINT)
+        code = running.wait(timeout=60)
+    assert code == 0
+    assert "stopped; the data is kept" in log.read_text()
+    assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
+
+
+def descendants(pid: int) -> list[int]:
+    """Process ids of everything that process started, directly or not."""
+    found, waiting = [], [pid]
+    while waiting:
+        children = Path(f"/proc/{waiting.pop()}/task").glob("*/children")
+        pids = [int(word) for file in children for word in file.read_text().split()]
+        found += pids
+        waiting += pids
+    return found
