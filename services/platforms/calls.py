@@ -1,5 +1,7 @@
 """HTTP as platform modules use it: which failures are known outcomes, and answers read without trusting them."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from datetime import UTC, datetime
