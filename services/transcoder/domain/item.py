@@ -1,0 +1,234 @@
+"""One media item as the transcoder keeps it: its source, what was found in it, and what every preset became. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from services.common.errors import Code
+from services.platforms import catalog
+from services.platforms.catalog import Kind, Preset
+from services.transcoder.domain.work import Fit, How, Status
+
+SOURCES, SERVED = "sources", "cdn"
+DISPLAY, COVER = "display", "cover"
+
+# A store that is away for a while must not fail an item, a file that kills its worker must not do so for ever.
+MOST_TRIES = 12
+MOST_TRIES_OF_ONE_TOO_SLOW = 2
+
+EXTENSIONS = MappingProxyType(
+    {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/webp": "webp", "video/mp4": "mp4"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The stored object everything is made from: these bytes and no others. sha256 is lower-case hex."""
+
+    key: str
+    etag: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What decoding told about the source. Sizes in pixels as displayed; catalog: of the presets `fit` is about."""
+
+    width: int
+    height: int
+    duration_s: float
+    has_audio: bool
+    thumbhash: str
+    fit: Mapping[str, Fit]
+    catalog: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """What one preset became. `status` is None until that is known, `key` until it is ready.
+
+    Attributes:
+        preset_digest: Of the preset it was asked for under.   digest: names the bytes, see Rendition.
+        key: Of the object; presets with equal bytes share one.
+    """
+
+    preset: str
+    preset_digest: str
+    eager: bool
+    status: Status | None = None
+    how: How | None = None
+    digest: str = ""
+    key: str | None = None
+    content_type: str = ""
+    size_bytes: int = 0
+    width: int = 0
+    height: int = 0
+    duration_s: float = 0.0
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One media item. `version` grows with every word about it.
+
+    Attributes:
+        token: Unguessable part of its URLs.   fault: code of why nothing can come of it.
+        gone: A tombstone: nothing may be made or served any more.
+        epoch: Of the claim this was read under.   tries: claims since the last step forward.   held: somebody works.
+    """
+
+    workspace_id: str
+    media_id: str
+    kind: Kind
+    content_type: str
+    source: Source
+    token: str
+    request_id: str = ""
+    version: int = 0
+    variants: Mapping[str, Variant] = field(default_factory=dict)
+    finding: Finding | None = None
+    fault: str | None = None
+    gone: bool = False
+    epoch: int = 0
+    tries: int = 0
+    held: bool = False
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """Presets still to be made, in the catalog's order."""
+        return tuple(one.preset for one in self.in_order() if one.status is None)
+
+    @property
+    def settled(self) -> bool:
+        """Every eager preset has become something, or nothing ever can."""
+        return self.fault is not None or all(one.status for one in self.variants.values() if one.eager)
+
+    def in_order(self) -> list[Variant]:
+        """Variants as the catalog lists their presets; those it no longer knows last."""
+        known = list(catalog.presets(self.kind))
+        return sorted(
+            self.variants.values(),
+            key=lambda one: (known.index(one.preset) if one.preset in known else len(known), one.preset),
+        )
+
+    def told(self) -> "Item":
+        """The same, about to be told."""
+        return replace(self, version=self.version + 1)
+
+    def want(self, preset: Preset) -> "Item":
+        """The item with that preset to be made."""
+        known = self.variants.get(preset.id)
+        return self._with([Variant(preset=preset.id, preset_digest=preset.digest, eager=bool(known and known.eager))])
+
+    def made(self, finding: Finding, variants: Iterable[Variant]) -> "Item":
+        """A step forward: these presets became something, and this was found out."""
+        return replace(self._with(variants), finding=finding, tries=0)
+
+    def refused(self, code: str) -> "Item":
+        """The source itself cannot be used."""
+        return replace(self._ended(Status.REJECTED, code), fault=code, tries=0)
+
+    def failed(self, code: str) -> "Item":
+        """We could not do it, the file is not to blame. What was made before stays; an item of which no eager preset
+        was made is failed as a whole."""
+        ended = replace(self._ended(Status.FAILED, code), tries=0)
+        usable = any(one.eager and one.status is Status.READY for one in ended.variants.values())
+        return ended if usable else replace(ended, fault=code)
+
+    def untried(self) -> "Item":
+        """The claim ended without a word on whether it would have worked."""
+        return replace(self, tries=max(0, self.tries - 1))
+
+    def tombstone(self) -> "Item":
+        """Gone for ever, and all that was known of it."""
+        return replace(self, gone=True, variants={}, finding=None, fault=None)
+
+    @property
+    def prefix(self) -> str:
+        """Where everything of it that is served lies."""
+        return prefix_of(self.media_id)
+
+    def key_for(self, preset: str, digest: str, content_type: str) -> str:
+        """The object of those bytes; where a variant has the very same ones already, that variant's.
+
+        Raises:
+            KeyError: a content type nothing is served as.
+        """
+        for one in self.variants.values():
+            if one.key and (one.digest, one.content_type) == (digest, content_type):
+                return one.key
+        return f"{self.prefix}{self.token}/{preset}@{digest}.{EXTENSIONS[content_type]}"
+
+    def _ended(self, status: Status, code: str) -> "Item":
+        open_ = (self.variants[preset] for preset in self.pending)
+        return self._with(replace(one, status=status, reason=code) for one in open_)
+
+    def _with(self, variants: Iterable[Variant]) -> "Item":
+        return replace(self, variants={**self.variants, **{one.preset: one for one in variants}})
+
+
+def promoted(
+    *,
+    workspace_id: str,
+    media_id: str,
+    kind: Kind,
+    content_type: str,
+    source: Source,
+    token: str,
+    request_id: str,
+) -> Item:
+    """A new item with everything pending that is made before anybody asks."""
+    eager = (preset for preset in catalog.presets(kind).values() if preset.eager)
+    return Item(
+        workspace_id=workspace_id,
+        media_id=media_id,
+        kind=kind,
+        content_type=content_type,
+        source=source,
+        token=token,
+        request_id=request_id,
+        variants={one.id: Variant(preset=one.id, preset_digest=one.digest, eager=True) for one in eager},
+    )
+
+
+def prefix_of(media_id: str) -> str:
+    """Where everything of an item that is served lies."""
+    return f"{SERVED}/{media_id}/"
+
+
+def catalog_digest(kind: Kind) -> str:
+    """Names the presets of that kind as they are now: what `fit` was computed from."""
+    return catalog.digest_of({preset.id: preset.digest for preset in catalog.presets(kind).values()})
+
+
+def current(variant: Variant | None, preset: Preset) -> bool:
+    """Whether the variant answers a wish for the preset as it is now."""
+    return variant is not None and variant.status is not None and variant.preset_digest == preset.digest
+
+
+def most_tries(code: Code) -> int:
+    """How often work that ended with this error is begun, in all."""
+    return MOST_TRIES_OF_ONE_TOO_SLOW if code is Code.DEADLINE_EXCEEDED else MOST_TRIES
+
+
+def backoff_s(tries: int) -> float:
+    """Seconds until the next try, after `tries` failed ones: all of them take about half an hour."""
+    return min(600.0, 2.0 ** (tries - 1))
+
+
+def deadline_s(kind: Kind, size_bytes: int) -> float:
+    """Seconds for one run of the engine; far above what honest work takes, since what must end it is the child's own
+    limits. Source: our choice; the slowest honest video is long and small, hence the large constant."""
+    return 120.0 + size_bytes / 100_000 if kind == "image" else 900.0 + size_bytes / 50_000
+
+
+def passes(item: Item) -> tuple[tuple[str, ...], ...]:
+    """The pending presets in the order of runs: a video's pictures first, which take a moment and bring its first
+    word, then everything else in one run that decodes it once."""
+    presets = catalog.presets(item.kind)
+    quick = tuple(one for one in item.pending if one in presets and presets[one].makes == "image")
+    rest = tuple(one for one in item.pending if one not in quick)
+    if item.kind == "image" or item.finding is not None:
+        return (item.pending,)
+    return tuple(group for group in (quick, rest) if group)

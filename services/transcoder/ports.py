@@ -1,0 +1,186 @@
+"""What the transcoder needs from the world, in its own words.
+
+Every port raises MediaError; the retryable codes mean that nothing was decided and the same call may be made again.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from services.platforms.catalog import Kind
+from services.transcoder.domain.item import Item
+from services.transcoder.domain.work import WorkRequest, WorkResult
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Names one media item."""
+
+    workspace_id: str
+    media_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Names one delivery of an event, so that its effect happens once."""
+
+    consumer: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What becomes of an item.
+
+    Attributes:
+        tell: Ingest hears the whole view of it, under its new version.   wanted: presets asked for on demand.
+        release: Ends the claim.   wait_s: before pending presets are worked at next; None: as it was.
+    """
+
+    item: Item
+    tell: bool = False
+    wanted: tuple[str, ...] = ()
+    release: bool = False
+    wait_s: float | None = None
+
+
+Step = Callable[[Item], Change | None]
+
+
+class Items(Protocol):
+    """The truth about items. Each call is one transaction; changes wake up whoever waits for the item."""
+
+    async def add(self, item: Item, *, tell: bool, receipt: Receipt) -> bool:
+        """Stores a new item, and that the event was heard. False: there is one already, live or gone."""
+        ...
+
+    async def find(self, ref: Ref) -> Item | None:
+        """Tombstones included."""
+        ...
+
+    async def change(self, ref: Ref, step: Step, *, receipt: Receipt | None = None) -> Item | None:
+        """Locks the item, lets `step` decide, stores what it says with its events.
+
+        Returns:
+            The item as it stands now; None when there is none, when `step` wants no change, or when the receipt's
+            event has had its effect already.
+        """
+        ...
+
+    async def bury(self, ref: Ref, *, receipt: Receipt) -> None:
+        """Leaves a tombstone, whether or not there was an item."""
+        ...
+
+    async def claim(self, kinds: Sequence[Kind], *, lease_s: float) -> Item | None:
+        """Takes an item with something due to be made that nobody holds, under a new epoch: images before videos, then
+        the longest due. Counts the try. None: there is none."""
+        ...
+
+    async def renew(self, item: Item, *, lease_s: float) -> bool:
+        """Keeps a claim. False: it was lost, and whatever is under way must not be finished."""
+        ...
+
+    async def twin(self, item: Item, catalog: str) -> Item | None:
+        """Another live item of the same workspace made of the same bytes, whose finding is of that catalog; the one
+        with the most of `item`'s pending presets."""
+        ...
+
+
+class Chores(Protocol):
+    """What sweepers ask across all workspaces. Everything here is safe to be told twice, to two replicas at once."""
+
+    async def litter(self, limit: int) -> Sequence[Ref]:
+        """Tombstones that may still have objects."""
+        ...
+
+    async def swept(self, ref: Ref) -> None:
+        """Their objects are gone. While a job that was under way could still be storing some, it is due again."""
+        ...
+
+    async def put_off(self, ref: Ref, wait_s: float) -> None:
+        """Sweep it after `wait_s` seconds."""
+        ...
+
+    async def retell(self, limit: int) -> None:
+        """Tells again, once, of items whose latest word nobody would ask for if it was lost."""
+        ...
+
+
+class Wakeups(Protocol):
+    """Tells when an item changed."""
+
+    async def wait(self, key: str, timeout_s: float) -> object: ...
+
+
+class Stored(Protocol):
+    """A stored object as the store itself sees it."""
+
+    @property
+    def etag(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+
+
+class Store(Protocol):
+    """The active bucket. OBJECT_CHANGED: the precondition did not hold. NOT_FOUND: no such object."""
+
+    @property
+    def bucket(self) -> str: ...
+    async def fetch(self, key: str, path: Path, *, if_match: str) -> str:
+        """Into a new file; returns the lower-case hex SHA-256 of what was written."""
+        ...
+
+    async def put_file(self, key: str, path: Path, content_type: str) -> None: ...
+    async def head(self, key: str) -> Stored | None: ...
+    async def copy(self, src_bucket: str, src_key: str, dst_key: str, *, if_match: str) -> Stored: ...
+    async def delete_prefix(self, prefix: str) -> None: ...
+
+
+class Engine(Protocol):
+    """Decodes and encodes, in a process that can do nothing else."""
+
+    async def run(self, request: WorkRequest, scratch: Path, *, deadline_s: float) -> WorkResult:
+        """Rendition.file is a path below scratch; several presets may share one. Cancelling it ends the work.
+
+        Raises:
+            InputFault: the file's fault, final.
+            MediaError: UNAVAILABLE, ours.
+        """
+        ...
+
+
+class Folder(Protocol):
+    """One job's own folder."""
+
+    @property
+    def path(self) -> Path: ...
+    async def output(self, name: str) -> Path:
+        """A regular file below it. The name comes from a process that handled hostile bytes.
+
+        Raises:
+            MediaError: INTERNAL, it names anything else.
+        """
+        ...
+
+
+class Scratch(Protocol):
+    """Room on the disk."""
+
+    def folder(self) -> AbstractAsyncContextManager[Folder]:
+        """A new folder, gone with everything in it at the end."""
+        ...
+
+
+class Meter(Protocol):
+    """Numbers for those who watch."""
+
+    def job(self, kind: Kind, outcome: str, elapsed_s: float) -> None: ...
+    def variant(self, how: str) -> None:
+        """One preset settled: how it was made, "copied", "rejected" or "failed"."""
+        ...
+
+
+Now = Callable[[], datetime]
