@@ -1,6 +1,8 @@
 """S3, one bucket at a time, off the event loop."""
 
 import asyncio
+import contextlib
+import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -188,6 +190,20 @@ class Blobs:
                 yield chunk
         finally:
             body.close()
+
+    async def fetch(self, key: str, path: Path, *, if_match: str) -> str:
+        """The whole object into a new file; the lower-case hex SHA-256 of what was written."""
+
+        def fetched() -> str:
+            body = self._client.get_object(Bucket=self.bucket, Key=key, IfMatch=if_match)["Body"]
+            sha256 = hashlib.sha256()
+            with contextlib.closing(body), path.open("xb") as file:
+                while chunk := body.read(CHUNK_BYTES):
+                    sha256.update(chunk)
+                    file.write(chunk)
+            return sha256.hexdigest()
+
+        return await self._run(fetched)
 
     async def _run(self, call: Callable[[], T]) -> T:
         try:

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -18,7 +18,7 @@ from mediaapi.v1 import health_service_pb2_grpc
 
 from services.common import metrics_http, rpc, telemetry
 from services.common.errors import MediaError
-from services.common.events import Bus, Consumer, Handler
+from services.common.events import Bus, Handler
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +30,18 @@ AGAIN_AFTER_S = 1.0
 SECOND_SIGNAL = 130
 
 
+class Worker(Protocol):
+    """Takes work on as long as it runs; `stop` lets what was begun finish within those seconds, and gives back the
+    rest."""
+
+    async def run(self) -> None: ...
+    async def stop(self, within_s: float) -> None: ...
+
+
 class Runtime:
     """One process of a stage.
 
-    Stopping, in this order: health says NOT_SERVING, fronts close, no more events are pulled, RPCs and handlers finish
+    Stopping, in this order: health says NOT_SERVING, fronts close, no more work is taken on, RPCs and work finish
     within `drain_s` seconds, what is left is given back, everything entered is closed in reverse.
     """
 
@@ -44,7 +52,7 @@ class Runtime:
         self._closing = AsyncExitStack()
         self._fronts: list[AbstractAsyncContextManager[object]] = []
         self._checks: dict[str, Check] = {}
-        self._consumers: list[Consumer] = []
+        self._workers: list[Worker] = []
         self._starting: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
         self._stop = asyncio.Event()
         self._health = grpc_health.HealthServicer()
@@ -81,10 +89,13 @@ class Runtime:
         self, bus: Bus, durable: str, subjects: Sequence[str], handler: Handler, *, concurrency: int = 8
     ) -> None:
         """Hands those events to the handler."""
-        consumer = bus.consumer(durable, subjects, handler, concurrency=concurrency)
         self.check("nats", bus.ping)
-        self._consumers.append(consumer)
-        self._starting.append((durable, consumer.run))
+        self.work(bus.consumer(durable, subjects, handler, concurrency=concurrency), name=durable)
+
+    def work(self, worker: Worker, *, name: str) -> None:
+        """Work that is finished, or given back, before the process ends."""
+        self._workers.append(worker)
+        self._starting.append((name, worker.run))
 
     def background(self, work: Callable[[], Coroutine[Any, Any, None]], *, name: str) -> None:
         """Work that goes on as long as the process; begun anew when it fails."""
@@ -122,9 +133,7 @@ class Runtime:
             await self._stop.wait()
             log.info("stopping")
             await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
-        await asyncio.gather(
-            self.server.stop(self._drain_s), *(consumer.stop(self._drain_s) for consumer in self._consumers)
-        )
+        await asyncio.gather(self.server.stop(self._drain_s), *(worker.stop(self._drain_s) for worker in self._workers))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
