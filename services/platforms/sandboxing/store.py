@@ -6,11 +6,12 @@ The public methods are coroutines; the work is done in threads.
 import asyncio
 import hashlib
 import json
+import shutil
 import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ CREATE TABLE IF NOT EXISTS docs (
 );
 CREATE INDEX IF NOT EXISTS docs_by_age ON docs (kind, stored_at);
 """
+
+
+PIECE_BYTES = 1024 * 1024
 
 
 class TooLargeError(Exception):
@@ -49,7 +53,9 @@ class Store:
     def __init__(self, folder: Path) -> None:
         """Opens or makes it."""
         self._files = folder / "files"
-        self._files.mkdir(parents=True, exist_ok=True)
+        self._parts = folder / "parts"
+        for made in (self._files, self._parts):
+            made.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._db = sqlite3.connect(folder / "docs.sqlite3", check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
@@ -107,6 +113,32 @@ class Store:
             _link(Path(file.name), path)
         return StoredFile(digest.hexdigest(), size, path)
 
+    async def keep_part(self, name: str, index: int, pieces: AsyncIterator[bytes]) -> int:
+        """Writes one part of a file that comes in parts, instead of an earlier one of this index. Its size in bytes.
+
+        Args:
+            name: What the parts have in common; a file's name, and never the client's own words.
+        """
+        folder = self._parts / name
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        size = 0
+        with closing(_open_temporary(self._parts)) as file:
+            async for piece in pieces:
+                size += len(piece)
+                await asyncio.to_thread(file.write, piece)
+            await asyncio.to_thread(file.flush)
+            part = folder / str(index)
+            part.unlink(missing_ok=True)
+            _link(Path(file.name), part)
+        return size
+
+    async def join_parts(self, name: str, count: int, max_bytes: int) -> StoredFile:
+        """The parts 0 to count - 1 as one file; they are gone afterwards. Raises TooLargeError, FileNotFoundError."""
+        folder = self._parts / name
+        joined = await self.keep(_read_all([folder / str(index) for index in range(count)]), max_bytes)
+        await asyncio.to_thread(shutil.rmtree, folder)
+        return joined
+
     def file(self, sha256: str) -> Path:
         """Where the bytes of that digest are, if they ever arrived."""
         return self._files / sha256
@@ -121,6 +153,13 @@ class Store:
 
 def _open_temporary(folder: Path) -> BinaryIO:
     return cast(BinaryIO, tempfile.NamedTemporaryFile(dir=folder, prefix="arriving-"))
+
+
+async def _read_all(paths: Sequence[Path]) -> AsyncIterator[bytes]:
+    for path in paths:
+        with path.open("rb") as file:
+            while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+                yield piece
 
 
 def _link(source: Path, target: Path) -> None:

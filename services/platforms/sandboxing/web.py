@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,11 +23,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.platforms.ports import JSON
 from services.platforms.sandboxing.faults import Fault, Mode
-from services.platforms.sandboxing.sniff import Facts
+from services.platforms.sandboxing.sniff import UNKNOWN, Facts
 from services.platforms.sandboxing.state import SandboxState
 from services.platforms.sandboxing.store import Doc
 
 POSTS = "post"
+SHOWN = (
+    ("image/jpeg", 0, b"\xff\xd8\xff"), ("image/png", 0, b"\x89PNG"), ("image/gif", 0, b"GIF8"),
+    ("image/webp", 8, b"WEBP"), ("video/mp4", 4, b"ftyp"),
+)  # fmt: skip
 HOLD_S = 600.0  # longer than any client waits
 
 
@@ -41,13 +46,18 @@ class RefusedError(Exception):
 
 
 def build(
-    state: SandboxState, routes: Sequence[BaseRoute], *, too_many: RefusedError, unknown: RefusedError
+    state: SandboxState,
+    routes: Sequence[BaseRoute],
+    *,
+    too_many: RefusedError | Callable[[], RefusedError],
+    unknown: RefusedError,
 ) -> Starlette:
     """A platform's sandbox.
 
     Args:
         routes: Of the platform's API. Raise RefusedError to refuse.
-        too_many: How it answers too many requests.   unknown: how it answers paths it does not have.
+        too_many: How it answers too many requests; called each time if it tells the hour.
+        unknown: How it answers paths it does not have.
     """
 
     async def refused(_: Request, exc: Exception) -> Response:
@@ -113,7 +123,8 @@ def _own_routes(state: SandboxState) -> list[BaseRoute]:
         if not re.fullmatch(r"[0-9a-f]{64}", sha256) or not path.exists():
             return Response(status_code=404)
         headers = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
-        return FileResponse(path, media_type="application/octet-stream", headers=headers)
+        kind = await asyncio.to_thread(_shown_type, path)
+        return FileResponse(path, media_type=kind, headers=headers)
 
     async def order(request: Request) -> Response:
         wanted = await json_body(request, lambda why: RefusedError(400, {"error": why}))
@@ -144,7 +155,9 @@ def _own_routes(state: SandboxState) -> list[BaseRoute]:
 class FaultMiddleware:
     """Lets requests fail as ordered."""
 
-    def __init__(self, app: ASGIApp, *, state: SandboxState, too_many: RefusedError) -> None:
+    def __init__(
+        self, app: ASGIApp, *, state: SandboxState, too_many: RefusedError | Callable[[], RefusedError]
+    ) -> None:
         self._app = app
         self._faults = state.faults
         self._too_many = too_many
@@ -157,7 +170,8 @@ class FaultMiddleware:
             case Mode.ERROR:
                 await Response(status_code=503)(scope, receive, send)
             case Mode.TOO_MANY:
-                await _answer(self._too_many)(scope, receive, send)
+                refusal = self._too_many if isinstance(self._too_many, RefusedError) else self._too_many()
+                await _answer(refusal)(scope, receive, send)
             case Mode.TIMEOUT:
                 await _until_gone(receive)
                 await _break_off(send)
@@ -190,6 +204,13 @@ async def _until_gone(receive: Receive) -> None:
                 pass
     except TimeoutError:
         return
+
+
+def _shown_type(path: Path) -> str:
+    """What browsers may show of it, by its first bytes; nothing else gets a type they would act on."""
+    with path.open("rb") as file:
+        start = file.read(12)
+    return next((kind for kind, at, magic in SHOWN if start[at : at + len(magic)] == magic), UNKNOWN)
 
 
 def _answer(refusal: RefusedError) -> Response:
