@@ -1,24 +1,35 @@
 """OAuth 2.0 refresh tokens that rotate (RFC 6749 §6): renewed once, kept before they are used."""
 
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
 import httpx
 
 from services.platforms.calls import body, repeatable, text_at
 from services.platforms.ports import Account, Fault, PlatformError
 
 RENEWED_AFTER_S = 0.1
+RENEWED = "token_renewed"
+# A token refused this soon after it was renewed is not refused for its age, so renewing again would go on for ever.
+NEW_S = 60.0
+
+T = TypeVar("T")
 
 
 async def renew(http: httpx.AsyncClient, account: Account, token_url: str, *, platform: str) -> PlatformError:
     """Exchanges the account's refresh token and keeps the new pair.
 
-    Reads the credentials `refresh_token`, `client_id`, and `client_secret` where the app is confidential.
+    Reads the credentials `refresh_token`, `client_id`, and `client_secret` where the app is confidential; keeps
+    `renewed_at`, seconds since 1970, beside them.
 
     Returns what the caller is to raise: NOT_READY, so that its call is made again with the new token.
     Raises PlatformError: ACCOUNT if there is nothing to renew with, or the platform refuses it; TRANSIENT.
     """
     credentials = account.credentials
     refresh_token, client_id = credentials.get("refresh_token", ""), credentials.get("client_id", "")
-    if not (refresh_token and client_id):
+    if not (refresh_token and client_id) or _just_renewed(credentials):
         raise refused(platform)
     secret = credentials.get("client_secret")
     form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
@@ -37,11 +48,35 @@ async def renew(http: httpx.AsyncClient, account: Account, token_url: str, *, pl
         **credentials,
         "access_token": access_token,
         "refresh_token": text_at(found, "refresh_token") or refresh_token,
+        "renewed_at": str(int(time.time())),
     }
     await account.save(renewed)
-    return PlatformError(
-        Fault.NOT_READY, "token_renewed", "The access token was renewed.", retry_after_s=RENEWED_AFTER_S
-    )
+    return PlatformError(Fault.NOT_READY, RENEWED, "The access token was renewed.", retry_after_s=RENEWED_AFTER_S)
+
+
+async def with_renewal(account: Account, call: Callable[[Account], Awaitable[T]]) -> tuple[T, Mapping[str, str]]:
+    """The call, for a verify() that nobody makes again: if it renewed the token, it is made with the new one.
+
+    Returns what the call returned, and the credentials it was made with. Raises PlatformError.
+    """
+    kept: Mapping[str, str] = account.credentials
+
+    async def save(renewed: Mapping[str, str]) -> None:
+        nonlocal kept
+        await account.save(renewed)
+        kept = renewed
+
+    try:
+        return await call(replace(account, save=save)), kept
+    except PlatformError as exc:
+        if exc.code != RENEWED:
+            raise
+    return await call(replace(account, credentials=kept, save=save)), kept
+
+
+def _just_renewed(credentials: Mapping[str, str]) -> bool:
+    renewed_at = credentials.get("renewed_at", "")
+    return renewed_at.isdigit() and time.time() - int(renewed_at) < NEW_S
 
 
 def refused(platform: str) -> PlatformError:
