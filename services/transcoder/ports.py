@@ -6,7 +6,6 @@ Every port raises MediaError; the retryable codes mean that nothing was decided 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -136,6 +135,7 @@ class Store(Protocol):
     async def put_file(self, key: str, path: Path, content_type: str) -> None: ...
     async def head(self, key: str) -> Stored | None: ...
     async def copy(self, src_bucket: str, src_key: str, dst_key: str, *, if_match: str) -> Stored: ...
+    async def delete(self, key: str) -> None: ...
     async def delete_prefix(self, prefix: str) -> None: ...
 
 
@@ -181,6 +181,3 @@ class Meter(Protocol):
     def variant(self, how: str) -> None:
         """One preset settled: how it was made, "copied", "rejected" or "failed"."""
         ...
-
-
-Now = Callable[[], datetime]

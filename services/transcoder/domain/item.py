@@ -127,14 +127,11 @@ class Item:
 
     def refused(self, code: str) -> "Item":
         """The source itself cannot be used."""
-        return replace(self._ended(Status.REJECTED, code), fault=code, tries=0)
+        return self._ended(Status.REJECTED, code)
 
     def failed(self, code: str) -> "Item":
-        """We could not do it, the file is not to blame. What was made before stays; an item of which no eager preset
-        was made is failed as a whole."""
-        ended = replace(self._ended(Status.FAILED, code), tries=0)
-        usable = any(one.eager and one.status is Status.READY for one in ended.variants.values())
-        return ended if usable else replace(ended, fault=code)
+        """We could not do it; the file is not to blame."""
+        return self._ended(Status.FAILED, code)
 
     def untried(self) -> "Item":
         """The claim ended without a word on whether it would have worked."""
@@ -150,19 +147,21 @@ class Item:
         return prefix_of(self.media_id)
 
     def key_for(self, preset: str, digest: str, content_type: str) -> str:
-        """The object of those bytes; where a variant has the very same ones already, that variant's.
-
-        Raises:
-            KeyError: a content type nothing is served as.
-        """
+        """The object of those bytes; where a variant has the very same ones already, that variant's."""
         for one in self.variants.values():
             if one.key and (one.digest, one.content_type) == (digest, content_type):
                 return one.key
         return f"{self.prefix}{self.token}/{preset}@{digest}.{EXTENSIONS[content_type]}"
 
+    def key_like(self, key: str) -> str:
+        """Where the same bytes as another item's object lie here."""
+        return f"{self.prefix}{self.token}/{key.rpartition('/')[2]}"
+
     def _ended(self, status: Status, code: str) -> "Item":
-        open_ = (self.variants[preset] for preset in self.pending)
-        return self._with(replace(one, status=status, reason=code) for one in open_)
+        """Nothing pending will be made. What was made before stays; without any of it the whole item is at fault."""
+        ended = self._with(replace(self.variants[preset], status=status, reason=code) for preset in self.pending)
+        usable = any(one.eager and one.status is Status.READY for one in ended.variants.values())
+        return replace(ended, tries=0, fault=None if usable else code)
 
     def _with(self, variants: Iterable[Variant]) -> "Item":
         return replace(self, variants={**self.variants, **{one.preset: one for one in variants}})

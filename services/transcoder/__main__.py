@@ -1,0 +1,64 @@
+"""transcoder: probes media and makes renditions.   python -m services.transcoder"""
+
+import asyncio
+import secrets
+from pathlib import Path
+
+from mediaapi.v1.transcoder_service_pb2_grpc import add_TranscoderServiceServicer_to_server
+
+from services.common import blobs, db, events, log, outbox, settings
+from services.common.runtime import Runtime
+from services.transcoder.adapters.engine import SandboxedEngine
+from services.transcoder.adapters.metrics import Metrics
+from services.transcoder.adapters.postgres.items import CHANGED_CHANNEL, SCHEMA
+from services.transcoder.adapters.scratch import DiskScratch
+from services.transcoder.assembly import Transcoder, World
+from services.transcoder.events import MEDIA, WANTED, TranscoderEvents
+from services.transcoder.rpc import TranscoderRpc
+from services.transcoder.settings import Settings
+from services.transcoder.view import View
+
+TOKEN_BYTES = 16  # what makes a URL unguessable
+
+
+async def main() -> None:
+    """Wires the stage and serves until told to stop."""
+    conf = settings.load(Settings, "MEDIA_TRANSCODER")
+    log.setup("transcoder", conf.log_level)
+    places = {"listen": conf.listen, "metrics_listen": conf.metrics_listen, "otel_endpoint": conf.otel_endpoint}
+    async with Runtime("transcoder", **places, drain_s=conf.drain_s) as run:
+        store = (conf.s3_endpoint, conf.s3_region, conf.s3_access_key, conf.s3_secret_key, conf.active_bucket)
+        database = await run.enter(db.connect(conf.database_url, schema=SCHEMA))
+        bus = await run.enter(events.connect(conf.nats_url))
+        engine = await run.enter(SandboxedEngine(workers=conf.workers))
+        world = World(
+            database=database,
+            wakeups=await run.enter(database.wakeups(CHANGED_CHANNEL)),
+            store=await run.enter(blobs.connect(*store)),
+            engine=engine,
+            scratch=DiskScratch(Path(conf.scratch_dir)),
+            meter=Metrics(engine.layers),
+            view=View(conf.cdn_url),
+            new_token=lambda: secrets.token_urlsafe(TOKEN_BYTES),
+            workers=conf.workers,
+        )
+        transcoder = Transcoder.assemble(world)
+        add_TranscoderServiceServicer_to_server(TranscoderRpc(transcoder.ensuring, world.view), run.server)
+        handlers = TranscoderEvents(transcoder.receiving, wake=transcoder.dispatcher.wake)
+
+        async def isolation() -> str:
+            return ", ".join(engine.layers)
+
+        run.check("postgres", database.ping)
+        run.check("engine", isolation)
+        run.consume(bus, *MEDIA, handlers.media)
+        run.consume(bus, *WANTED, handlers.wanted)
+        run.background(outbox.Relay(database, bus, SCHEMA).run, name="relay")
+        run.work(transcoder.dispatcher, name="jobs")
+        run.every(5.0, transcoder.sweeping.litter, name="litter")
+        run.every(10.0, transcoder.sweeping.words, name="words")
+        await run.serve()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,94 @@
+"""Gives due items to free workers. PostgreSQL is the queue, so that nothing is lost with a message or a process."""
+
+import asyncio
+import logging
+
+from services.common import context
+from services.common.context import CallContext
+from services.platforms.catalog import Kind
+from services.transcoder.app.holding import LEASE_S
+from services.transcoder.app.making import Making
+from services.transcoder.domain.item import Item
+from services.transcoder.ports import Items
+
+log = logging.getLogger(__name__)
+
+POLL_S = 1.0  # a wake-up may be lost, or meant for another process
+
+
+class Dispatcher:
+    """Runs jobs, images before videos.
+
+    Args:
+        workers: Jobs at once, ≥ 1. From 2 on, videos never take the last place: an image need not wait for one.
+    """
+
+    def __init__(self, items: Items, making: Making, *, workers: int) -> None:
+        if workers < 1:
+            raise ValueError("there must be a worker")
+        self._items = items
+        self._making = making
+        self._places = asyncio.Semaphore(workers)
+        self._most_videos = max(1, workers - 1)
+        self._videos = 0
+        self._running: set[asyncio.Task[None]] = set()
+        self._woken = asyncio.Event()
+        self._stopping = False
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Until stopped."""
+        while not self._stopping:
+            await self._places.acquire()
+            started = False
+            try:
+                self._woken.clear()
+                started = await self._start_one()
+            finally:
+                if not started:
+                    self._places.release()
+            if not started:
+                await self._idle()
+
+    async def stop(self, within_s: float) -> None:
+        """Takes on no more; jobs have `within_s` seconds, then they are handed back."""
+        self._stopping = True
+        self.wake()
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=within_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _start_one(self) -> bool:
+        kinds: tuple[Kind, ...] = ("image", "video") if self._videos < self._most_videos else ("image",)
+        item = await self._items.claim(kinds, lease_s=LEASE_S)
+        if item is None:
+            return False
+        self._videos += item.kind == "video"
+        task = asyncio.create_task(self._job(item), name=f"job-{item.media_id}")
+        self._running.add(task)
+        task.add_done_callback(lambda task: self._done(task, item))
+        return True
+
+    async def _job(self, item: Item) -> None:
+        context.enter(CallContext(workspace_id=item.workspace_id, request_id=item.request_id))
+        await self._making.make(item)
+
+    def _done(self, task: asyncio.Task[None], item: Item) -> None:
+        self._running.discard(task)
+        self._videos -= item.kind == "video"
+        self._places.release()
+        self.wake()
+        if not task.cancelled() and (exc := task.exception()) is not None:
+            log.error("a job broke off; its claim runs out", exc_info=exc, extra={"media_id": item.media_id})
+
+    async def _idle(self) -> None:
+        try:
+            async with asyncio.timeout(POLL_S):
+                await self._woken.wait()
+        except TimeoutError:
+            return

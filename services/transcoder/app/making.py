@@ -1,0 +1,213 @@
+"""One job: everything pending of one item, from the stored source to the word that tells of it."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from services.common.errors import Code, MediaError
+from services.transcoder.app.adopting import Adopting
+from services.transcoder.app.holding import ClaimLostError, hold, to_the_end
+from services.transcoder.domain import item as rules
+from services.transcoder.domain.item import EXTENSIONS, Finding, Item, Variant
+from services.transcoder.domain.work import InputFault, Rendition, Status, WorkRequest, WorkResult
+from services.transcoder.ports import Change, Engine, Folder, Items, Meter, Ref, Scratch, Store
+
+log = logging.getLogger(__name__)
+
+
+class Making:
+    """The use case behind every claimed item."""
+
+    def __init__(self, items: Items, store: Store, engine: Engine, scratch: Scratch, meter: Meter) -> None:
+        self._items = items
+        self._store = store
+        self._engine = engine
+        self._scratch = scratch
+        self._meter = meter
+        self._adopting = Adopting(items, store)
+
+    async def make(self, item: Item) -> None:
+        """Takes a claimed item to its end, or notes when to try again. What is told is told in the same transaction.
+
+        Raises:
+            MediaError: UNAVAILABLE, not even that could be noted; the claim runs out.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        outcome = await self._outcome(item)
+        elapsed_s = loop.time() - began
+        self._meter.job(item.kind, outcome, elapsed_s)
+        shown = {"media_id": item.media_id, "kind": item.kind, "outcome": outcome, "tries": item.tries}
+        log.info("job ended", extra=shown | {"elapsed_s": round(elapsed_s, 3)})
+
+    async def _outcome(self, item: Item) -> str:
+        if item.tries > rules.MOST_TRIES:
+            # Whoever worked at it died each time, and wrote nothing.
+            return await self._give_up(item, Code.PROCESSING_FAILED, "its workers died")
+        try:
+            return await hold(self._items, item, self._work(item))
+        except ClaimLostError:
+            return await self._withdraw(item)
+        except InputFault as fault:
+            code = fault.code
+            log.info("refused", extra={"media_id": item.media_id, "code": code, "detail": fault.detail})
+            return await self._end(item, "refused", lambda row: row.refused(code))
+        except MediaError as exc:
+            if exc.code is Code.OBJECT_CHANGED:
+                return await self._give_up(item, Code.OBJECT_CHANGED, str(exc))
+            if item.tries >= rules.most_tries(exc.code):
+                return await self._give_up(item, Code.PROCESSING_FAILED, str(exc))
+            return await self._postpone(item, exc)
+        except asyncio.CancelledError:
+            await self._hand_back(item)
+            raise
+
+    async def _work(self, item: Item) -> str:
+        adopted = await self._adopting.adopt(item)
+        if adopted is not None:
+            item = await self._forward(item, *adopted, last=False)
+            for _ in adopted[1]:
+                self._meter.variant("copied")
+        if not item.pending:
+            await self._write(item, lambda row: Change(item=row, release=True))
+            return "copied"
+        async with self._scratch.folder() as folder:
+            source = folder.path / "source"
+            sha256 = await self._store.fetch(item.source.key, source, if_match=item.source.etag)
+            if sha256 != item.source.sha256:
+                raise MediaError(Code.OBJECT_CHANGED, why=f"{item.source.key} is not what was scanned")
+            *first, last = rules.passes(item)
+            for presets in first:
+                item = await self._pass(item, folder, source, presets, last=False)
+            await self._pass(item, folder, source, last, last=True)
+        return "made"
+
+    async def _pass(self, item: Item, folder: Folder, source: Path, presets: Sequence[str], *, last: bool) -> Item:
+        request = WorkRequest(
+            source=str(source), content_type=item.content_type, kind=item.kind, presets=tuple(presets)
+        )
+        deadline_s = rules.deadline_s(item.kind, item.source.size_bytes)
+        result = await self._engine.run(request, folder.path, deadline_s=deadline_s)
+        variants = await self._store_all(item, folder, presets, result)
+        done = await self._forward(item, _finding(item, result), variants, last=last)
+        for one in variants:
+            self._meter.variant(one.how or one.status or "failed")
+        return done
+
+    async def _store_all(self, item: Item, folder: Folder, presets: Sequence[str], result: WorkResult) -> list[Variant]:
+        """Stores every distinct file once, and says what each preset became."""
+        made = {one.preset: one for one in result.renditions}
+        keys: dict[str, str] = {}
+        new: list[tuple[str, Path, str]] = []
+        already = {one.key for one in item.variants.values()}
+        for preset in presets:
+            one = made.get(preset)
+            if one is None or one.status is not Status.READY or one.file is None or one.file in keys:
+                continue
+            if one.content_type not in EXTENSIONS:
+                raise MediaError(Code.INTERNAL, why=f"{preset} came out as {one.content_type}")
+            keys[one.file] = key = item.key_for(preset, one.digest, one.content_type)
+            if key not in already:
+                already.add(key)
+                new.append((key, await folder.output(one.file), one.content_type))
+        await to_the_end([self._store.put_file(*one) for one in new])
+        await self._check_source(item, list(keys.values()))
+        return [_variant(item.variants[preset], made.get(preset), keys) for preset in presets]
+
+    async def _check_source(self, item: Item, keys: Sequence[str]) -> None:
+        """Ingest deletes a source together with what is served of it. Should the word of that be late, or lost, nothing
+        may come after it."""
+        found = await self._store.head(item.source.key)
+        if found is None or found.etag != item.source.etag:
+            for key in keys:
+                await self._store.delete(key)
+            raise MediaError(Code.UNAVAILABLE, why=f"{item.source.key} went in the meantime")
+
+    async def _forward(self, item: Item, finding: Finding, variants: Sequence[Variant], *, last: bool) -> Item:
+        return await self._write(
+            item, lambda row: Change(item=row.made(finding, variants), tell=True, release=last, wait_s=0.0)
+        )
+
+    async def _write(self, item: Item, make: Callable[[Item], Change]) -> Item:
+        """Changes the item, which others may have touched since it was claimed, if the claim still holds."""
+
+        def fenced(row: Item) -> Change | None:
+            return make(row) if row.epoch == item.epoch and not row.gone else None
+
+        done = await self._items.change(_ref(item), fenced)
+        if done is None:
+            raise ClaimLostError(item.media_id)
+        return done
+
+    async def _end(self, item: Item, outcome: str, ended: Callable[[Item], Item]) -> str:
+        try:
+            await self._write(item, lambda row: Change(item=ended(row), tell=True, release=True))
+        except ClaimLostError:
+            return await self._withdraw(item)
+        return outcome
+
+    async def _give_up(self, item: Item, code: Code, why: str) -> str:
+        log.error("given up", extra={"media_id": item.media_id, "code": code, "tries": item.tries, "why": why})
+        return await self._end(item, "failed", lambda row: row.failed(code))
+
+    async def _postpone(self, item: Item, exc: MediaError) -> str:
+        """Whatever went wrong, it was not the file."""
+        log.warning("job postponed", extra={"media_id": item.media_id, "code": exc.code, "why": str(exc)})
+        wait_s = rules.backoff_s(item.tries)
+        try:
+            await self._write(item, lambda row: Change(item=row, release=True, wait_s=wait_s))
+        except ClaimLostError:
+            return await self._withdraw(item)
+        return "postponed"
+
+    async def _hand_back(self, item: Item) -> None:
+        """The process ends: somebody else shall go on, at once."""
+        try:
+            await self._write(item, lambda row: Change(item=row.untried(), release=True, wait_s=0.0))
+        except ClaimLostError:
+            await self._withdraw(item)
+
+    async def _withdraw(self, item: Item) -> str:
+        """Objects stored for an item that was deleted meanwhile must not stay."""
+        known = await self._items.find(_ref(item))
+        if known is None or known.gone:
+            await self._store.delete_prefix(item.prefix)
+        return "lost"
+
+
+def _finding(item: Item, result: WorkResult) -> Finding:
+    probe = result.probe
+    return Finding(
+        width=probe.width,
+        height=probe.height,
+        duration_s=probe.duration_s,
+        has_audio=probe.has_audio,
+        thumbhash=result.thumbhash,
+        fit=result.fit,
+        catalog=rules.catalog_digest(item.kind),
+    )
+
+
+def _variant(asked: Variant, made: Rendition | None, keys: dict[str, str]) -> Variant:
+    if made is None or (made.status is Status.READY and made.file is None):
+        return replace(asked, status=Status.FAILED, reason=Code.PROCESSING_FAILED.value)
+    key = keys[made.file] if made.status is Status.READY and made.file else None
+    return replace(
+        asked,
+        status=made.status,
+        how=made.how if key else None,
+        digest=made.digest,
+        key=key,
+        content_type=made.content_type if key else "",
+        size_bytes=made.size_bytes if key else 0,
+        width=made.width if key else 0,
+        height=made.height if key else 0,
+        duration_s=made.duration_s if key else 0.0,
+        reason=None if key else made.reason or Code.PROCESSING_FAILED.value,
+    )
+
+
+def _ref(item: Item) -> Ref:
+    return Ref(item.workspace_id, item.media_id)

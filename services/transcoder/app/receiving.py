@@ -1,0 +1,66 @@
+"""What ingest says: an item is clean, or gone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.platforms.catalog import Kind
+from services.transcoder.app.sweeping import Sweeping
+from services.transcoder.domain.item import SOURCES, Item, Source, promoted
+from services.transcoder.ports import Change, Items, Receipt, Ref
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """A clean source. ValueError: its key is not one of this item's sources, so that no word can make us serve
+    another's bytes."""
+
+    ref: Ref
+    kind: Kind
+    content_type: str
+    source: Source
+    request_id: str
+
+    def __post_init__(self) -> None:
+        if not self.source.key.startswith(f"{SOURCES}/{self.ref.media_id}/"):
+            raise ValueError(f"{self.source.key} is no source of {self.ref.media_id}")
+
+
+class Receiving:
+    """The use cases behind media_promoted and media_deleted.
+
+    Args:
+        new_token: At least 128 random bits, safe in a URL.   wake: there is work.
+    """
+
+    def __init__(
+        self, items: Items, sweeping: Sweeping, *, new_token: Callable[[], str], wake: Callable[[], None]
+    ) -> None:
+        self._items = items
+        self._sweeping = sweeping
+        self._new_token = new_token
+        self._wake = wake
+
+    async def promoted(self, promotion: Promotion, receipt: Receipt) -> None:
+        """Takes an item on. Of a known one ingest has not heard, or not to the end: it is told again."""
+        item = promoted(
+            workspace_id=promotion.ref.workspace_id,
+            media_id=promotion.ref.media_id,
+            kind=promotion.kind,
+            content_type=promotion.content_type,
+            source=promotion.source,
+            token=self._new_token(),
+            request_id=promotion.request_id,
+        )
+        # An image is finished about as soon as a first word of it would arrive.
+        if not await self._items.add(item, tell=item.kind == "video", receipt=receipt):
+            await self._items.change(promotion.ref, _tell_again, receipt=receipt)
+        self._wake()
+
+    async def deleted(self, ref: Ref, receipt: Receipt) -> None:
+        """Ends an item, known or not: what is said of it later comes too late."""
+        await self._items.bury(ref, receipt=receipt)
+        await self._sweeping.sweep(ref)
+
+
+def _tell_again(item: Item) -> Change | None:
+    return None if item.gone else Change(item=item, tell=True)

@@ -1,0 +1,58 @@
+"""The use cases, put together once: for the stage itself and for tests on real stores."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.common.db import Database
+from services.transcoder.adapters.postgres.chores import PostgresChores
+from services.transcoder.adapters.postgres.items import PostgresItems
+from services.transcoder.app.dispatching import Dispatcher
+from services.transcoder.app.ensuring import Ensuring
+from services.transcoder.app.making import Making
+from services.transcoder.app.receiving import Receiving
+from services.transcoder.app.sweeping import Sweeping
+from services.transcoder.ports import Engine, Meter, Scratch, Store, Wakeups
+from services.transcoder.view import View
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything outside."""
+
+    database: Database
+    wakeups: Wakeups
+    store: Store
+    engine: Engine
+    scratch: Scratch
+    meter: Meter
+    view: View
+    new_token: Callable[[], str]
+    workers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcoder:
+    """The use cases."""
+
+    items: PostgresItems
+    making: Making
+    dispatcher: Dispatcher
+    receiving: Receiving
+    ensuring: Ensuring
+    sweeping: Sweeping
+
+    @classmethod
+    def assemble(cls, world: World) -> "Transcoder":
+        """Wires them to that world."""
+        items = PostgresItems(world.database, world.view)
+        making = Making(items, world.store, world.engine, world.scratch, world.meter)
+        dispatcher = Dispatcher(items, making, workers=world.workers)
+        sweeping = Sweeping(PostgresChores(world.database, world.view), world.store)
+        return cls(
+            items=items,
+            making=making,
+            dispatcher=dispatcher,
+            receiving=Receiving(items, sweeping, new_token=world.new_token, wake=dispatcher.wake),
+            ensuring=Ensuring(items, world.wakeups, wake=dispatcher.wake),
+            sweeping=sweeping,
+        )
