@@ -1,7 +1,6 @@
 """transcoder: probes media and makes renditions.   python -m services.transcoder"""
 
 import asyncio
-import secrets
 from pathlib import Path
 
 from mediaapi.v1.transcoder_service_pb2_grpc import add_TranscoderServiceServicer_to_server
@@ -17,8 +16,6 @@ from services.transcoder.events import MEDIA, WANTED, TranscoderEvents
 from services.transcoder.rpc import TranscoderRpc
 from services.transcoder.settings import Settings
 from services.transcoder.view import View
-
-TOKEN_BYTES = 16  # what makes a URL unguessable
 
 
 async def main() -> None:
@@ -39,7 +36,6 @@ async def main() -> None:
             scratch=DiskScratch(Path(conf.scratch_dir)),
             meter=Metrics(engine.layers),
             view=View(conf.cdn_url),
-            new_token=lambda: secrets.token_urlsafe(TOKEN_BYTES),
             workers=conf.workers,
         )
         transcoder = Transcoder.assemble(world)

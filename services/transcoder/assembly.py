@@ -1,6 +1,6 @@
 """The use cases, put together once: for the stage itself and for tests on real stores."""
 
-from collections.abc import Callable
+import secrets
 from dataclasses import dataclass
 
 from services.common.db import Database
@@ -14,6 +14,8 @@ from services.transcoder.app.sweeping import Sweeping
 from services.transcoder.ports import Engine, Meter, Scratch, Store, Wakeups
 from services.transcoder.view import View
 
+TOKEN_BYTES = 16  # what makes a URL unguessable
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
@@ -26,7 +28,6 @@ class World:
     scratch: Scratch
     meter: Meter
     view: View
-    new_token: Callable[[], str]
     workers: int
 
 
@@ -52,7 +53,11 @@ class Transcoder:
             items=items,
             making=making,
             dispatcher=dispatcher,
-            receiving=Receiving(items, sweeping, new_token=world.new_token, wake=dispatcher.wake),
+            receiving=Receiving(items, sweeping, new_token=_token, wake=dispatcher.wake),
             ensuring=Ensuring(items, world.wakeups, wake=dispatcher.wake),
             sweeping=sweeping,
         )
+
+
+def _token() -> str:
+    return secrets.token_urlsafe(TOKEN_BYTES)

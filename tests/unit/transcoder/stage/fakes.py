@@ -1,0 +1,358 @@
+"""The transcoder's world in memory, with the rules the real one has: locks, claims, preconditions."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from services.common.errors import Code, MediaError
+from services.platforms import catalog
+from services.platforms.catalog import Kind
+from services.transcoder.domain.item import Item, Source
+from services.transcoder.domain.probe import Probe
+from services.transcoder.domain.work import Fit, How, Rendition, Status, WorkRequest, WorkResult
+from services.transcoder.ports import Receipt, Ref, Step
+
+
+class Clock:
+    """Seconds; stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def __call__(self) -> float:
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        self.time += seconds
+
+
+@dataclass(slots=True)
+class Entry:
+    """One row."""
+
+    item: Item
+    due_at: float | None
+    lease_until: float = -1.0
+    claimed: bool = False
+    retell_at: float | None = None
+
+
+class Items:
+    """ports.Items and ports.Chores in one dict."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.entries: dict[Ref, Entry] = {}
+        self.told: list[Item] = []
+        self.wanted: list[str] = []
+        self.receipts: set[Receipt] = set()
+        self.changed = asyncio.Event()
+        self.away = False
+
+    def only(self) -> Item:
+        (entry,) = self.entries.values()
+        return entry.item
+
+    async def add(self, item: Item, *, tell: bool, receipt: Receipt) -> bool:
+        ref = Ref(item.workspace_id, item.media_id)
+        if ref in self.entries:
+            return False
+        self.receipts.add(receipt)
+        item = item.told() if tell else item
+        self.entries[ref] = Entry(item, self._clock())
+        self.told += [item] if tell else []
+        return True
+
+    async def find(self, ref: Ref) -> Item | None:
+        entry = self.entries.get(ref)
+        return self._seen(entry) if entry else None
+
+    async def change(self, ref: Ref, step: Step, *, receipt: Receipt | None = None) -> Item | None:
+        if receipt in self.receipts:
+            return None
+        if receipt:
+            self.receipts.add(receipt)
+        entry = self.entries.get(ref)
+        change = step(self._seen(entry)) if entry else None
+        if entry is None or change is None:
+            return None
+        before, item = entry.item, change.item.told() if change.tell else change.item
+        entry.item = replace(item, epoch=before.epoch)
+        if change.release:
+            entry.lease_until, entry.claimed = -1.0, False
+        if not item.pending or item.fault:
+            entry.due_at = None
+        elif change.wait_s is not None:
+            entry.due_at = self._clock() + change.wait_s
+        elif entry.due_at is None:
+            entry.due_at = self._clock()
+        if change.tell and before.settled:
+            entry.retell_at = self._clock() + 60
+        self.told += [item] if change.tell else []
+        self.wanted += change.wanted
+        self._notify()
+        return item
+
+    async def bury(self, ref: Ref, *, receipt: Receipt) -> None:
+        if receipt in self.receipts:
+            return
+        self.receipts.add(receipt)
+        blank = Item(
+            workspace_id=ref.workspace_id,
+            media_id=ref.media_id,
+            kind="image",
+            content_type="",
+            source=Source("", "", 0, ""),
+            token="",
+        )
+        entry = self.entries.setdefault(ref, Entry(blank, None))
+        if not entry.item.gone:
+            entry.item = replace(entry.item.tombstone(), epoch=entry.item.epoch + 1)
+            entry.due_at, entry.retell_at = self._clock(), None
+        self._notify()
+
+    async def claim(self, kinds: Sequence[Kind], *, lease_s: float) -> Item | None:
+        if self.away:
+            raise MediaError(Code.UNAVAILABLE)
+        due = [
+            entry
+            for entry in self.entries.values()
+            if not entry.item.gone
+            and entry.item.kind in kinds
+            and entry.due_at is not None
+            and entry.due_at <= self._clock() >= entry.lease_until
+        ]
+        if not due:
+            return None
+        entry = min(due, key=lambda entry: (entry.item.kind, entry.due_at or 0.0))
+        entry.item = replace(entry.item, epoch=entry.item.epoch + 1, tries=entry.item.tries + 1)
+        entry.lease_until, entry.claimed = self._clock() + lease_s, True
+        return self._seen(entry)
+
+    async def renew(self, item: Item, *, lease_s: float) -> bool:
+        entry = self.entries[Ref(item.workspace_id, item.media_id)]
+        return not entry.item.gone and entry.item.epoch == item.epoch
+
+    async def twin(self, item: Item, catalog: str) -> Item | None:
+        return next(
+            (
+                other
+                for entry in self.entries.values()
+                if (other := entry.item).media_id != item.media_id
+                and (other.workspace_id, other.source.sha256) == (item.workspace_id, item.source.sha256)
+                and not other.gone
+                and other.finding is not None
+                and other.finding.catalog == catalog
+            ),
+            None,
+        )
+
+    async def litter(self, limit: int) -> Sequence[Ref]:
+        now = self._clock()
+        found = self.entries.items()
+        return [ref for ref, e in found if e.item.gone and e.due_at is not None and e.due_at <= now][:limit]
+
+    async def swept(self, ref: Ref) -> None:
+        entry = self.entries[ref]
+        entry.due_at = self._clock() + 120 if entry.claimed else None
+        entry.claimed = False
+
+    async def put_off(self, ref: Ref, wait_s: float) -> None:
+        self.entries[ref].due_at = self._clock() + wait_s
+
+    async def retell(self, limit: int) -> None:
+        for entry in self.entries.values():
+            if entry.retell_at is not None and entry.retell_at <= self._clock():
+                entry.retell_at = None
+                self.told.append(entry.item)
+
+    async def wait(self, key: str, timeout_s: float) -> None:
+        """ports.Wakeups."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.changed.wait()
+        except TimeoutError:
+            return
+
+    def _seen(self, entry: Entry) -> Item:
+        return replace(entry.item, held=entry.lease_until > self._clock())
+
+    def _notify(self) -> None:
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """ports.Stored."""
+
+    etag: str
+    size: int
+
+
+class Store:
+    """A bucket. `fail` names methods that raise UNAVAILABLE; `before_put` runs before an object is there."""
+
+    bucket = "active"
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.puts: list[str] = []
+        self.copies: list[str] = []
+        self.fail: set[str] = set()
+        self.before_put: Callable[[], None] = lambda: None
+
+    async def fetch(self, key: str, path: Path, *, if_match: str) -> str:
+        self._check("fetch")
+        if key not in self.objects:
+            raise MediaError(Code.NOT_FOUND)
+        if etag(self.objects[key]) != if_match:
+            raise MediaError(Code.OBJECT_CHANGED)
+        path.write_bytes(self.objects[key])
+        return sha256(self.objects[key])
+
+    async def put_file(self, key: str, path: Path, content_type: str) -> None:
+        self._check("put_file")
+        self.before_put()
+        await asyncio.sleep(0)
+        self.puts.append(key)
+        self.objects[key] = path.read_bytes()
+
+    async def head(self, key: str) -> Info | None:
+        self._check("head")
+        data = self.objects.get(key)
+        return None if data is None else Info(etag(data), len(data))
+
+    async def copy(self, src_bucket: str, src_key: str, dst_key: str, *, if_match: str) -> Info:
+        self._check("copy")
+        assert src_bucket == self.bucket
+        if src_key not in self.objects:
+            raise MediaError(Code.NOT_FOUND)
+        if dst_key in self.objects or etag(self.objects[src_key]) != if_match:
+            raise MediaError(Code.OBJECT_CHANGED)
+        self.copies.append(dst_key)
+        self.objects[dst_key] = self.objects[src_key]
+        return Info(if_match, len(self.objects[dst_key]))
+
+    async def delete(self, key: str) -> None:
+        self._check("delete")
+        self.objects.pop(key, None)
+
+    async def delete_prefix(self, prefix: str) -> None:
+        self._check("delete_prefix")
+        self.objects = {key: data for key, data in self.objects.items() if not key.startswith(prefix)}
+
+    def served(self) -> set[str]:
+        return {key for key in self.objects if key.startswith("cdn/")}
+
+    def _check(self, method: str) -> None:
+        if method in self.fail:
+            raise MediaError(Code.UNAVAILABLE)
+
+
+@dataclass(slots=True)
+class Engine:
+    """ports.Engine that writes small real files: every preset of a platform shares one, as canonical encodes do.
+
+    Attributes:
+        gate: While it is closed, runs do not end.   error: raised instead of a result.   reject: preset to reason.
+        misfit: platforms the source does not fit.   file: said to hold everything, whatever is written.
+    """
+
+    requests: list[WorkRequest] = field(default_factory=list)
+    deadlines: list[float] = field(default_factory=list)
+    gate: asyncio.Event | None = None
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+    error: Exception | None = None
+    reject: dict[str, str] = field(default_factory=dict)
+    misfit: dict[str, str] = field(default_factory=dict)
+    forget: set[str] = field(default_factory=set)
+    file: str | None = None
+    cancelled: int = 0
+
+    async def run(self, request: WorkRequest, scratch: Path, *, deadline_s: float) -> WorkResult:
+        self.requests.append(request)
+        self.deadlines.append(deadline_s)
+        self.entered.set()
+        if self.gate is not None:
+            try:
+                await self.gate.wait()
+            except asyncio.CancelledError:
+                self.cancelled += 1
+                raise
+        if self.error is not None:
+            raise self.error
+        presets = [preset for preset in request.presets if preset not in self.forget]
+        return WorkResult(
+            probe=probe(request, Path(request.source).stat().st_size),
+            fit={name: self._fit(request, name) for name in catalog.load()},
+            thumbhash="3OcRJYB4d3h/iIeHeEh3eIhw+j2w",
+            renditions=tuple(self._rendition(request, preset, scratch) for preset in presets),
+        )
+
+    def _rendition(self, request: WorkRequest, preset: str, scratch: Path) -> Rendition:
+        if preset in self.reject:
+            return Rendition(preset=preset, status=Status.REJECTED, digest="00000000", reason=self.reject[preset])
+        film = request.kind == "video" and "cover" not in preset
+        name = "film.mp4" if film else "display.jpg" if preset == "display" else "picture.jpg"
+        data = Path(request.source).read_bytes() + name.encode()
+        (scratch / name).write_bytes(data)
+        return Rendition(
+            preset=preset,
+            status=Status.READY,
+            digest=hashlib.sha256(name.encode()).hexdigest()[:8],
+            how=How.ENCODE,
+            file=self.file or name,
+            content_type="video/mp4" if film else "image/jpeg",
+            size_bytes=len(data),
+            width=64,
+            height=48,
+            duration_s=2.0 if film else 0.0,
+        )
+
+    def _fit(self, request: WorkRequest, platform: str) -> Fit:
+        if platform in self.misfit:
+            return Fit(ok=False, reason=self.misfit[platform], detail="It does not fit.")
+        presets = catalog.load()[platform].presets
+        named = next(one.id for one in presets if one.of == request.kind and one.default and not one.animated)
+        return Fit(ok=True, preset=named)
+
+
+def probe(request: WorkRequest, size_bytes: int) -> Probe:
+    film = request.kind == "video"
+    return Probe(
+        kind=request.kind,
+        container="mov" if film else "jpeg",
+        codec="h264" if film else "jpeg",
+        width=640,
+        height=480,
+        coded_width=640,
+        coded_height=480,
+        size_bytes=size_bytes,
+        duration_s=2.0 if film else 0.0,
+        has_audio=film,
+    )
+
+
+class Meter:
+    """ports.Meter that remembers."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[Kind, str]] = []
+        self.variants: list[str] = []
+
+    def job(self, kind: Kind, outcome: str, elapsed_s: float) -> None:
+        self.jobs.append((kind, outcome))
+
+    def variant(self, how: str) -> None:
+        self.variants.append(how)
+
+
+def etag(data: bytes) -> str:
+    return sha256(data)[:16]
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
