@@ -48,7 +48,7 @@ class Transcoder:
         items = PostgresItems(world.database, world.view)
         making = Making(items, world.store, world.engine, world.scratch, world.meter)
         dispatcher = Dispatcher(items, making, workers=world.workers)
-        sweeping = Sweeping(PostgresChores(world.database, world.view), world.store)
+        sweeping = Sweeping(items, PostgresChores(world.database, world.view), world.store)
         return cls(
             items=items,
             making=making,

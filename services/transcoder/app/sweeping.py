@@ -3,8 +3,7 @@
 import logging
 
 from services.common.errors import MediaError
-from services.transcoder.domain.item import prefix_of
-from services.transcoder.ports import Chores, Ref, Store
+from services.transcoder.ports import Chores, Items, Ref, Store
 
 log = logging.getLogger(__name__)
 
@@ -15,7 +14,8 @@ AGAIN_AFTER_S = 60.0
 class Sweeping:
     """Each method but `sweep` is one round of one chore, for `Runtime.every`."""
 
-    def __init__(self, chores: Chores, store: Store) -> None:
+    def __init__(self, items: Items, chores: Chores, store: Store) -> None:
+        self._items = items
         self._chores = chores
         self._store = store
 
@@ -30,8 +30,12 @@ class Sweeping:
 
     async def sweep(self, ref: Ref) -> None:
         """Deletes everything served of a tombstone, or puts it off."""
+        item = await self._items.find(ref)
+        if item is None or not item.gone:
+            return
         try:
-            await self._store.delete_prefix(prefix_of(ref.media_id))
+            if item.token:
+                await self._store.delete_prefix(item.prefix)
         except MediaError as exc:
             log.warning("objects not deleted yet", extra={"media_id": ref.media_id, "code": exc.code})
             await self._chores.put_off(ref, AGAIN_AFTER_S)

@@ -73,7 +73,8 @@ class Item:
     """One media item. `version` grows with every word about it.
 
     Attributes:
-        token: Unguessable part of its URLs.   fault: code of why nothing can come of it.
+        token: Unguessable part of its URLs; empty in a tombstone of something never heard of.
+        fault: Code of why nothing can come of it.
         gone: A tombstone: nothing may be made or served any more.
         epoch: Of the claim this was read under.   tries: claims since the last step forward.   held: somebody works.
     """
@@ -143,19 +144,19 @@ class Item:
 
     @property
     def prefix(self) -> str:
-        """Where everything of it that is served lies."""
-        return prefix_of(self.media_id)
+        """Where everything of it that is served lies. Only who has the token can name it."""
+        return f"{SERVED}/{self.media_id}/{self.token}/"
 
     def key_for(self, preset: str, digest: str, content_type: str) -> str:
         """The object of those bytes; where a variant has the very same ones already, that variant's."""
         for one in self.variants.values():
             if one.key and (one.digest, one.content_type) == (digest, content_type):
                 return one.key
-        return f"{self.prefix}{self.token}/{preset}@{digest}.{EXTENSIONS[content_type]}"
+        return f"{self.prefix}{preset}@{digest}.{EXTENSIONS[content_type]}"
 
     def key_like(self, key: str) -> str:
         """Where the same bytes as another item's object lie here."""
-        return f"{self.prefix}{self.token}/{key.rpartition('/')[2]}"
+        return f"{self.prefix}{key.rpartition('/')[2]}"
 
     def _ended(self, status: Status, code: str) -> "Item":
         """Nothing pending will be made. What was made before stays; without any of it the whole item is at fault."""
@@ -189,11 +190,6 @@ def promoted(
         request_id=request_id,
         variants={one.id: Variant(preset=one.id, preset_digest=one.digest, eager=True) for one in eager},
     )
-
-
-def prefix_of(media_id: str) -> str:
-    """Where everything of an item that is served lies."""
-    return f"{SERVED}/{media_id}/"
 
 
 def catalog_digest(kind: Kind) -> str:

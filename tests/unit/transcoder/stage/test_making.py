@@ -212,7 +212,11 @@ async def test_an_item_deleted_while_its_objects_are_stored_leaves_none(world: W
 
 async def test_a_job_that_ends_after_its_source_went_serves_nothing_although_nobody_told(world: World) -> None:
     ref = await world.promoted()
-    world.store.before_put = lambda: world.store.objects.pop(world.item(ref).source.key, None) and None
+
+    def delete() -> None:
+        world.store.objects.pop(world.item(ref).source.key, None)
+
+    world.store.before_put = delete
     await world.work()
     assert world.store.puts
     assert world.store.served() == set()

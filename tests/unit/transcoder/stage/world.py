@@ -30,7 +30,7 @@ class World:
         self._numbers = count(1)
         self.making = Making(self.items, self.store, self.engine, DiskScratch(folder), self.meter)
         self.dispatcher = Dispatcher(self.items, self.making, workers=workers)
-        self.sweeping = Sweeping(self.items, self.store)
+        self.sweeping = Sweeping(self.items, self.items, self.store)
         self.receiving = Receiving(
             self.items,
             self.sweeping,
