@@ -6,13 +6,14 @@ The same tests run against this and against @atproto/pds. Source: bluesky-social
 import secrets
 import time
 from collections.abc import Mapping
+from typing import cast
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from services.platforms.bluesky import cid, lexicon
+from services.platforms.bluesky import cid, lexicon, schema
 from services.platforms.bluesky.record import COLLECTION
 from services.platforms.bluesky.sandbox_accounts import PDS_DID, Accounts, refused, too_many
 from services.platforms.bluesky.sandbox_blobs import UPLOAD_MAX_BYTES, Blobs
@@ -31,7 +32,8 @@ def app(state: SandboxState) -> ASGIApp:
     """The sandbox."""
     accounts, blobs = Accounts(state), Blobs(state.store)
     routes = [*Pds(state, accounts, blobs).routes(), *VideoService(state.store, accounts, blobs).routes()]
-    unknown = refused(501, "MethodNotImplemented", "Method Not Implemented")
+    routes.append(Route("/xrpc/{method}", Pds.unserved, methods=["GET", "POST"]))
+    unknown = refused(404, "NotFound", "There is nothing at this path")
     return build(state, routes, too_many=too_many, unknown=unknown)
 
 
@@ -63,6 +65,11 @@ class Pds:
             *(Route(f"/xrpc/com.atproto.{name}", to, methods=["POST"]) for name, to in posts.items()),
         ]
 
+    @staticmethod
+    async def unserved(request: Request) -> Response:
+        """A method neither the PDS nor a service behind it has."""
+        raise refused(400, "InvalidRequest", f"No service configured for {request.path_params['method']}")
+
     async def _describe(self, _: Request) -> Response:
         return JSONResponse(
             {
@@ -72,10 +79,7 @@ class Pds:
         )  # fmt: skip
 
     async def _log_in(self, request: Request) -> Response:
-        wanted = await _json(request)
-        for name in ("identifier", "password"):
-            if not isinstance(wanted.get(name), str):
-                raise refused(400, "InvalidRequest", f'Missing required key "{name}" at $')
+        wanted = await _json(request, {"identifier": schema.string(), "password": schema.string()})
         address = request.client.host if request.client else ""
         session = await self._accounts.log_in(str(wanted["identifier"]), str(wanted["password"]), address)
         return JSONResponse(session)
@@ -85,33 +89,38 @@ class Pds:
 
     async def _service_auth(self, request: Request) -> Response:
         owner, query = await self._accounts.authorize(request), request.query_params
+        (audience,) = _parameters(request, "aud")
         expires = query.get("exp", "")
         until = float(expires) if expires.isdigit() else time.time() + 60
-        token = await self._accounts.sign_service_token(owner, query.get("aud", ""), query.get("lxm", ""), until)
+        token = await self._accounts.sign_service_token(owner, audience, query.get("lxm", ""), until)
         return JSONResponse({"token": token})
 
     async def _resolve(self, request: Request) -> Response:
-        owner = await self._accounts.resolve(request.query_params.get("handle", "").lower())
+        (handle,) = _parameters(request, "handle")
+        if not lexicon.is_handle(handle):
+            raise _invalid_parameters(request, f"Invalid handle (got {schema.shown(handle)})")
+        owner = await self._accounts.resolve(handle.lower())
         if owner is None:
             raise refused(400, "HandleNotFound", "Unable to resolve handle")
         return JSONResponse({"did": owner.did})
 
     async def _upload_blob(self, request: Request) -> Response:
         owner = await self._accounts.authorize(request)
+        kind = request.headers.get("content-type")
+        if kind is None:
+            raise refused(400, "InvalidRequest", "Request encoding (Content-Type) required but not provided")
         arrived = await self._blobs.receive(request, UPLOAD_MAX_BYTES)
-        kind = request.headers.get("content-type", "application/octet-stream")
         return JSONResponse({"blob": await self._blobs.track(owner.did, arrived, kind)})
 
     async def _get_blob(self, request: Request) -> Response:
-        query = request.query_params
-        found = await self._blobs.find(query.get("did", ""), query.get("cid", ""))
+        found = await self._blobs.find(*_parameters(request, "did", "cid"))
         if found is None:
-            raise refused(400, "BlobNotFound", "Blob not found")
+            raise refused(400, "InvalidRequest", "Blob not found")
         path = self._store.file(text_at(found, "media", "sha256"))
         return FileResponse(path, media_type=text_at(found, "reference", "mimeType"))
 
     async def _get_record(self, request: Request) -> Response:
-        repo, collection, rkey = (request.query_params.get(name, "") for name in ("repo", "collection", "rkey"))
+        repo, collection, rkey = _parameters(request, "repo", "collection", "rkey")
         owner = await self._accounts.resolve(repo)
         if owner is None:
             raise refused(400, "InvalidRequest", "Could not locate record")
@@ -123,10 +132,9 @@ class Pds:
 
     async def _create_record(self, request: Request) -> Response:
         owner = await self._accounts.authorize(request)
-        wanted = await _json(request)
-        for name in ("repo", "collection", "record"):
-            if name not in wanted:
-                raise refused(400, "InvalidRequest", f'Missing required key "{name}" at $')
+        identifier = schema.matching(lexicon.is_identifier, "AT identifier")
+        required = {"repo": identifier, "collection": schema.string(), "record": schema.fields({})}
+        wanted = await _json(request, required)
         meant = await self._accounts.resolve(str(wanted["repo"]))
         if meant is None:
             raise refused(403, "AccountNotFound", "Account not found")
@@ -146,12 +154,12 @@ class Pds:
 
 def _checked(wanted: Mapping[str, JSON]) -> tuple[Mapping[str, JSON], str]:
     """The record with its type, and its key. Raises RefusedError."""
-    record, collection = wanted["record"], wanted["collection"]
-    if not isinstance(record, dict) or collection != COLLECTION:
+    if wanted["collection"] != COLLECTION:
         raise refused(400, "InvalidRequest", f"The sandbox takes records of {COLLECTION} only")
-    rkey = wanted.get("rkey") or tid(now(), secrets.randbits(10))
+    record = cast(Mapping[str, JSON], lexicon.as_read_by_pds(wanted["record"]))
+    rkey = wanted["rkey"] if "rkey" in wanted else tid(now(), secrets.randbits(10))
     try:
-        lexicon.check_key(str(rkey))
+        lexicon.check_key(rkey)
         lexicon.check_post(record)
     except lexicon.RecordInvalidError as exc:
         raise refused(400, "InvalidRequest", str(exc)) from exc
@@ -172,8 +180,31 @@ def _received(uri: str, handle: str, record: Mapping[str, JSON], media: list[dic
     }
 
 
-async def _json(request: Request) -> Mapping[str, JSON]:
+async def _json(request: Request, required: Mapping[str, schema.Check]) -> Mapping[str, JSON]:
+    """The body, with these fields. Raises RefusedError."""
+
     def malformed(why: str) -> RefusedError:
         return refused(400, "InvalidRequest", why)
 
-    return await json_body(request, malformed, MAX_JSON_BYTES)
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > MAX_JSON_BYTES:
+        raise refused(413, "PayloadTooLargeError", "request entity too large")
+    found = await json_body(request, malformed, MAX_JSON_BYTES)
+    try:
+        schema.fields(required)(dict(found), "$")
+    except schema.UnfitError as exc:
+        raise malformed(str(exc)) from exc
+    return found
+
+
+def _parameters(request: Request, *names: str) -> list[str]:
+    """Required query parameters. Raises RefusedError."""
+    for name in names:
+        if name not in request.query_params:
+            raise _invalid_parameters(request, f'Missing required key "{name}"')
+    return [request.query_params[name] for name in names]
+
+
+def _invalid_parameters(request: Request, why: str) -> RefusedError:
+    method = request.url.path.rpartition("/")[2]
+    return refused(400, "InvalidRequest", f"Invalid {method} params: {why}")

@@ -22,7 +22,7 @@ from services.platforms.sandboxing.web import RefusedError
 
 PDS_DID = "did:web:localhost"  # a did:web cannot name an address
 ACCESS_LASTS_S, REFRESH_LASTS_S = 120 * 60, 90 * 24 * 3_600
-MAX_AHEAD_S = 3_600  # of service tokens
+MAX_AHEAD_S, MAX_AHEAD_WITHOUT_METHOD_S = 3_600, 60  # of service tokens
 LOGINS = ((300, 24 * 3_600), (30, 300))  # so many in so many seconds, per account and address
 AUDIENCE = re.compile(r"did:(plc:[a-z2-7]{24}|web:(localhost(%3A\d+)?|[a-z0-9-]+(\.[a-z0-9-]+)+))(#[A-Za-z0-9_-]+)?")
 
@@ -85,6 +85,9 @@ class Accounts:
             raise refused(400, "BadExpiration", "expiration is in past")
         if ahead_s > MAX_AHEAD_S:
             message = "cannot request a token with an expiration more than an hour in the future"
+            raise refused(400, "BadExpiration", message)
+        if not method and ahead_s > MAX_AHEAD_WITHOUT_METHOD_S:
+            message = "cannot request a method-less token with an expiration more than a minute in the future"
             raise refused(400, "BadExpiration", message)
         claims: dict[str, JSON] = {"iss": owner.did, "aud": audience, "lxm": method, "exp": expires}
         return tokens.issue(await self.key(), kind="JWT", claims=claims)

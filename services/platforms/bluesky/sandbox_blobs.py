@@ -80,8 +80,9 @@ class Blobs:
         return dict(cast(Mapping[str, JSON], found["media"]))
 
     async def find(self, did: str, link: str) -> Mapping[str, JSON] | None:
-        """The blob of that account and CID."""
-        return await self._store.get("blob", f"{did}/{link}")
+        """The blob of that account and CID, once a record refers to it."""
+        found = await self._store.get("blob", f"{did}/{link}")
+        return found if found is not None and found["referenced"] else None
 
 
 def _key(did: str, reference: Mapping[str, JSON]) -> str:
