@@ -1,0 +1,232 @@
+"""Decoding and encoding in processes of their own: one stranger's file each, confined, killed when late."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from services.common.errors import Code, MediaError
+from services.transcoder.domain.work import InputFault, Status, WorkRequest, WorkResult
+
+log = logging.getLogger(__name__)
+
+# Without these a stranger's bytes are not touched. The others depend on the kernel and are reported.
+REQUIRED = frozenset({"no_new_privs", "rlimits", "seccomp"})
+START_S = 20.0
+ANSWER_BYTES = 4 << 20
+COMPLAINT_BYTES = 4096
+# Of any file written: a rendition is never much larger than the largest source taken in.
+FILE_BYTES = 1 << 30
+# One thread for the numbers library and few memory arenas: the address space is bounded. Nothing else is inherited.
+ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+# The file made the decoder break one of its limits, or break.
+_TOO_MUCH = frozenset({signal.SIGXCPU, signal.SIGXFSZ})
+_BROKEN = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGSYS})
+
+
+class SandboxedEngine:
+    """ports.Engine. Children are started ahead of need, since loading the codecs takes longer than a small picture.
+
+    Args:
+        spares: How many wait, started.
+    """
+
+    def __init__(self, *, spares: int = 2) -> None:
+        self._spares = spares
+        self._waiting: deque[_Child] = deque()
+        self._starting: set[asyncio.Task[None]] = set()
+        self.layers: tuple[str, ...] = ()
+
+    async def __aenter__(self) -> "SandboxedEngine":
+        """Starts one child. Raises MediaError UNAVAILABLE where none can be confined."""
+        child = await _Child.start()
+        self.layers = child.layers
+        self._waiting.append(child)
+        self._refill()
+        log.info("decoders are confined", extra={"layers": ",".join(self.layers)})
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._starting:
+            task.cancel()
+        await asyncio.gather(*self._starting, return_exceptions=True)
+        while self._waiting:
+            await self._waiting.popleft().end()
+
+    async def run(self, request: WorkRequest, scratch: Path, *, deadline_s: float) -> WorkResult:
+        """Does one job in a child that has done none before.
+
+        Args:
+            request: What to make of which file.
+            scratch: An empty folder; the renditions lie there afterwards.
+            deadline_s: Wall-clock seconds; of processor time there is as much on every core.
+
+        Raises:
+            InputFault: The file's fault; the same file will never do.
+            MediaError: UNAVAILABLE, the job was not done and may be tried again.
+        """
+        child = await self._take()
+        try:
+            answer = await child.work(request, scratch, deadline_s)
+        finally:
+            await child.end()
+        result = _read(answer)
+        _inspect(result, scratch)
+        return result
+
+    async def _take(self) -> "_Child":
+        while self._waiting:
+            child = self._waiting.popleft()
+            self._refill()
+            if child.alive:
+                return child
+            await child.end()
+        self._refill()
+        return await _Child.start()
+
+    def _refill(self) -> None:
+        for _ in range(self._spares - len(self._waiting) - len(self._starting)):
+            task = asyncio.create_task(self._start_spare(), name="decoder-spare")
+            self._starting.add(task)
+            task.add_done_callback(self._starting.discard)
+
+    async def _start_spare(self) -> None:
+        try:
+            self._waiting.append(await _Child.start())
+        except MediaError as exc:
+            log.warning("no spare decoder", extra={"why": str(exc)})  # the next job starts its own, and fails aloud
+
+
+class _Child:
+    """One process. `complaint` is the end of what it printed."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._complaint = b""
+        self._listening = asyncio.create_task(self._listen(), name=f"decoder-{process.pid}")
+        self.layers: tuple[str, ...] = ()
+
+    @classmethod
+    async def start(cls) -> "_Child":
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-I",
+                "-m",
+                "services.transcoder.child",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=ENVIRONMENT,
+                cwd="/",
+                start_new_session=True,
+                limit=ANSWER_BYTES,
+            )
+        except OSError as exc:
+            raise MediaError(Code.UNAVAILABLE, why=f"no decoder could be started: {exc}") from exc
+        child = cls(process)
+        try:
+            hello = await asyncio.wait_for(child._line(), START_S)
+        except TimeoutError:
+            hello = {}
+        except BaseException:
+            await child.end()
+            raise
+        layers = hello.get("layers")
+        child.layers = tuple(str(one) for one in layers) if isinstance(layers, list) else ()
+        if missing := REQUIRED - set(child.layers):
+            await child.end()
+            why = f"a decoder without {', '.join(sorted(missing))}: {child.complaint}"
+            raise MediaError(Code.UNAVAILABLE, why=why)
+        return child
+
+    @property
+    def alive(self) -> bool:
+        return self._process.returncode is None
+
+    @property
+    def complaint(self) -> str:
+        return self._complaint.decode(errors="replace").strip()
+
+    async def work(self, request: WorkRequest, scratch: Path, deadline_s: float) -> Mapping[str, object]:
+        """Its answer; what a death means is told in the same form."""
+        job = {
+            "request": request.to_dict(),
+            "scratch": str(scratch),
+            "cpu_s": round(deadline_s * (os.cpu_count() or 1)),
+            "file_bytes": FILE_BYTES,
+        }
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(job).encode() + b"\n")
+            await self._process.stdin.drain()
+            answer = await asyncio.wait_for(self._line(), deadline_s)
+        except TimeoutError:
+            return {"unavailable": f"nothing after {deadline_s:.0f} s"}
+        except (ConnectionError, ValueError) as exc:
+            return {"unavailable": f"its pipe broke: {exc}"}
+        return answer or await self._death()
+
+    async def end(self) -> None:
+        """Kills it if it still runs, and waits for it."""
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+        await asyncio.shield(self._process.wait())
+        await self._listening
+
+    async def _line(self) -> Mapping[str, object]:
+        """Empty when it ended without a word."""
+        assert self._process.stdout is not None
+        line = await self._process.stdout.readline()
+        said = json.loads(line) if line.endswith(b"\n") else {}
+        return said if isinstance(said, dict) else {}
+
+    async def _death(self) -> Mapping[str, object]:
+        died = -(await self._process.wait())
+        if died in _TOO_MUCH:
+            return {"fault": InputFault(Code.MEDIA_TOO_COMPLEX, f"ended by signal {died}").to_dict()}
+        if died in _BROKEN:
+            return {"fault": InputFault(Code.MEDIA_CORRUPT, f"ended by signal {died}").to_dict()}
+        return {"unavailable": f"it ended with {-died}: {self.complaint}"}
+
+    async def _listen(self) -> None:
+        assert self._process.stderr is not None
+        while heard := await self._process.stderr.read(COMPLAINT_BYTES):
+            self._complaint = (self._complaint + heard)[-COMPLAINT_BYTES:]
+
+
+def _read(answer: Mapping[str, object]) -> WorkResult:
+    """What a child said. A crash of ours inside it is final too: the same bytes would bring it about again."""
+    result, fault = answer.get("result"), answer.get("fault")
+    try:
+        if isinstance(result, dict):
+            return WorkResult.from_dict(result)
+        if isinstance(fault, dict):
+            raise InputFault.from_dict(fault)
+    except (KeyError, TypeError, ValueError) as exc:
+        raise InputFault(Code.PROCESSING_FAILED, f"an answer nobody can read: {exc}") from exc
+    if "crash" in answer:
+        log.error("decoder crashed", extra={"why": str(answer["crash"])[-COMPLAINT_BYTES:]})
+        raise InputFault(Code.PROCESSING_FAILED, str(answer["crash"])[-200:])
+    raise MediaError(Code.UNAVAILABLE, why=f"decoder: {answer.get('unavailable', 'said nothing')}")
+
+
+def _inspect(result: WorkResult, scratch: Path) -> None:
+    """A child that was taken over may lie: files are where it says, plain, and as large."""
+    for rendition in result.renditions:
+        if rendition.status is not Status.READY:
+            continue
+        path = scratch / (rendition.file or "")
+        plain = path.parent == scratch and path.is_file() and not path.is_symlink()
+        if not plain or path.stat().st_size != rendition.size_bytes:
+            raise InputFault(Code.PROCESSING_FAILED, f"no such rendition: {rendition.file}")

@@ -1,0 +1,82 @@
+"""The decoding process: one job, then it ends.   python -m services.transcoder.child
+
+Reads one line of JSON from its standard input and writes two to its standard output: first the layers of isolation it
+has, then what became of the job. It is told nothing else: no environment, no secrets.
+"""
+
+import errno
+import json
+import os
+import site
+import sys
+import traceback
+from pathlib import Path
+from typing import TextIO
+
+from services.transcoder import isolation
+
+# Of address space. A still needs its pixels a few times over; a film its decoder, and frames for each encoder.
+STILL_BYTES = 2 << 30
+FILM_BYTES = 4 << 30
+
+
+def main() -> None:
+    """One job."""
+    layers = isolation.enter()
+    # Now, and not above: these may begin threads, which would escape what enter() did.
+    from services.platforms import catalog
+    from services.transcoder.domain.work import InputFault, WorkRequest
+    from services.transcoder.engine import still, work
+
+    still.setup()
+    catalog.load()
+    catalog.presets("image")
+    catalog.presets("video")
+    # Decoders may print; the answer must stand alone.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    _say(answers, {"layers": [*layers, *isolation.available()]})
+    line = sys.stdin.readline()
+    if not line:
+        return  # never needed
+    job = json.loads(line)
+    request, scratch = WorkRequest.from_dict(job["request"]), Path(job["scratch"])
+    try:
+        isolation.confine(
+            readable=[Path(request.source), *_program_files()],
+            writable=scratch,
+            memory_bytes=STILL_BYTES if request.kind == "image" else FILM_BYTES,
+            cpu_s=int(job["cpu_s"]),
+            file_bytes=int(job["file_bytes"]),
+        )
+    except isolation.IsolationError as exc:
+        _say(answers, {"unavailable": str(exc)})
+        return
+    try:
+        result = work.do(request, scratch)
+    except InputFault as fault:
+        _say(answers, {"fault": fault.to_dict()})
+    except OSError as exc:
+        if exc.errno == errno.ENOSPC:
+            _say(answers, {"unavailable": str(exc)})
+        else:
+            _say(answers, {"crash": traceback.format_exc()})
+    except Exception:  # noqa: BLE001  told to the parent, which logs it and gives the file up
+        _say(answers, {"crash": traceback.format_exc()})
+    else:
+        _say(answers, {"result": result.to_dict()})
+
+
+def _program_files() -> list[Path]:
+    """Where modules and libraries lie that are loaded on first use."""
+    folders = {sys.prefix, sys.base_prefix, *site.getsitepackages(), "/usr/lib", "/lib", "/lib64"}
+    return [Path(folder) for folder in folders]
+
+
+def _say(answers: TextIO, what: dict[str, object]) -> None:
+    answers.write(json.dumps(what) + "\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""A picture's file without anything a decoder does not need: no metadata, no profile, nothing behind its end.
+
+The pixels are not touched. What is left is what the walker understood, so nothing hidden between the parts survives.
+"""
+
+import re
+import struct
+from collections.abc import Iterator
+
+from services.common.errors import Code
+from services.transcoder.domain.work import InputFault
+
+# ITU-T T.81, table B.1: frames, tables, scans, and the restart interval.
+_JPEG_KEPT = frozenset({0xC4, 0xDB, 0xDD, *(n for n in range(0xC0, 0xD0) if n not in (0xC4, 0xC8, 0xCC))})
+_JPEG_SCAN_END = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
+# PNG (third edition), 5.6 and 11: what pixels are made from.
+_PNG_KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"sRGB", b"gAMA", b"cHRM", b"sBIT"})
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def jpeg(data: bytes) -> bytes:
+    """A JPEG of its frame, tables and scans only, and Adobe's note of how colours are stored.
+
+    Raises:
+        InputFault: media_corrupt, it does not follow the standard up to its end.
+    """
+    return b"".join(_jpeg_parts(data))
+
+
+def png(data: bytes) -> bytes:
+    """A PNG of those chunks pixels are made from. Raises InputFault: media_corrupt."""
+    kept, at = [_PNG_SIGNATURE], len(_PNG_SIGNATURE)
+    while True:
+        size, name = struct.unpack(">I4s", _slice(data, at, 8))
+        if name in _PNG_KEPT:
+            kept.append(_slice(data, at, size + 12))
+        at += size + 12
+        if name == b"IEND":
+            return b"".join(kept)
+
+
+def gif(data: bytes) -> bytes:
+    """A GIF of its frames, their timing, and how often they repeat. Raises InputFault: media_corrupt."""
+    return b"".join(_gif_parts(data))
+
+
+def _jpeg_parts(data: bytes) -> Iterator[bytes]:
+    yield _slice(data, 0, 2)
+    at = 2
+    while True:
+        start = at
+        while _slice(data, at, 2)[1] == 0xFF:  # fill bytes
+            at += 1
+        marker = data[at + 1]
+        if data[at] != 0xFF:
+            raise InputFault(Code.MEDIA_CORRUPT, f"no JPEG marker at {start}")
+        if marker == 0xD9:
+            yield b"\xff\xd9"
+            return
+        size = int.from_bytes(_slice(data, at + 2, 2), "big")
+        segment = _slice(data, at, size + 2)
+        at += size + 2
+        if marker == 0xDA:
+            end = _JPEG_SCAN_END.search(data, at)
+            if end is None:
+                raise InputFault(Code.MEDIA_CORRUPT, "a JPEG scan without an end")
+            yield segment + data[at : end.start()]
+            at = end.start()
+        elif marker in _JPEG_KEPT or (marker == 0xEE and segment[4:9] == b"Adobe" and size == 14):
+            yield segment
+
+
+def _gif_parts(data: bytes) -> Iterator[bytes]:
+    head = _slice(data, 0, 13)
+    palette = _palette_size(head[10])
+    yield head + _slice(data, 13, palette)
+    at = 13 + palette
+    while True:
+        kind = _slice(data, at, 1)
+        if kind == b";":
+            yield kind
+            return
+        if kind == b",":
+            descriptor = _slice(data, at, 10)
+            begin = at + 10 + _palette_size(descriptor[9]) + 1
+            end = _blocks_end(data, begin)
+            yield _slice(data, at, end - at)
+        elif kind == b"!":
+            label = _slice(data, at + 1, 1)
+            end = _blocks_end(data, at + 2)
+            if label == b"\xf9" or _is_loop(data[at:end]):
+                yield data[at:end]
+        else:
+            raise InputFault(Code.MEDIA_CORRUPT, f"no GIF block at {at}")
+        at = end
+
+
+def _is_loop(extension: bytes) -> bool:
+    """Netscape's repeat count, and nothing else inside."""
+    return extension[:14] == b"!\xff\x0bNETSCAPE2.0" and len(extension) == 19
+
+
+def _palette_size(flags: int) -> int:
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
+
+
+def _blocks_end(data: bytes, at: int) -> int:
+    """Past a chain of sub-blocks, each led by its length, the last of length 0."""
+    while length := _slice(data, at, 1)[0]:
+        at += 1 + length
+    return at + 1
+
+
+def _slice(data: bytes, at: int, size: int) -> bytes:
+    found = data[at : at + size]
+    if len(found) != size:
+        raise InputFault(Code.MEDIA_CORRUPT, f"the file ends within a part at {at}")
+    return found

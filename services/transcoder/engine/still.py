@@ -1,0 +1,216 @@
+"""Pictures: opened with the one decoder their first bytes named, measured, and decoded once for all renditions."""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pillow_heif
+from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
+
+from services.common.errors import Code
+from services.transcoder.domain.ceilings import (
+    MAX_ANIMATION_FRAMES,
+    MAX_ICC_BYTES,
+    MAX_IMAGE_EDGE_PX,
+    MAX_IMAGE_PX,
+)
+from services.transcoder.domain.probe import Probe
+from services.transcoder.domain.work import InputFault
+from services.transcoder.engine import bare
+
+_DECODERS = {
+    "image/jpeg": ("JPEG", "MPO"),
+    "image/png": ("PNG",),
+    "image/gif": ("GIF",),
+    "image/webp": ("WEBP",),
+    "image/heic": ("HEIF",),
+    "image/heif": ("HEIF",),
+    "image/avif": ("AVIF",),
+}
+_BARE = {"jpeg": bare.jpeg, "png": bare.png, "gif": bare.gif}
+_SRGB = ImageCms.createProfile("sRGB")
+_ORIENTATION = 0x0112  # of EXIF
+# What Pillow raises on damaged files, and nothing else does.
+_DAMAGED = (UnidentifiedImageError, OSError, ValueError, SyntaxError, IndexError, TypeError, EOFError, RuntimeError)
+
+
+def setup() -> None:
+    """Once per process, before any file: which decoders there are, and that a bomb is an error."""
+    pillow_heif.register_heif_opener(thumbnails=False)
+    Image.MAX_IMAGE_PIXELS = MAX_IMAGE_PX
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    Image.preinit()
+    Image.init()
+
+
+@contextmanager
+def faults() -> Iterator[None]:
+    """Whatever a decoder says of a file is the file's fault, never ours."""
+    try:
+        yield
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
+        raise InputFault(Code.MEDIA_PIXELS_EXCEEDED, str(exc)) from exc
+    except MemoryError as exc:
+        raise InputFault(Code.MEDIA_TOO_COMPLEX, "out of memory") from exc
+    except _DAMAGED as exc:
+        raise InputFault(Code.MEDIA_CORRUPT, f"{type(exc).__name__}: {exc}") from exc
+
+
+class Still:
+    """One picture, opened.
+
+    Args:
+        path, content_type: The file, and what its first bytes say.
+
+    Raises:
+        InputFault: From every method; the file cannot be used.
+    """
+
+    def __init__(self, path: Path, content_type: str) -> None:
+        self._data = path.read_bytes()
+        with faults():
+            self._image = Image.open(io.BytesIO(self._data), formats=_DECODERS[content_type])
+            self._check_size()
+            self._icc = self._profile()
+            self._orientation = int(self._image.getexif().get(_ORIENTATION, 1))
+            self.probe = self._measure(content_type.removeprefix("image/"))
+
+    def bare(self) -> bytes:
+        """The file without what its pixels do not need; JPEG, PNG and GIF only."""
+        return _BARE[self.probe.container](self._data)
+
+    def picture(self, width: int, height: int) -> Image.Image:
+        """Decoded: RGB, sRGB, upright, on white, at least `width` × `height` where the source is; the first frame.
+
+        Args:
+            width, height: Pixels as displayed, of the largest rendition.
+        """
+        with faults():
+            image = self._image
+            turned = self._orientation >= 5
+            image.draft("RGB", (height, width) if turned else (width, height))
+            image.load()
+            # Colour is converted and flattened on the reduced picture: the same look for a part of the work.
+            plain = _true_color(image)
+            wanted = (height, width) if turned else (width, height)
+            if plain.width > 2 * wanted[0] and plain.height > 2 * wanted[1]:
+                plain = plain.reduce(min(plain.width // wanted[0], plain.height // wanted[1]))
+            plain = _on_white(self._standard_color(plain))
+            plain.info.clear()
+            upright = {
+                2: Image.Transpose.FLIP_LEFT_RIGHT,
+                3: Image.Transpose.ROTATE_180,
+                4: Image.Transpose.FLIP_TOP_BOTTOM,
+                5: Image.Transpose.TRANSPOSE,
+                6: Image.Transpose.ROTATE_270,
+                7: Image.Transpose.TRANSVERSE,
+                8: Image.Transpose.ROTATE_90,
+            }.get(self._orientation)
+            return plain.transpose(upright) if upright is not None else plain
+
+    def _check_size(self) -> None:
+        width, height = self._image.size
+        if max(width, height) > MAX_IMAGE_EDGE_PX:
+            raise InputFault(Code.MEDIA_DIMENSIONS_EXCEEDED, f"{width} x {height}")
+        if width * height > MAX_IMAGE_PX:
+            raise InputFault(Code.MEDIA_PIXELS_EXCEEDED, f"{width} x {height}")
+
+    def _profile(self) -> ImageCms.ImageCmsProfile | None:
+        """The colour profile, where there is a readable one that is not sRGB already."""
+        raw = self._image.info.get("icc_profile")
+        if not raw:
+            return None
+        if len(raw) > MAX_ICC_BYTES:
+            raise InputFault(Code.MEDIA_METADATA_TOO_LARGE, f"an ICC profile of {len(raw)} bytes")
+        try:
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(raw))
+            name = ImageCms.getProfileDescription(profile)
+        except (ImageCms.PyCMSError, OSError):
+            return None  # as every browser does with a profile it cannot read
+        return None if name.startswith("sRGB") else profile
+
+    def _measure(self, container: str) -> Probe:
+        image = self._image
+        frames = self._frames()
+        width, height = image.size
+        if self._orientation >= 5:
+            width, height = height, width
+        plain = image.mode in ("RGB", "L", "P", "1", "RGBA", "LA", "PA")
+        container = "heif" if container == "heic" else container
+        return Probe(
+            kind="image",
+            container=container,
+            codec=container,
+            width=width,
+            height=height,
+            coded_width=image.width,
+            coded_height=image.height,
+            size_bytes=len(self._data),
+            orientation=self._orientation,
+            frames=frames,
+            animated=frames > 1,
+            has_alpha="A" in image.mode or "transparency" in image.info,
+            duration_s=0.0,
+            pix_fmt=image.mode,
+            has_extras=container not in _BARE or self._bare_differs(container),
+            standard_color=plain and self._icc is None,
+        )
+
+    def _bare_differs(self, container: str) -> bool:
+        return _BARE[container](self._data) != self._data
+
+    def _frames(self) -> int:
+        """Counted no further than allowed. A phone's second picture (a depth map, a preview) is no animation."""
+        image = self._image
+        if image.format not in ("GIF", "WEBP", "PNG", "AVIF"):
+            return 1
+        frames = int(getattr(image, "n_frames", 1))
+        if frames > MAX_ANIMATION_FRAMES:
+            raise InputFault(Code.MEDIA_FRAMES_EXCEEDED, f"{frames} frames")
+        return frames
+
+    def _standard_color(self, image: Image.Image) -> Image.Image:
+        """RGB(A) in sRGB."""
+        alpha = image.getchannel("A") if "A" in image.mode else None
+        solid = image.convert(image.mode.replace("A", "")) if alpha is not None else image
+        if self._icc is not None:
+            solid = _converted(solid, self._icc)
+        if solid.mode != "RGB":
+            solid = solid.convert("RGB")
+        if alpha is not None:
+            solid.putalpha(alpha)
+        return solid
+
+
+def _true_color(image: Image.Image) -> Image.Image:
+    """Eight bits a channel and no palette, so that it can be made smaller."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return image.point(lambda value: value * (1 / 256)).convert("L")
+    if image.mode in ("P", "PA"):
+        return image.convert("RGBA" if "transparency" in image.info or image.mode == "PA" else "RGB")
+    if "transparency" in image.info and image.mode in ("RGB", "L", "1"):
+        return image.convert("RGBA")
+    if image.mode in ("1", "La", "RGBa"):
+        return image.convert({"1": "L", "La": "LA", "RGBa": "RGBA"}[image.mode])
+    return image
+
+
+def _converted(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
+    """In sRGB; as it is where the profile is for another kind of picture."""
+    try:
+        made = ImageCms.profileToProfile(image, profile, _SRGB, outputMode="RGB")
+    except ImageCms.PyCMSError:
+        return image
+    assert made is not None
+    return made
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode != "RGBA":
+        return image
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=image.getchannel("A"))
+    return white

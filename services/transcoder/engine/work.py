@@ -1,0 +1,207 @@
+"""One job: a source in, everything that is asked of it out. Runs in the decoding process."""
+
+import base64
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+from PIL import Image
+
+from services.platforms import catalog
+from services.platforms.catalog import Preset
+from services.transcoder.domain.fitting import Misfit, breach, fits
+from services.transcoder.domain.planning import (
+    Copied,
+    Cover,
+    Jpeg,
+    Mp4,
+    Plan,
+    Stripped,
+    Untouched,
+    plan,
+    without_copies,
+)
+from services.transcoder.domain.probe import Probe
+from services.transcoder.domain.work import Rendition, Status, WorkRequest, WorkResult
+from services.transcoder.engine import film
+from services.transcoder.engine.still import Still
+from services.transcoder.engine.thumbhash import thumbhash
+from services.transcoder.recipes import copied_mp4, cover_frame, h264_mp4
+from services.transcoder.recipes.jpeg_under_bytes import Stills
+
+_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "video/mp4": "mp4"}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A finished file below the scratch folder. digest: of what it was really made by."""
+
+    path: Path
+    content_type: str
+    digest: str
+    probe: Probe
+
+
+Outcome: TypeAlias = Made | Misfit
+
+
+def do(request: WorkRequest, scratch: Path) -> WorkResult:
+    """Probes the source and makes what is asked, each distinct thing once.
+
+    Args:
+        request: What to make of which file.
+        scratch: Where renditions go; an empty folder.
+
+    Raises:
+        InputFault: The source itself cannot be used.
+    """
+    job = _StillJob(request, scratch) if request.kind == "image" else _FilmJob(request, scratch)
+    known = catalog.presets("image" if request.kind == "image" else "video")
+    plans = plan([known[name] for name in request.presets if name in known], job.probe)
+    made = {done.preset.id: _rendition(done, outcome, scratch) for done, outcome in job.make(plans)}
+    return WorkResult(
+        probe=job.probe,
+        fit=fits(catalog.load(), job.probe),
+        thumbhash=base64.b64encode(thumbhash(job.preview())).decode(),
+        renditions=tuple(made.get(name) or _foreign(name, job.probe) for name in request.presets),
+    )
+
+
+def _rendition(planned: Plan, outcome: Outcome, scratch: Path) -> Rendition:
+    """What became of a plan. What was made is believed only after it was held against its limits."""
+    preset = planned.preset
+    if isinstance(outcome, Misfit):
+        return _refused(preset.id, preset.digest, Status.REJECTED, outcome)
+    if found := breach(preset.limits, outcome.probe, outcome.content_type):
+        return _refused(preset.id, preset.digest, Status.FAILED, found)
+    return Rendition(
+        preset=preset.id,
+        status=Status.READY,
+        digest=outcome.digest,
+        how=planned.how,
+        file=str(outcome.path.relative_to(scratch)),
+        content_type=outcome.content_type,
+        size_bytes=outcome.probe.size_bytes,
+        width=outcome.probe.width,
+        height=outcome.probe.height,
+        duration_s=outcome.probe.duration_s,
+    )
+
+
+def _refused(preset: str, digest: str, status: Status, why: Misfit) -> Rendition:
+    return Rendition(preset=preset, status=status, digest=digest, reason=why.reason, detail=why.detail)
+
+
+def _foreign(preset: str, probe: Probe) -> Rendition:
+    why = Misfit("kind_unsupported", f"{preset} is not made from a {probe.kind}")
+    return _refused(preset, catalog.digest_of(preset), Status.REJECTED, why)
+
+
+class _StillJob:
+    """Renditions of a picture: decoded once, at the size the largest of them needs."""
+
+    def __init__(self, request: WorkRequest, scratch: Path) -> None:
+        self._source = Path(request.source)
+        self._scratch = scratch
+        self._still = Still(self._source, request.content_type)
+        self._content_type = request.content_type
+        self.probe = self._still.probe
+        self._picture: Image.Image | None = None
+
+    def preview(self) -> Image.Image:
+        assert self._picture is not None
+        return self._picture
+
+    def make(self, plans: Sequence[Plan]) -> Iterator[tuple[Plan, Outcome]]:
+        jpegs = [one.recipe for one in plans if isinstance(one.recipe, Jpeg)]
+        widest = max((one.width for one in jpegs), default=1)
+        highest = max((one.height for one in jpegs), default=1)
+        # Decoded even when nothing is encoded: a file no decoder can read to its end is never served as it is.
+        self._picture = self._still.picture(widest, highest)
+        stills = Stills(self._picture)
+        for one in plans:
+            if one.misfit:
+                yield one, one.misfit
+            elif isinstance(one.recipe, Jpeg):
+                yield one, _jpeg(stills, one.preset, one.recipe, self._scratch)
+            else:
+                yield one, self._kept(one)
+
+    def _kept(self, planned: Plan) -> Made:
+        name = "untouched" if isinstance(planned.recipe, Untouched) else "stripped"
+        path = self._scratch / f"{name}.{_EXTENSIONS[self._content_type]}"
+        if not path.exists():
+            if isinstance(planned.recipe, Stripped):
+                path.write_bytes(self._still.bare())
+            else:
+                shutil.copyfile(self._source, path)
+        probe = replace(self.probe, size_bytes=path.stat().st_size)
+        return Made(path, self._content_type, _digest(planned.preset.recipe, name), probe)
+
+
+class _FilmJob:
+    """Renditions of a film: copied where that is enough, else decoded once for all; and its cover."""
+
+    def __init__(self, request: WorkRequest, scratch: Path) -> None:
+        self._source = Path(request.source)
+        self._scratch = scratch
+        self._content_type = request.content_type
+        self.probe = film.probe(self._source, request.content_type)
+        self._cover = cover_frame.choose(self._source, request.content_type, self.probe)
+
+    def preview(self) -> Image.Image:
+        return self._cover
+
+    def make(self, plans: Sequence[Plan]) -> Iterator[tuple[Plan, Outcome]]:
+        copy = self._copy() if any(isinstance(one.recipe, Copied) for one in plans) else None
+        if copy is None:
+            plans = without_copies(plans, self.probe)
+        films = self._encode({one.recipe for one in plans if isinstance(one.recipe, Mp4)})
+        stills = Stills(self._cover)
+        for one in plans:
+            if one.misfit:
+                yield one, one.misfit
+            elif isinstance(one.recipe, Cover):
+                yield one, _jpeg(stills, one.preset, one.recipe.jpeg, self._scratch)
+            elif isinstance(one.recipe, Mp4):
+                yield one, films[one.recipe]
+            else:
+                assert copy is not None
+                yield one, copy
+
+    def _copy(self) -> Made | None:
+        """None when the copy shows anything but the same frames at the same times; then it is encoded."""
+        path = self._scratch / "copied.mp4"
+        copied_mp4.copy(self._source, self._content_type, path)
+        made = film.probe(path, "video/mp4")
+        same = made.frames == self.probe.frames and made.constant_rate and not made.trimmed
+        if not same or abs(made.duration_s - self.probe.duration_s) > 0.1:
+            path.unlink()
+            return None
+        return Made(path, "video/mp4", _digest("h264_mp4", "copied"), made)
+
+    def _encode(self, recipes: Iterable[Mp4]) -> Mapping[Mp4, Made]:
+        ordered = sorted(recipes, key=lambda one: (one.width * one.height, one.crf), reverse=True)
+        if not ordered:
+            return {}
+        wanted = {one: self._scratch / f"{_digest('h264_mp4', one)}.mp4" for one in ordered}
+        h264_mp4.encode(self._source, self._content_type, self.probe, wanted)
+        return {one: Made(path, "video/mp4", path.stem, film.probe(path, "video/mp4")) for one, path in wanted.items()}
+
+
+def _jpeg(stills: Stills, preset: Preset, recipe: Jpeg, scratch: Path) -> Outcome:
+    found = stills.make(recipe, preset.limits.max_bytes)
+    if found is None:
+        return Misfit("too_large_for_platform", f"no quality fits {preset.limits.max_bytes} bytes")
+    digest = _digest(preset.recipe, [found.width, found.height, found.quality])
+    path = scratch / f"{digest}.jpg"
+    if not path.exists():
+        path.write_bytes(found.data)
+    # Read back: what counts is what was written.
+    return Made(path, "image/jpeg", digest, Still(path, "image/jpeg").probe)
+
+
+def _digest(recipe: str, what: object) -> str:
+    return catalog.digest_of(recipe, catalog.RECIPES[recipe].version, str(what))
