@@ -143,7 +143,8 @@ class Engine(Protocol):
     """Decodes and encodes, in a process that can do nothing else."""
 
     async def run(self, request: WorkRequest, scratch: Path, *, deadline_s: float) -> WorkResult:
-        """Rendition.file is a path below scratch; several presets may share one. Cancelling it ends the work.
+        """Rendition.file is a path below scratch, an empty folder; several presets may share one. Cancelling it ends
+        the work.
 
         Raises:
             InputFault: the file's fault, final.

@@ -73,24 +73,25 @@ class Making:
         if not item.pending:
             await self._write(item, lambda row: Change(item=row, release=True))
             return "copied"
-        async with self._scratch.folder() as folder:
-            source = folder.path / "source"
+        async with self._scratch.folder() as room:
+            source = room.path / "source"
             sha256 = await self._store.fetch(item.source.key, source, if_match=item.source.etag)
             if sha256 != item.source.sha256:
                 raise MediaError(Code.OBJECT_CHANGED, why=f"{item.source.key} is not what was scanned")
             *first, last = rules.passes(item)
             for presets in first:
-                item = await self._pass(item, folder, source, presets, last=False)
-            await self._pass(item, folder, source, last, last=True)
+                item = await self._pass(item, source, presets, last=False)
+            await self._pass(item, source, last, last=True)
         return "made"
 
-    async def _pass(self, item: Item, folder: Folder, source: Path, presets: Sequence[str], *, last: bool) -> Item:
+    async def _pass(self, item: Item, source: Path, presets: Sequence[str], *, last: bool) -> Item:
         request = WorkRequest(
             source=str(source), content_type=item.content_type, kind=item.kind, presets=tuple(presets)
         )
         deadline_s = rules.deadline_s(item.kind, item.source.size_bytes)
-        result = await self._engine.run(request, folder.path, deadline_s=deadline_s)
-        variants = await self._store_all(item, folder, presets, result)
+        async with self._scratch.folder() as folder:
+            result = await self._engine.run(request, folder.path, deadline_s=deadline_s)
+            variants = await self._store_all(item, folder, presets, result)
         done = await self._forward(item, _finding(item, result), variants, last=last)
         for one in variants:
             self._meter.variant(one.how or one.status or "failed")
