@@ -7,10 +7,10 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
+from services.platforms.bearer import Api
 from services.platforms.calls import number_at, pieces, text_at
 from services.platforms.forms import form
 from services.platforms.ports import JSON, Asset, Fault, PlatformError, Progress
-from services.platforms.x.api import Api
 from services.platforms.x.checks import GIF
 
 # X documents 5 MB; larger segments than 1 MiB were answered with 413 in practice, and 1,000 of these hold 1 GB.

@@ -11,6 +11,7 @@ from typing import cast
 import httpx
 
 from services.platforms import catalog, oauth
+from services.platforms.bearer import Api
 from services.platforms.calls import body, list_at, once, text_at
 from services.platforms.ports import (
     JSON,
@@ -26,7 +27,7 @@ from services.platforms.ports import (
     VerifiedAccount,
 )  # fmt: skip
 from services.platforms.x import checks, refusals, timeline
-from services.platforms.x.api import Api, Me
+from services.platforms.x.api import SERVICE, Me, ask_me
 from services.platforms.x.media import Upload
 
 MARGIN = timedelta(seconds=60)  # between our clock and X's
@@ -51,7 +52,7 @@ class X:
 
     async def verify(self, http: httpx.AsyncClient, account: Account) -> VerifiedAccount:
         """Asks whose token it is."""
-        me, credentials = await oauth.with_renewal(account, lambda tried: Api(http, tried).me())
+        me, credentials = await oauth.with_renewal(account, lambda tried: ask_me(Api(SERVICE, http, tried)))
         known = {**credentials, "user_id": me.user_id, "username": me.username}
         return VerifiedAccount(f"@{me.username}", me.user_id, known)
 
@@ -63,7 +64,7 @@ class X:
         self, http: httpx.AsyncClient, account: Account, draft: Draft, progress: Progress
     ) -> Mapping[str, JSON]:
         """Uploads and describes the media."""
-        api = Api(http, account)
+        api = Api(SERVICE, http, account)
         me = await _me(api)
         media: list[JSON] = []
         for index, asset in enumerate(draft.assets):
@@ -75,7 +76,7 @@ class X:
         self, http: httpx.AsyncClient, account: Account, draft: Draft, prepared: Mapping[str, JSON], handle: str
     ) -> Receipt:
         """POST /2/tweets. A text X calls a duplicate may be ours, of a try whose answer was lost, and is looked for."""
-        api = Api(http, account)
+        api = Api(SERVICE, http, account)
         answer = await once(http.post(api.url("/2/tweets"), json=_post(draft, prepared), headers=api.headers))
         if answer.is_success:
             post_id = text_at(body(answer), "data", "id")
@@ -101,14 +102,14 @@ class X:
         since: datetime,
     ) -> Receipt | Absent | CannotTell:
         """Looks through the account's own timeline. What is not there may appear later."""
-        return await _look(Api(http, account), draft, prepared, since)
+        return await _look(Api(SERVICE, http, account), draft, prepared, since)
 
 
 async def _me(api: Api) -> Me:
     known = api.account.credentials
     if known.get("user_id") and known.get("username"):
         return Me(known["user_id"], known["username"])
-    return await api.me()
+    return await ask_me(api)
 
 
 async def _look(api: Api, draft: Draft, prepared: Mapping[str, JSON], since: datetime) -> Receipt | Absent | CannotTell:

@@ -18,7 +18,7 @@ from services.platforms.ports import JSON
 from services.platforms.sandboxing.sniff import sniff
 from services.platforms.sandboxing.store import Doc, Store, StoredFile, TooLargeError
 from services.platforms.sandboxing.web import json_body, media_doc
-from services.platforms.x.sandbox_accounts import Accounts, Owner, invalid, new_id, problem
+from services.platforms.x.sandbox_accounts import Owner, authorize, invalid, new_id, problem
 from services.platforms.x.sandbox_uploads import categories, category_of, expired, shown, state, unfit
 
 UPLOADS = "upload"
@@ -32,9 +32,8 @@ PIECE_BYTES = 256 * 1024
 class MediaService:
     """/2/media."""
 
-    def __init__(self, store: Store, accounts: Accounts) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._accounts = accounts
 
     def routes(self) -> list[BaseRoute]:
         """Below the sandbox's root."""
@@ -55,7 +54,7 @@ class MediaService:
         return found
 
     async def _initialize(self, request: Request) -> Response:
-        owner = self._accounts.authorize(request)
+        owner = authorize(request)
         wanted = await json_body(request, invalid, 80_000)
         name, kind, size = text_at(wanted, "media_category"), text_at(wanted, "media_type"), wanted.get("total_bytes")
         category = category_of(name, kind)
@@ -96,7 +95,7 @@ class MediaService:
         return JSONResponse({"data": shown(await self._arrived(upload, file))})
 
     async def _at_once(self, request: Request) -> Response:
-        owner = self._accounts.authorize(request)
+        owner = authorize(request)
         most = categories()["tweet_image"].max_bytes
         if int(request.headers.get("content-length", "0")) > most + 10_000:
             return Response(status_code=413)
@@ -119,7 +118,7 @@ class MediaService:
         return JSONResponse({"data": shown(await self._mine(request, request.query_params.get("media_id", "")))})
 
     async def _describe(self, request: Request) -> Response:
-        self._accounts.authorize(request)
+        authorize(request)
         wanted = await json_body(request, invalid, 80_000)
         text = text_at(wanted, "metadata", "alt_text", "text")
         if not 1 <= len(text) <= ALT_TEXT_MAX:
@@ -139,7 +138,7 @@ class MediaService:
         return doc
 
     async def _mine(self, request: Request, media_id: str | None = None) -> Doc:
-        owner = self._accounts.authorize(request)
+        owner = authorize(request)
         found = await self._store.get(UPLOADS, media_id or str(request.path_params.get("id", "")))
         if found is None or found["owner"] != owner.user_id or expired(found):
             raise problem(404, "Not Found Error", "Could not find the media.", "resource-not-found")

@@ -21,7 +21,7 @@ from services.platforms.sandboxing.state import now
 from services.platforms.sandboxing.store import Doc, Store
 from services.platforms.sandboxing.web import POSTS, json_body
 from services.platforms.x.checks import PLATFORM
-from services.platforms.x.sandbox_accounts import Accounts, Owner, invalid, new_id, problem
+from services.platforms.x.sandbox_accounts import Owner, authorize, invalid, new_id, problem
 from services.platforms.x.sandbox_media import MediaService
 from services.platforms.x.sandbox_uploads import media_key
 from services.platforms.x.text import links, weighted_length
@@ -36,9 +36,8 @@ READ_MAX = 10_000
 class Posts:
     """/2/tweets and /2/users/{id}/tweets."""
 
-    def __init__(self, store: Store, accounts: Accounts, media: MediaService) -> None:
+    def __init__(self, store: Store, media: MediaService) -> None:
         self._store = store
-        self._accounts = accounts
         self._media = media
 
     def routes(self) -> list[BaseRoute]:
@@ -49,7 +48,7 @@ class Posts:
         ]
 
     async def _create(self, request: Request) -> Response:
-        owner = self._accounts.authorize(request)
+        owner = authorize(request)
         wanted = await json_body(request, invalid, 80_000)
         text, ids = text_at(wanted, "text"), [str(it) for it in list_at(wanted, "media", "media_ids")]
         _check(wanted, text, ids)
@@ -81,7 +80,7 @@ class Posts:
             raise problem(403, "Forbidden", "You are not allowed to create a Tweet with duplicate content.")
 
     async def _timeline(self, request: Request) -> Response:
-        self._accounts.authorize(request)
+        authorize(request)
         query, user_id = request.query_params, str(request.path_params["id"])
         count, skip = query.get("max_results", "10"), query.get("pagination_token", "0")
         if not count.isdigit() or not 5 <= int(count) <= 100 or not skip.isdigit():

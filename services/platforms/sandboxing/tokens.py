@@ -1,0 +1,60 @@
+"""Bearer tokens of sandboxes: "sandbox-<name>" belongs to <name>, and so does "sandbox-<name>.<anything>".
+
+Refresh tokens are of the same form, and each is taken once.
+"""
+
+import base64
+import binascii
+import hashlib
+import secrets
+from collections.abc import Mapping
+
+from starlette.requests import Request
+
+from services.platforms.ports import JSON
+from services.platforms.sandboxing.state import VALID_PREFIX, is_valid
+from services.platforms.sandboxing.store import Store
+
+LASTS_S = 7_200
+
+
+def bearer_name(request: Request) -> str | None:
+    """Whose token the request carries; None if it has none we take."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    return _name(token) if kind.lower() == "bearer" and is_valid(token) else None
+
+
+async def renewed(request: Request, store: Store) -> Mapping[str, JSON] | None:
+    """The answer to a form of RFC 6749 §6; None if it is to be refused.
+
+    The client is named by the Authorization header if it is confidential, else by the form; any name will do.
+    """
+    async with request.form(max_files=0, max_fields=10) as form:
+        refresh_token, grant = str(form.get("refresh_token", "")), form.get("grant_type")
+        client_id = _basic_name(request) or str(form.get("client_id", ""))
+    if grant != "refresh_token" or not client_id or not is_valid(refresh_token):
+        return None
+    digest = hashlib.sha256(refresh_token.encode()).hexdigest()
+    if not await store.add("refresh-token", digest, {}):
+        return None
+    access, refresh = (f"{VALID_PREFIX}{_name(refresh_token)}.{secrets.token_hex(8)}" for _ in range(2))
+    return {"token_type": "bearer", "expires_in": LASTS_S, "access_token": access, "refresh_token": refresh}
+
+
+def number_of(name: str) -> str:
+    """A user id that is always the same for one name."""
+    return str(int.from_bytes(hashlib.sha256(name.encode()).digest()[:7], "big"))
+
+
+def _name(token: str) -> str:
+    return token.removeprefix(VALID_PREFIX).partition(".")[0]
+
+
+def _basic_name(request: Request) -> str:
+    kind, _, value = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(value, validate=True).decode().partition(":")[0]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
