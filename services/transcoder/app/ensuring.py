@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from services.common.errors import TABLE, Code, MediaError
+from services.common.errors import Code, MediaError
 from services.platforms import catalog
 from services.platforms.catalog import Preset
-from services.transcoder.domain.item import Item, Variant, current
+from services.transcoder.domain.item import Item, Variant, blames_file, current
 from services.transcoder.domain.work import Status
 from services.transcoder.ports import Change, Items, Ref, Wakeups
 
@@ -122,10 +122,9 @@ def _usable(item: Item) -> Item:
         raise _unknown(_ref(item))
     if item.fault is None:
         return item
-    known = item.fault in Code.__members__.values()
-    if known and TABLE[Code(item.fault)].http < 500:
+    if blames_file(item.fault):
         raise MediaError(Code.MEDIA_REJECTED, media_id=item.media_id)
-    raise MediaError(Code(item.fault) if known else Code.PROCESSING_FAILED)
+    raise MediaError(Code.PROCESSING_FAILED, why=item.fault)
 
 
 def _explicit(item: Item, preset_id: str) -> Preset | Variant:

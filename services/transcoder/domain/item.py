@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from services.common.errors import Code
+from services.common.errors import TABLE, Code
 from services.platforms import catalog
 from services.platforms.catalog import Kind, Preset
 from services.transcoder.domain.work import Fit, How, Status
@@ -127,8 +127,8 @@ class Item:
         return replace(self._with(variants), finding=finding, tries=0)
 
     def refused(self, code: str) -> "Item":
-        """The source itself cannot be used."""
-        return self._ended(Status.REJECTED, code)
+        """It is no use trying again: the source cannot be used, or whoever tries breaks on it."""
+        return self._ended(Status.REJECTED if blames_file(code) else Status.FAILED, code)
 
     def failed(self, code: str) -> "Item":
         """We could not do it; the file is not to blame."""
@@ -195,6 +195,11 @@ def promoted(
 def catalog_digest(kind: Kind) -> str:
     """Names the presets of that kind as they are now: what `fit` was computed from."""
     return catalog.digest_of({preset.id: preset.digest for preset in catalog.presets(kind).values()})
+
+
+def blames_file(code: str) -> bool:
+    """Whether this code says that the bytes are at fault, not we. A code nobody knows does not."""
+    return code in Code.__members__.values() and TABLE[Code(code)].http < 500
 
 
 def current(variant: Variant | None, preset: Preset) -> bool:

@@ -72,24 +72,9 @@ class Stage:
     nats: Nats
     workspace_id: str
 
-    def source(self, kind: Kind = "image", data: bytes | None = None, workspace_id: str = "") -> events_pb2.Event:
+    def source(self, kind: Kind = "image", data: bytes | None = None) -> events_pb2.Event:
         """A clean source in the bucket, and ingest's word of it."""
-        data = os.urandom(1000) if data is None else data
-        media_id = ids.new("med")
-        key = f"sources/{media_id}/{ids.new('obj')}"
-        etag = self.client.put_object(Bucket=ACTIVE, Key=key, Body=data)["ETag"].strip('"')
-        number, content_type = KINDS[kind]
-        promoted = events_pb2.MediaPromoted(
-            kind=number,
-            content_type=content_type,
-            key=key,
-            etag=etag,
-            size_bytes=len(data),
-            sha256=hashlib.sha256(data).hexdigest(),
-        )
-        workspace_id = workspace_id or self.workspace_id
-        with context.use(CallContext(workspace_id=workspace_id, request_id="req_1")):
-            return events.event(promoted, workspace_id=workspace_id, subject_id=media_id, version=3)
+        return promotion(self.client, self.workspace_id, kind, os.urandom(1000) if data is None else data)
 
     def deleted(self, ref: Ref) -> events_pb2.Event:
         return events.event(
@@ -214,6 +199,24 @@ async def eventually(holds: Callable[[], bool], *, within_s: float = 20.0) -> No
     async with asyncio.timeout(within_s):
         while not holds():  # noqa: ASYNC110  the world tells nobody
             await asyncio.sleep(0.05)
+
+
+def promotion(client: "S3Client", workspace_id: str, kind: Kind, data: bytes) -> events_pb2.Event:
+    """A clean source in the bucket, and ingest's word of it."""
+    media_id = ids.new("med")
+    key = f"sources/{media_id}/{ids.new('obj')}"
+    etag = client.put_object(Bucket=ACTIVE, Key=key, Body=data)["ETag"].strip('"')
+    number, content_type = KINDS[kind]
+    promoted = events_pb2.MediaPromoted(
+        kind=number,
+        content_type=content_type,
+        key=key,
+        etag=etag,
+        size_bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+    with context.use(CallContext(workspace_id=workspace_id, request_id="req_1")):
+        return events.event(promoted, workspace_id=workspace_id, subject_id=media_id, version=3)
 
 
 def ref_of(event: events_pb2.Event) -> Ref:

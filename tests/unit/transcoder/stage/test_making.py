@@ -82,6 +82,13 @@ async def test_a_bad_file_is_refused_at_once_and_its_fault_told(world: World) ->
     assert world.items.entries[ref].due_at is None
 
 
+async def test_a_file_we_break_on_is_not_tried_again_and_not_called_bad(world: World) -> None:
+    world.engine.error = InputFault("processing_failed", "a crash of ours")
+    ref = await world.rendered()
+    assert {one.status for one in world.item(ref).variants.values()} == {Status.FAILED}
+    assert (world.item(ref).fault, len(world.engine.requests)) == ("processing_failed", 1)
+
+
 async def test_our_own_faults_wait_longer_and_longer_and_never_blame_the_file(world: World) -> None:
     world.engine.error = MediaError(Code.UNAVAILABLE, why="no child would start")
     ref = await world.promoted()
