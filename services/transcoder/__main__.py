@@ -27,7 +27,7 @@ async def main() -> None:
         store = (conf.s3_endpoint, conf.s3_region, conf.s3_access_key, conf.s3_secret_key, conf.active_bucket)
         database = await run.enter(db.connect(conf.database_url, schema=SCHEMA))
         bus = await run.enter(events.connect(conf.nats_url))
-        engine = await run.enter(SandboxedEngine(workers=conf.workers))
+        engine = await run.enter(SandboxedEngine(spares=conf.workers))
         world = World(
             database=database,
             wakeups=await run.enter(database.wakeups(CHANGED_CHANNEL)),

@@ -62,7 +62,7 @@ class Ensuring:
         if preset_id and preset_id not in catalog.presets():
             raise MediaError(Code.PRESET_UNKNOWN, preset=preset_id)
         until = _in(wait_s)
-        item = await self._appeared(ref, wait_s, Code.MEDIA_NOT_READY)
+        item = await self._appeared(ref, min(wait_s, APPEAR_S), Code.MEDIA_NOT_READY)
         if not preset_id:
             item = await self._until(item, lambda item: item.finding is not None, until)
         chosen = _explicit(item, preset_id) if preset_id else _fitting(item, platform)

@@ -25,8 +25,8 @@ from services.common.errors import Code, MediaError
 from services.platforms import catalog
 from services.platforms.catalog import Kind
 from services.transcoder.ports import Ref
-from tests.integration.ingest.samples import jpeg, mp4
 from tests.integration.transcoder.conftest import Ears, promotion, ref_of
+from tests.media import film, jpeg
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ async def running(process: tuple[Process, Wiring], nats: Nats, s3: S3) -> AsyncI
 async def test_a_photo_becomes_what_every_platform_takes(running: Running) -> None:
     ref = await running.promoted(jpeg())
     said = (await running.ears.settled(ref)).media_rendered
-    assert (said.width, said.height, said.HasField("error")) == (320, 320, False)
+    assert (said.width, said.height, said.HasField("error")) == (320, 240, False)
     assert len(said.thumbhash) > 10
     made = {one.preset: one for one in said.variants}
     assert set(made) == {preset.id for preset in catalog.presets("image").values() if preset.eager}
@@ -106,11 +106,11 @@ async def test_a_photo_becomes_what_every_platform_takes(running: Running) -> No
 
 @pytest.mark.timeout(240)
 async def test_a_film_is_made_with_its_pictures_first(running: Running) -> None:
-    ref = await running.promoted(mp4(4), "video")
+    ref = await running.promoted(film(640, 360, seconds=4, fps=25, audio=True), "video")
     said = (await running.ears.settled(ref, within_s=200)).media_rendered
     words = [event.media_rendered for event in running.ears.heard if event.subject_id == ref.media_id]
     assert [word.HasField("poster_url") for word in words] == [False, True, True]
-    assert (said.HasField("url"), said.has_audio) == (True, False)
+    assert (said.HasField("url"), said.has_audio) == (True, True)
     assert abs(said.duration_seconds - 4) < 0.2
     answer = await running.ensure(ref, "pinterest")
     assert answer.cover.status == media_pb2.VARIANT_STATUS_READY
@@ -137,8 +137,8 @@ async def test_another_workspace_knows_nothing_of_it(running: Running) -> None:
 
 @pytest.mark.timeout(240)
 async def test_killed_in_the_middle_it_goes_on_and_leaves_no_scratch(running: Running) -> None:
-    refs = [await running.promoted(jpeg(900)) for _ in range(4)]
-    refs.append(await running.promoted(mp4(3), "video"))
+    refs = [await running.promoted(jpeg(1600, 1200)) for _ in range(4)]
+    refs.append(await running.promoted(film(640, 360, seconds=3, fps=25), "video"))
     await asyncio.sleep(0.5)
     await asyncio.to_thread(running.process.kill)
     await asyncio.to_thread(running.process.start)
