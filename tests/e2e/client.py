@@ -97,6 +97,14 @@ def until(ask: Callable[[], Json], enough: Callable[[Json], bool], within_s: flo
         time.sleep(POLL_S)
 
 
+def eventually(holds: Callable[[], bool], *, within_s: float) -> None:
+    """Waits until it holds."""
+    ends = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < ends, f"not after {within_s:.0f} s"
+        time.sleep(POLL_S)
+
+
 def _worth_repeating(answer: httpx.Response) -> bool:
     busy = answer.status_code == 409 and answer.json()["error"]["code"] == "idempotency_in_progress"
     return answer.status_code >= 500 or answer.status_code == 429 or busy

@@ -12,7 +12,7 @@ import pytest
 
 from deploy.local.ports import Ports, variable
 from deploy.local.state import REPOSITORY
-from tests import media
+from tests.e2e.client import eventually
 
 
 @pytest.mark.timeout(180)
@@ -26,7 +26,7 @@ def test_it_prints_url_and_key_answers_and_ctrl_c_leaves_no_process(tmp_path: Pa
             [sys.executable, "-m", "deploy.local", "run"], cwd=REPOSITORY, env=env, stdout=out, stderr=out
         )
     try:
-        media.eventually(lambda: "in another terminal" in log.read_text(), within_s=90)
+        eventually(lambda: "in another terminal" in log.read_text(), within_s=90)
         values = dict(
             line.removeprefix("export ").split("=", 1) for line in (tmp_path / "state" / "env").read_text().splitlines()
         )

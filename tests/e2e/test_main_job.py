@@ -1,5 +1,6 @@
 """The two examples of the README, and what their reader sees afterwards."""
 
+import base64
 import io
 import json
 import os
@@ -15,7 +16,7 @@ from deploy.local.stack import Stack
 from deploy.local.state import REPOSITORY
 from services.platforms import catalog
 from tests import media
-from tests.e2e.client import Client, body
+from tests.e2e.client import Client, body, eventually
 from tests.e2e.tenants import Tenancy, received
 
 CURL = (
@@ -127,7 +128,7 @@ def test_a_deleted_photo_is_gone_everywhere_and_its_post_stays(stack: Stack, ten
     assert client.http.delete(f"/v1/media/{found['id']}").status_code == 404
     refused = client.create_post("again", [found["id"]], tenancy.targets)
     assert (refused.status_code, refused.json()["error"]["code"]) == (404, "media_not_found")
-    media.eventually(lambda: {httpx.get(url).status_code for url in urls} == {404}, within_s=20)
+    eventually(lambda: {httpx.get(url).status_code for url in urls} == {404}, within_s=20)
     assert client.settled_post(post["id"])["status"] == "published"
 
 
@@ -140,7 +141,7 @@ def test_the_same_photo_twice_is_made_once_and_each_is_deleted_alone(tenancy: Te
         assert one["url"] != other["url"]
         assert httpx.get(one["url"]).content == httpx.get(other["url"]).content
     assert client.http.delete(f"/v1/media/{first['id']}").status_code == 204
-    media.eventually(lambda: httpx.get(first["url"]).status_code == 404, within_s=20)
+    eventually(lambda: httpx.get(first["url"]).status_code == 404, within_s=20)
     assert httpx.get(second["url"]).status_code == 200
 
 
@@ -149,7 +150,7 @@ def test_an_inline_picture_is_published_like_an_uploaded_one(stack: Stack, tenan
     wanted = {
         "text": "inline",
         "targets": tenancy.targets,
-        "media": [{"data": media.base64_of(media.jpeg(600, 400)), "kind": "image", "altText": "by hand"}],
+        "media": [{"data": base64.b64encode(media.jpeg(600, 400)).decode(), "kind": "image", "altText": "by hand"}],
     }
     post = client.settled_post(body(client.http.post("/v1/posts", json=wanted))["id"])
     assert post["status"] == "published", post
@@ -173,7 +174,7 @@ def test_a_variant_nobody_needed_is_made_on_demand(client: Client) -> None:
     found = client.stored(media.jpeg(1500, 2000))
     asked = client.http.post(f"/v1/media/{found['id']}/variants", json={"preset": "instagram.story"})
     assert asked.status_code in (200, 202), asked.text
-    media.eventually(
+    eventually(
         lambda: (
             client.http.post(f"/v1/media/{found['id']}/variants", json={"preset": "instagram.story"}).json()["status"]
             == "ready"

@@ -5,7 +5,7 @@ import pytest
 from deploy.local.s3 import ACTIVE, QUARANTINE
 from deploy.local.stack import Stack
 from tests import media
-from tests.e2e.client import Client
+from tests.e2e.client import Client, eventually
 from tests.e2e.tenants import Tenancy
 
 EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
@@ -22,7 +22,7 @@ def test_eicar_under_a_photos_name_is_refused_and_nothing_of_it_stays(stack: Sta
     answer = client.upload(EICAR, kind="image")
     assert (answer.status_code, answer.json()["error"]["code"]) == (415, "media_type_unsupported")
     assert keys(stack, ACTIVE) == before
-    media.eventually(lambda: not keys(stack, QUARANTINE), within_s=20)
+    eventually(lambda: not keys(stack, QUARANTINE), within_s=20)
 
 
 @pytest.mark.parametrize("carrier", ["jpeg", "mp4"])
@@ -40,7 +40,7 @@ def test_a_playable_infected_file_is_refused_with_its_threat_in_the_very_answer(
     (kept,) = tenancy.client.all_media()
     assert (kept["status"], kept["url"], kept["error"]["code"]) == ("rejected", None, "media_rejected_security")
     assert keys(stack, ACTIVE) == before
-    media.eventually(lambda: not keys(stack, QUARANTINE), within_s=20)
+    eventually(lambda: not keys(stack, QUARANTINE), within_s=20)
 
 
 def test_while_the_scanner_has_no_clamd_nothing_is_promoted_and_everything_settles_afterwards(

@@ -9,14 +9,14 @@ import pytest
 from services.platforms import catalog
 from tests import media
 from tests.e2e.client import Client
-from tests.e2e.tenants import Tenancy, received
+from tests.e2e.tenants import Tenancy
 
 PRESETS = {"bluesky.video", "x.video", "pinterest.video", "instagram.reel", "threads.video", "cover", "pinterest.cover"}
 
 
 @pytest.mark.timeout(600)
 def test_a_minute_of_full_hd_becomes_what_every_platform_takes(client: Client) -> None:
-    data = media.mov(1920, 1080, seconds=60, fps=30, audio=True)
+    data = media.film(1920, 1080, seconds=60, fps=30, audio=True, container="mov")
     assert len(data) <= 100_000_000
     answer = client.upload(data, "clip.mov", kind="video", altText="waves")
     assert answer.status_code == 201, answer.text
@@ -40,7 +40,7 @@ def hold_against_limits(data: bytes, preset: catalog.Preset) -> None:
     """Probed anew, by this test's own eyes."""
     limits = preset.limits
     assert len(data) <= limits.max_bytes
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         (video,) = container.streams.video
         width, height = video.codec_context.width, video.codec_context.height
         assert max(width, height) <= (limits.max_edge_px or max(width, height))
@@ -59,7 +59,9 @@ def hold_against_limits(data: bytes, preset: catalog.Preset) -> None:
 @pytest.mark.timeout(300)
 def test_a_clip_is_published_with_the_right_variant_and_pinterests_cover(tenancy: Tenancy) -> None:
     client = tenancy.client
-    found = client.stored(media.mov(1280, 720, seconds=5, fps=30, audio=True), "clip.mov", altText="waves")
+    found = client.stored(
+        media.film(1280, 720, seconds=5, fps=30, audio=True, container="mov"), "clip.mov", altText="waves"
+    )
     post = client.settled_post(client.create_post("a clip", [found["id"]], tenancy.targets).json()["id"], within_s=120)
     assert post["status"] == "published", post
     variants = {target["platform"]: target["variant"] for target in post["targets"]}

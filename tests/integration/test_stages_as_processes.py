@@ -22,8 +22,7 @@ from deploy.local.state import REPOSITORY, State
 from services.common import context, rpc
 from services.common.context import CallContext
 from services.common.errors import Code, MediaError
-from tests.integration.ingest.samples import jpeg
-from tests.integration.ingest.test_judging_for_real import infected_jpeg
+from tests.media import infected_jpeg, jpeg
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """Files through the whole way in: gateway, ingest, scanner, object store, clamd."""
 
 from tests.integration.gateway.conftest import Service
-from tests.integration.ingest.samples import jpeg
+from tests.media import jpeg
 
 
 def test_a_photo_is_stored_and_described(service: Service) -> None:

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -178,6 +177,3 @@ async def error_of(awaitable: object) -> MediaError:
 async def assert_unknown(awaitable: object) -> None:
     """It is as if there had never been one."""
     assert (await error_of(awaitable)).code is Code.MEDIA_NOT_FOUND
-
-
-TEST_FILES = Path("/usr/share/clamav-testfiles")

@@ -1,12 +1,9 @@
 """Scan, verdict, promotion on real stores: with attackers, with a scanner that comes and goes, with crashes."""
 
 import asyncio
-import io
 from collections.abc import Callable
 
-import av
 import pytest
-from PIL import Image
 
 from deploy.local.clamd import NEEDLE, Clamd
 from deploy.local.s3 import ACTIVE, QUARANTINE
@@ -14,8 +11,8 @@ from services.common.errors import Code
 from services.ingest.domain.media import Sealed, State
 from services.ingest.ports import Ref, Scanner, Verdict
 from services.scanner import domain as scanner_domain
-from tests.integration.ingest.conftest import TEST_FILES, Stage, error_of
-from tests.integration.ingest.samples import chunks, jpeg, mp4, padded
+from tests.integration.ingest.conftest import Stage, error_of
+from tests.media import chunks, film, infected_jpeg, infected_mp4, jpeg, padded
 
 
 async def test_clean_bytes_end_in_the_active_bucket_and_nowhere_else(stage: Stage) -> None:
@@ -38,7 +35,7 @@ async def test_clean_bytes_end_in_the_active_bucket_and_nowhere_else(stage: Stag
 
 
 async def test_a_file_of_many_parts_is_promoted_whole(stage: Stage) -> None:
-    data = padded(mp4(), 20_000_000)
+    data = padded(film(), 20_000_000)
     ref = await stage.promoted(*chunks(data))
     media = await stage.media(ref)
     assert (media.state, media.size_bytes, media.content_type) == (State.PROCESSING, len(data), "video/mp4")
@@ -52,27 +49,13 @@ async def test_eicar_called_photo_jpg_is_not_taken_in(stage: Stage) -> None:
     assert stage.sql("SELECT id FROM ingest.media") == []
 
 
-def infected_jpeg() -> bytes:
-    data = jpeg() + (TEST_FILES / "clam.zip").read_bytes()
-    Image.open(io.BytesIO(data)).load()
-    return data
-
-
-def infected_mp4() -> bytes:
-    box = (TEST_FILES / "clam.zip").read_bytes()
-    data = mp4() + (len(box) + 8).to_bytes(4, "big") + b"free" + box
-    with av.open(io.BytesIO(data), "r", format="mp4") as film:
-        assert len(list(film.decode(video=0))) == 10
-    return data
-
-
 @pytest.mark.parametrize(
     ("make", "threat"),
     [
         (infected_jpeg, "ClamAV-Test-File"),
         (infected_mp4, "ClamAV-Test-File"),
         (lambda: jpeg() + NEEDLE, "Letmepost-Test-Needle"),
-        (lambda: padded(mp4(), 12_000_000) + NEEDLE, "Letmepost-Test-Needle"),
+        (lambda: padded(film(), 12_000_000) + NEEDLE, "Letmepost-Test-Needle"),
     ],
     ids=["picture", "film", "needle-in-a-picture", "needle-behind-two-parts"],
 )

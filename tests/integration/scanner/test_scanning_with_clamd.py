@@ -23,6 +23,7 @@ from services.scanner.adapters.clamd import Clamd as Engine
 from services.scanner.app import Report, Scanner
 from services.scanner.domain import Finding, Outcome
 from tests.integration.scanner.conftest import scanner_on
+from tests.media import jpeg
 
 DEBIAN_TEST_FILES = Path("/usr/share/clamav-testfiles")
 PART = 8 << 20
@@ -81,12 +82,6 @@ def other_clamd(folder: Path, *, signatures: tuple[str, ...] | None = None, **op
         yield daemon
     finally:
         daemon.stop()
-
-
-def jpeg() -> bytes:
-    buffer = io.BytesIO()
-    Image.effect_noise((320, 240), 80).convert("RGB").save(buffer, "JPEG")
-    return buffer.getvalue()
 
 
 def encrypted_zip() -> bytes:
