@@ -25,8 +25,8 @@ up: setup ## The same in the background
 down: ## Stop what `make up` (or `make run`) started
 	@$(BIN)/python -m deploy.local down
 
-test: setup-tests check ## Everything CI runs: check, integration, SDK
-	$(BIN)/python -m pytest -q tests/integration
+test: setup-tests check ## Everything CI runs: check, contract, integration, SDK
+	$(BIN)/python -m pytest -q tests/contract tests/integration
 	cd sdk/typescript && npm test
 
 check: setup lint types protos envoy fast ## The quick half: lint, types, protos, Envoy's config, unit and arch tests
