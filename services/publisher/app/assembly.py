@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import httpx
-from services.publisher.app.checking import Checker
 
 from services.platforms.ports import Publisher
+from services.publisher.app.checking import Checker
 from services.publisher.app.choosing import Chooser
 from services.publisher.app.connecting import Connect
 from services.publisher.app.delivering import Engine, FaultPoint, no_fault

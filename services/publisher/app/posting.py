@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from services.publisher.app.checking import Checker
-
 from services.common.errors import Code, MediaError
+from services.publisher.app.checking import Checker
 from services.publisher.app.resolving import Resolved, Resolver
 from services.publisher.domain import plans, request
 from services.publisher.domain.post import MediaRef, Post, PostStatus, Target, TargetStatus
