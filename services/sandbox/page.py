@@ -112,7 +112,9 @@ def _article(post: Received) -> str:
 
 def _figure(medium: Medium) -> str:
     src, alt = escape(medium.src), escape(medium.alt_text)
-    if medium.content_type.startswith("video/"):
+    if medium.src.startswith(("https://", "http://")):
+        shown = f"<p>{_link(medium.src)}</p>"  # somebody else's picture is not loaded
+    elif medium.content_type.startswith("video/"):
         shown = f'<video src="{src}" controls preload="metadata" aria-label="{alt}"></video>'
     else:
         shown = f'<a href="{src}"><img src="{src}" alt="{alt}" loading="lazy"></a>'

@@ -123,6 +123,14 @@ async def sandboxes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[S
 
 
 @pytest.fixture
+async def pinterest(sandboxes: Sandboxes) -> AsyncIterator[Played]:
+    """Pinterest; no fault outlives its test."""
+    played = sandboxes.platform("pinterest")
+    yield played
+    await sandboxes.http.delete(f"{played.url}/_sandbox/faults")
+
+
+@pytest.fixture
 async def x(sandboxes: Sandboxes) -> AsyncIterator[Played]:
     """X; no fault outlives its test."""
     played = sandboxes.platform("x")

@@ -1,0 +1,112 @@
+"""The sandbox's accounts, named by their tokens, their boards, and how Pinterest refuses."""
+
+import secrets
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from services.platforms.calls import text_at
+from services.platforms.ports import JSON
+from services.platforms.sandboxing.store import Doc, Store
+from services.platforms.sandboxing.tokens import bearer_name, number_of
+from services.platforms.sandboxing.web import RefusedError, json_body
+
+FIRST_BOARD = "1234567890"
+BOARDS = "board"
+NAME_MAX = 50
+READ_MAX = 10_000
+
+
+def refused(status: int, code: int, message: str, headers: dict[str, str] | None = None) -> RefusedError:
+    """Pinterest's refusals."""
+    return RefusedError(status, {"code": code, "message": message}, headers)
+
+
+def invalid(message: str) -> RefusedError:
+    """A request its schema does not allow."""
+    return refused(400, 1, f"Invalid request: {message}")
+
+
+def too_many() -> RefusedError:
+    """The answer past a limit. The window is short, since no test waits for a minute."""
+    headers = {"x-ratelimit-limit": "100, 100;w=60", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "2"}
+    return refused(429, 8, "You have exceeded your rate limit. Try again later.", headers)
+
+
+def authorize(request: Request) -> str:
+    """Whose token the request carries. Raises RefusedError."""
+    name = bearer_name(request)
+    if name is None:
+        raise refused(401, 2, "Authentication failed.")
+    return name
+
+
+def user_id(name: str) -> str:
+    """The account's number."""
+    return number_of(name)
+
+
+def new_id() -> str:
+    """Of pins, boards and media."""
+    return str(10**17 + secrets.randbelow(9 * 10**17))
+
+
+class Boards:
+    """/v5/boards."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def routes(self) -> list[BaseRoute]:
+        """Below the sandbox's root."""
+        return [
+            Route("/v5/boards", self._list),
+            Route("/v5/boards", self._create, methods=["POST"]),
+            Route("/v5/boards/{board_id}", self._get),
+        ]
+
+    async def find(self, owner: str, board_id: str) -> Doc:
+        """The account's board. Raises RefusedError."""
+        if board_id == FIRST_BOARD:
+            await self._add(owner, board_id, "Sandbox")
+        found = await self._store.get(BOARDS, f"{owner}/{board_id}")
+        if found is None:
+            raise refused(404, 40, "Board not found.")
+        return found
+
+    async def _add(self, owner: str, board_id: str, name: str) -> dict[str, JSON]:
+        board: dict[str, JSON] = {"id": board_id, "name": name, "owner": {"username": owner}, "privacy": "PUBLIC"}
+        await self._store.add(BOARDS, f"{owner}/{board_id}", board)
+        return board
+
+    async def _list(self, request: Request) -> Response:
+        owner = authorize(request)
+        await self.find(owner, FIRST_BOARD)
+        every = [
+            doc for doc in await self._store.newest(BOARDS, READ_MAX) if text_at(doc, "owner", "username") == owner
+        ]
+        return JSONResponse(listed(every[::-1], request))
+
+    async def _create(self, request: Request) -> Response:
+        owner = authorize(request)
+        name = text_at(await json_body(request, invalid, 80_000), "name")
+        if not 1 <= len(name) <= NAME_MAX:
+            raise invalid(f"name must have 1 to {NAME_MAX} characters")
+        return JSONResponse(await self._add(owner, new_id(), name), 201)
+
+    async def _get(self, request: Request) -> Response:
+        found = await self.find(authorize(request), str(request.path_params["board_id"]))
+        return JSONResponse(dict(found))
+
+
+def listed(docs: list[Doc], request: Request) -> dict[str, JSON]:
+    """A page of them, by the request's page_size and bookmark."""
+    size, start = request.query_params.get("page_size", "25"), request.query_params.get("bookmark", "0")
+    if not size.isdigit() or not 1 <= int(size) <= 250 or not start.isdigit():
+        raise invalid("page_size must be 1 to 250")
+    end = int(start) + int(size)
+    return {
+        "items": [dict(doc) for doc in docs[int(start) : end]],
+        "bookmark": str(end) if end < len(docs) else None,
+    }
