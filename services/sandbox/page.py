@@ -36,9 +36,10 @@ _EMPTY = '<p class="empty">No posts yet. Publish one with a test key, then reloa
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Medium:
-    """One picture or film. src: relative to the page, or absolute where only a URL was given."""
+    """One picture or film. src: relative to the page; "" where only the url of somebody else's server was given."""
 
     src: str
+    url: str
     content_type: str
     alt_text: str
     facts: str
@@ -91,7 +92,8 @@ def _medium(folder: str, doc: JSON) -> Medium:
     if seconds := number_at(doc, "durationSeconds"):
         facts.append(f"{seconds:.1f} s")
     return Medium(
-        src=f"{quote(folder)}/_sandbox/files/{sha256}" if sha256 else text_at(doc, "url"),
+        src=f"{quote(folder)}/_sandbox/files/{sha256}" if sha256 else "",
+        url=text_at(doc, "url"),
         content_type=text_at(doc, "contentType"),
         alt_text=text_at(doc, "altText"),
         facts=" · ".join(facts) if sha256 else "by URL",
@@ -112,8 +114,8 @@ def _article(post: Received) -> str:
 
 def _figure(medium: Medium) -> str:
     src, alt = escape(medium.src), escape(medium.alt_text)
-    if medium.src.startswith(("https://", "http://")):
-        shown = f"<p>{_link(medium.src)}</p>"  # somebody else's picture is not loaded
+    if not medium.src:
+        shown = f"<p>{_link(medium.url)}</p>"
     elif medium.content_type.startswith("video/"):
         shown = f'<video src="{src}" controls preload="metadata" aria-label="{alt}"></video>'
     else:

@@ -1,125 +1,17 @@
 """Every platform's sandbox on a free port, and the publisher's own HTTP client to reach them."""
 
-import asyncio
-import contextlib
-import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, cast
+from collections.abc import AsyncIterator
 
-import httpx
 import pytest
-import uvicorn
 
-from services.platforms import registry
-from services.platforms.ports import (
-    JSON,
-    Account,
-    Draft,
-    Fault,
-    PlatformError,
-    Progress,
-    Publisher,
-    Receipt,
-    VerifiedAccount,
-)  # fmt: skip
-from services.publisher.adapters.http import connect
-from services.sandbox.app import opened
-from tests.contract.platforms.samples import Steps
-
-POLL_S = 0.2  # instead of the second or more platforms ask for
-POLLS_MAX = 60
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Signals belong to pytest."""
-        yield
-
-
-@dataclass(frozen=True)
-class Sandboxes:
-    """url: of all of them, without a trailing slash."""
-
-    url: str
-    http: httpx.AsyncClient
-
-    def platform(self, name: str) -> "Played":
-        """One platform's."""
-        return Played(f"{self.url}/{name}", registry.publishers()[name], self.http)
-
-
-@dataclass(frozen=True)
-class Played:
-    """A platform played by its sandbox, and our publisher for it."""
-
-    url: str
-    publisher: Publisher
-    http: httpx.AsyncClient
-
-    def account(self, name: str, **credentials: str) -> Account:
-        """An account nobody has verified; name keeps tests apart."""
-        return Account("acc_test", self.url, {"access_token": f"sandbox-{name}", **credentials})
-
-    async def connected(self, name: str, **credentials: str) -> Account:
-        """One that was verified, as the publisher keeps it."""
-        account = self.account(name, **credentials)
-        verified: VerifiedAccount = await self.publisher.verify(self.http, account)
-        return Account(account.account_id, account.base_url, verified.credentials, account.save)
-
-    async def prepared(self, account: Account, draft: Draft, progress: Progress | None = None) -> Mapping[str, JSON]:
-        """prepare(), called again as long as it is not ready."""
-        steps = progress or Steps()
-        for _ in range(POLLS_MAX):
-            try:
-                return await self.publisher.prepare(self.http, account, draft, steps)
-            except PlatformError as exc:
-                if exc.fault is not Fault.NOT_READY:
-                    raise
-            await asyncio.sleep(POLL_S)
-        raise AssertionError("never ready")
-
-    async def published(self, account: Account, draft: Draft) -> Receipt:
-        """Checked, prepared and published."""
-        assert self.publisher.check(draft) == []
-        prepared = await self.prepared(account, draft)
-        return await self.publisher.publish(self.http, account, draft, prepared, self.handle(account, draft))
-
-    def handle(self, account: Account, draft: Draft) -> str:
-        """As the publisher makes one."""
-        return self.publisher.new_handle(draft, account, datetime.now(UTC), bytes)
-
-    async def received(self) -> list[dict[str, Any]]:
-        """What the sandbox shows, newest first."""
-        answer = await self.http.get(f"{self.url}/_sandbox/posts", params={"limit": "1000"})
-        return cast("list[dict[str, Any]]", answer.json()["posts"])
-
-    async def file(self, sha256: str) -> httpx.Response:
-        """A received file."""
-        return await self.http.get(f"{self.url}/_sandbox/files/{sha256}")
-
-    async def order(self, path: str, mode: str, times: int = 1, method: str = "") -> None:
-        """The next requests there fail so."""
-        fault = {"path": path, "mode": mode, "times": times, "method": method}
-        assert (await self.http.post(f"{self.url}/_sandbox/faults", json=fault)).status_code == 201
+from tests.contract.platforms.playing import Played, Sandboxes, serving
 
 
 @pytest.fixture(scope="session")
 async def sandboxes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandboxes]:
     """All platforms, over real HTTP."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-        async with opened(tmp_path_factory.mktemp("sandbox"), url) as app, connect(trusted=[url]) as http:
-            server = _Server(uvicorn.Config(app, ws="none", lifespan="off", log_level="critical"))
-            task = asyncio.create_task(server.serve(sockets=[sock]))
-            while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
-                await asyncio.sleep(0.01)
-            yield Sandboxes(url, http)
-            server.should_exit = True
-            await task
+    async with serving(tmp_path_factory.mktemp("sandbox")) as running:
+        yield running
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from services.platforms.ports import Absent, Account, CannotTell, Fault, OutcomeUnknown, PlatformError, Receipt
 from tests.contract.platforms import samples
-from tests.contract.platforms.conftest import Played
+from tests.contract.platforms.playing import Played
 from tests.contract.platforms.samples import Reading, Steps, asset, draft, mislabelled
 
 FIRST_BOARD = "1234567890"
