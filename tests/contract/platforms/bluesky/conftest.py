@@ -14,7 +14,7 @@ import pytest
 from services.publisher.adapters.http import connect
 from tests.contract.platforms.bluesky.place import Place
 from tests.contract.platforms.bluesky.relay import relay
-from tests.contract.platforms.conftest import Sandboxes
+from tests.contract.platforms.playing import Sandboxes
 
 PDS = Path(__file__).parents[3] / "pds"
 STARTS_WITHIN_S = 60.0
