@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import psycopg
 from sqlalchemy import text
@@ -107,15 +107,22 @@ class Wakeups:
 
     async def wait(self, key: str, timeout_s: float) -> bool:
         """Until something is said about `key`; False when the time is over. "" waits for any key."""
+        with self.watch(key) as event:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await event.wait()
+            except TimeoutError:
+                return False
+        return True
+
+    @contextmanager
+    def watch(self, key: str) -> Iterator[asyncio.Event]:
+        """Set by whatever is said about `key` while inside. Clear it, look, wait: what is said meanwhile is not
+        missed, as it is between a look and `wait`."""
         event = asyncio.Event()
         self._waiting.setdefault(key, set()).add(event)
         try:
-            async with asyncio.timeout(timeout_s):
-                await event.wait()
-        except TimeoutError:
-            return False
-        else:
-            return True
+            yield event
         finally:
             events = self._waiting[key]
             events.discard(event)

@@ -1,5 +1,8 @@
 """A change and its event commit together; a relay tells the event afterwards."""
 
+import asyncio
+import contextlib
+
 from mediaapi.v1 import events_pb2
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -49,9 +52,12 @@ class Relay:
     async def run(self) -> None:
         """For ever. Raises MediaError UNAVAILABLE when NATS or the database is away: run it again."""
         async with self._database.wakeups(channel(self._schema)) as wakeups:
-            while True:
-                if await self.tell() < BATCH:
-                    await wakeups.wait("", LOOK_EVERY_S)
+            with wakeups.watch("") as emitted:
+                while True:
+                    emitted.clear()
+                    if await self.tell() < BATCH:
+                        with contextlib.suppress(TimeoutError):
+                            await asyncio.wait_for(emitted.wait(), LOOK_EVERY_S)
 
     async def tell(self) -> int:
         """One batch; how many there were."""
