@@ -3,8 +3,9 @@
 Every port raises MediaError; the retryable codes mean that nothing was decided and the same call may be made again.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -111,7 +112,9 @@ class Chores(Protocol):
 class Wakeups(Protocol):
     """Tells when an item changed."""
 
-    async def wait(self, key: str, timeout_s: float) -> object: ...
+    def watch(self, key: str) -> AbstractContextManager[asyncio.Event]:
+        """Set by whatever is said about `key` while inside."""
+        ...
 
 
 class Stored(Protocol):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from services.common.errors import Code, MediaError
@@ -25,6 +26,33 @@ class Answer:
     cover: Variant | None = None
 
 
+class Patience:
+    """How long somebody still waits for changes of an item."""
+
+    def __init__(self, event: asyncio.Event, wait_s: float) -> None:
+        self._event = event
+        self._until = asyncio.get_running_loop().time() + wait_s
+
+    @property
+    def left_s(self) -> float:
+        """Seconds, not below 0."""
+        return max(0.0, self._until - asyncio.get_running_loop().time())
+
+    def at_most(self, wait_s: float) -> "Patience":
+        """The same, or less of it."""
+        return Patience(self._event, min(wait_s, self.left_s))
+
+    async def changed(self) -> bool:
+        """It is worth another look. False: the time is over."""
+        left_s = self.left_s
+        if not left_s:
+            return False
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._event.wait(), min(left_s, POLL_S))
+        self._event.clear()
+        return True
+
+
 class Ensuring:
     """The use cases of CreateVariant and EnsureVariant. Waiting never takes longer than `wait_s` seconds."""
 
@@ -41,12 +69,13 @@ class Ensuring:
         """
         if preset_id not in catalog.presets():
             raise MediaError(Code.PRESET_UNKNOWN, preset=preset_id)
-        until = _in(wait_s)
-        item = await self._appeared(ref, min(wait_s, APPEAR_S), Code.MEDIA_NOT_FOUND)
-        preset = catalog.presets(item.kind).get(preset_id)
-        if preset is None:
-            return Answer(item, _rejected(preset_id, KIND_UNSUPPORTED))
-        item = await self._made(item, [preset], until)
+        with self._wakeups.watch(ref.media_id) as changed:
+            patience = Patience(changed, wait_s)
+            item = await self._appeared(ref, patience, Code.MEDIA_NOT_FOUND)
+            preset = catalog.presets(item.kind).get(preset_id)
+            if preset is None:
+                return Answer(item, _rejected(preset_id, KIND_UNSUPPORTED))
+            item = await self._made(item, [preset], patience)
         return Answer(item, item.variants[preset.id])
 
     async def ensure(self, ref: Ref, platform_id: str, preset_id: str, wait_s: float) -> Answer:
@@ -61,26 +90,27 @@ class Ensuring:
             raise MediaError(Code.PLATFORM_UNKNOWN, platform=platform_id)
         if preset_id and preset_id not in catalog.presets():
             raise MediaError(Code.PRESET_UNKNOWN, preset=preset_id)
-        until = _in(wait_s)
-        item = await self._appeared(ref, min(wait_s, APPEAR_S), Code.MEDIA_NOT_READY)
-        if not preset_id:
-            item = await self._until(item, lambda item: item.finding is not None, until)
-        chosen = _explicit(item, preset_id) if preset_id else _fitting(item, platform)
-        if isinstance(chosen, Variant):
-            return Answer(item, chosen)
-        cover = platform.cover if item.kind == "video" else None
-        item = await self._made(item, [chosen, *([cover] if cover else [])], until)
+        with self._wakeups.watch(ref.media_id) as changed:
+            patience = Patience(changed, wait_s)
+            item = await self._appeared(ref, patience, Code.MEDIA_NOT_READY)
+            if not preset_id:
+                item = await self._until(item, lambda item: item.finding is not None, patience)
+            chosen = _explicit(item, preset_id) if preset_id else _fitting(item, platform)
+            if isinstance(chosen, Variant):
+                return Answer(item, chosen)
+            cover = platform.cover if item.kind == "video" else None
+            item = await self._made(item, [chosen, *([cover] if cover else [])], patience)
         return Answer(item, item.variants[chosen.id], item.variants[cover.id] if cover else None)
 
-    async def _appeared(self, ref: Ref, wait_s: float, absent: Code) -> Item:
-        until = _in(wait_s)
-        while (item := await self._items.find(ref)) is None and _left(until) > 0:
-            await self._wakeups.wait(ref.media_id, min(_left(until), POLL_S))
+    async def _appeared(self, ref: Ref, patience: Patience, absent: Code) -> Item:
+        soon = patience.at_most(APPEAR_S)
+        while (item := await self._items.find(ref)) is None and await soon.changed():
+            pass
         if item is None:
             raise MediaError(absent, media_id=ref.media_id)
         return _usable(item)
 
-    async def _made(self, item: Item, presets: Sequence[Preset], until: float) -> Item:
+    async def _made(self, item: Item, presets: Sequence[Preset], patience: Patience) -> Item:
         """The item with those presets settled, or as it stands when the time is over."""
 
         def done(item: Item) -> bool:
@@ -88,7 +118,7 @@ class Ensuring:
 
         if not done(item):
             item = await self._wanted(item, presets)
-        return await self._until(item, done, until)
+        return await self._until(item, done, patience)
 
     async def _wanted(self, item: Item, presets: Sequence[Preset]) -> Item:
         def step(row: Item) -> Change | None:
@@ -103,9 +133,8 @@ class Ensuring:
         self._wake()
         return changed or await self._again(item)
 
-    async def _until(self, item: Item, done: Callable[[Item], bool], until: float) -> Item:
-        while not done(item) and _left(until) > 0:
-            await self._wakeups.wait(item.media_id, min(_left(until), POLL_S))
+    async def _until(self, item: Item, done: Callable[[Item], bool], patience: Patience) -> Item:
+        while not done(item) and await patience.changed():
             item = await self._again(item)
         return item
 
@@ -158,11 +187,3 @@ def _unknown(ref: Ref) -> MediaError:
 
 def _ref(item: Item) -> Ref:
     return Ref(item.workspace_id, item.media_id)
-
-
-def _in(wait_s: float) -> float:
-    return asyncio.get_running_loop().time() + wait_s
-
-
-def _left(until: float) -> float:
-    return until - asyncio.get_running_loop().time()

@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -48,7 +49,7 @@ class Items:
         self.told: list[Item] = []
         self.wanted: list[str] = []
         self.receipts: set[Receipt] = set()
-        self.changed = asyncio.Event()
+        self._watching: list[asyncio.Event] = []
         self.away = False
 
     def only(self) -> Item:
@@ -63,6 +64,7 @@ class Items:
         item = item.told() if tell else item
         self.entries[ref] = Entry(item, self._clock())
         self.told += [item] if tell else []
+        self._notify()
         return True
 
     async def find(self, ref: Ref) -> Item | None:
@@ -168,20 +170,20 @@ class Items:
                 entry.retell_at = None
                 self.told.append(entry.item)
 
-    async def wait(self, key: str, timeout_s: float) -> None:
+    @contextmanager
+    def watch(self, key: str) -> Iterator[asyncio.Event]:
         """ports.Wakeups."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self.changed.wait()
-        except TimeoutError:
-            return
+        event = asyncio.Event()
+        self._watching.append(event)
+        yield event
+        self._watching.remove(event)
 
     def _seen(self, entry: Entry) -> Item:
         return replace(entry.item, held=entry.lease_until > self._clock())
 
     def _notify(self) -> None:
-        self.changed.set()
-        self.changed = asyncio.Event()
+        for event in self._watching:
+            event.set()
 
 
 @dataclass(frozen=True, slots=True)

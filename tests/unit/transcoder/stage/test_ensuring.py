@@ -162,3 +162,13 @@ async def test_a_word_nobody_would_miss_is_said_twice(world: World) -> None:
     await world.sweeping.words()
     assert len(world.items.told) == told + 1
     assert world.items.told[-1].version == world.items.told[-2].version
+
+
+async def test_an_item_heard_of_in_the_meantime_is_found(world: World) -> None:
+    promotion = world.promotion()
+    asked = asyncio.create_task(world.ensuring.create(promotion.ref, "x.image", 5))
+    await asyncio.sleep(0.01)
+    await world.receiving.promoted(promotion, world.receipt())
+    await asyncio.sleep(0)
+    await world.work()
+    assert (await asked).variant.status is Status.READY
