@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from services.platforms import catalog
-from services.platforms.bluesky import text
+from services.platforms.bluesky import formats, text
 from services.platforms.calls import text_at
 from services.platforms.ports import JSON, Asset, Draft, Problem
 
 PLATFORM = Path(__file__).parent.name
 MAX_LANGS = 3  # lexicons/app/bsky/feed/post.json
-MAX_LANG_CHARS = 35  # the longest tag RFC 5646 §4.4.1 asks readers to take
 GIF = "image/gif"  # not a preset's type, yet taken: the lexicon says image/*, and shows its first frame
 OPTIONS = ("langs", "reply")
 
@@ -76,7 +75,7 @@ def _options(draft: Draft) -> Iterator[Problem]:
 
 
 def _langs(field: str, value: JSON) -> Iterator[Problem]:
-    if not isinstance(value, list) or not all(isinstance(it, str) and 2 <= len(it) <= MAX_LANG_CHARS for it in value):
+    if not isinstance(value, list) or not all(isinstance(it, str) and formats.is_language(it) for it in value):
         yield Problem(field, "option_invalid", 'langs is a list of language tags, as ["en", "pt-BR"].')
     elif len(value) > MAX_LANGS:
         message = f"langs has {len(value)} entries; Bluesky takes {MAX_LANGS}."
@@ -85,6 +84,6 @@ def _langs(field: str, value: JSON) -> Iterator[Problem]:
 
 def _reply(field: str, value: JSON) -> Iterator[Problem]:
     for end in ("root", "parent"):
-        if not (text_at(value, end, "uri").startswith("at://") and text_at(value, end, "cid")):
+        if not (formats.is_at_uri(text_at(value, end, "uri")) and formats.is_cid(text_at(value, end, "cid"))):
             message = f"reply.{end} is {{uri, cid}} of a post, its uri beginning with at://."
             yield Problem(f"{field}.{end}", "option_invalid", message)

@@ -4,50 +4,29 @@ Source: bluesky-social/atproto lexicons/app/bsky/feed/post.json, lexicons/app/bs
 lexicons/app/bsky/richtext/facet.json; messages as @atproto/pds 0.5.35 gives them.
 """
 
-import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 
-from services.platforms.bluesky import schema
+from services.platforms.bluesky import formats, schema
 from services.platforms.bluesky.record import COLLECTION
+from services.platforms.bluesky.text import TAG_MAX_BYTES, TAG_MAX_GRAPHEMES
 from services.platforms.ports import JSON
 
 IMAGE_MAX_BYTES = 2_000_000
 VIDEO_MAX_BYTES = 300_000_000
-
-_KEY = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._:~-]{1,512}")
-_TID = re.compile(r"[234567a-j][234567a-z]{12}")
-_DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
-_LANGUAGE = re.compile(r"(i|[a-z]{2,3})(-[A-Za-z0-9]+)*", re.IGNORECASE)
-_URI = re.compile(r"[a-z][a-z0-9.+-]{0,80}:\S+", re.IGNORECASE)
-_DID = re.compile(r"did:[a-z]+:[A-Za-z0-9._:%-]*[A-Za-z0-9._-]")
-_HANDLE = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
-_AT_URI = re.compile(r"at://[^\s/]+(/[^\s/]+){0,2}")
-_CID = re.compile(r"b[a-z2-7]{58,}")
 
 
 class RecordInvalidError(Exception):
     """Not a post; the message is the PDS's."""
 
 
-def is_handle(name: str) -> bool:
-    """Whether it has a handle's form."""
-    return _HANDLE.fullmatch(name) is not None
-
-
-def is_identifier(name: str) -> bool:
-    """Whether it has a handle's or a DID's form."""
-    return is_handle(name) or _DID.fullmatch(name) is not None
-
-
 def check_key(rkey: JSON) -> None:
     """Raises RecordInvalidError unless it is a TID."""
     try:
-        schema.matching(_KEY.fullmatch, "record key")(rkey, "$.rkey")
+        schema.matching(formats.is_key, "record key")(rkey, "$.rkey")
     except schema.UnfitError as exc:
         raise RecordInvalidError(str(exc)) from exc
     try:
-        schema.matching(_TID.fullmatch, "TID string")(rkey, "$")
+        schema.matching(formats.is_tid, "TID string")(rkey, "$")
     except schema.UnfitError as exc:
         raise RecordInvalidError(f"Invalid record key for {COLLECTION}: {exc}") from exc
 
@@ -96,25 +75,17 @@ def _values(value: JSON, where: str) -> Iterator[tuple[JSON, str]]:
             yield from _values(inner, f"{where}[{index}]")
 
 
-def _is_instant(text: str) -> bool:
-    if not _DATETIME.fullmatch(text):
-        return False
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
-
-
 _FACET = schema.fields(
     {
         "index": schema.fields({"byteStart": schema.integer(0), "byteEnd": schema.integer(0)}),
         "features": schema.array(
             schema.union(
                 {
-                    "app.bsky.richtext.facet#link": schema.fields({"uri": schema.matching(_URI.fullmatch, "uri")}),
-                    "app.bsky.richtext.facet#mention": schema.fields({"did": schema.matching(_DID.fullmatch, "DID")}),
-                    "app.bsky.richtext.facet#tag": schema.fields({"tag": schema.string(640, 64)}),
+                    "app.bsky.richtext.facet#link": schema.fields({"uri": schema.matching(formats.is_uri, "uri")}),
+                    "app.bsky.richtext.facet#mention": schema.fields({"did": schema.matching(formats.is_did, "DID")}),
+                    "app.bsky.richtext.facet#tag": schema.fields(
+                        {"tag": schema.string(TAG_MAX_BYTES, TAG_MAX_GRAPHEMES)}
+                    ),
                 }
             )
         ),
@@ -134,14 +105,14 @@ _EMBED = schema.union(
     }
 )
 _REFERENCE = schema.fields(
-    {"uri": schema.matching(_AT_URI.fullmatch, "at-uri"), "cid": schema.matching(_CID.fullmatch, "CID string")}
+    {"uri": schema.matching(formats.is_at_uri, "at-uri"), "cid": schema.matching(formats.is_cid, "CID string")}
 )
 _POST = schema.fields(
-    {"text": schema.string(3_000, 300), "createdAt": schema.matching(_is_instant, "datetime")},
+    {"text": schema.string(3_000, 300), "createdAt": schema.matching(formats.is_instant, "datetime")},
     {
         "facets": schema.array(_FACET),
         "reply": schema.fields({"root": _REFERENCE, "parent": _REFERENCE}),
         "embed": _EMBED,
-        "langs": schema.array(schema.matching(_LANGUAGE.fullmatch, "language"), 3),
+        "langs": schema.array(schema.matching(formats.is_language, "language"), 3),
     },
 )

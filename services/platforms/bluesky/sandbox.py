@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from services.platforms.bluesky import cid, lexicon, schema
+from services.platforms.bluesky import cid, formats, lexicon, schema
 from services.platforms.bluesky.record import COLLECTION
 from services.platforms.bluesky.sandbox_accounts import PDS_DID, Accounts, refused, too_many
 from services.platforms.bluesky.sandbox_blobs import UPLOAD_MAX_BYTES, Blobs
@@ -97,7 +97,7 @@ class Pds:
 
     async def _resolve(self, request: Request) -> Response:
         (handle,) = _parameters(request, "handle")
-        if not lexicon.is_handle(handle):
+        if not formats.is_handle(handle):
             raise _invalid_parameters(request, f"Invalid handle (got {schema.shown(handle)})")
         owner = await self._accounts.resolve(handle.lower())
         if owner is None:
@@ -132,7 +132,7 @@ class Pds:
 
     async def _create_record(self, request: Request) -> Response:
         owner = await self._accounts.authorize(request)
-        identifier = schema.matching(lexicon.is_identifier, "AT identifier")
+        identifier = schema.matching(formats.is_identifier, "AT identifier")
         required = {"repo": identifier, "collection": schema.string(), "record": schema.fields({})}
         wanted = await _json(request, required)
         meant = await self._accounts.resolve(str(wanted["repo"]))

@@ -95,8 +95,8 @@ def string(max_bytes: int | None = None, max_graphemes: int | None = None) -> Ch
     return check
 
 
-def matching(fits: Callable[[str], object], name: str) -> Check:
-    """Text of a format. fits(text): true if it is of that format.   name: what the PDS calls the format."""
+def matching(fits: Callable[[str], bool], name: str) -> Check:
+    """Text of a format. fits(text): whether it is of that format.   name: what the PDS calls the format."""
 
     def check(value: JSON, where: str) -> None:
         string()(value, where)

@@ -12,7 +12,7 @@ import regex
 from services.platforms.domains import is_known
 from services.platforms.ports import JSON
 
-MAX_TAG_GRAPHEMES = 64  # facet.json, #tag
+TAG_MAX_GRAPHEMES, TAG_MAX_BYTES = 64, 640  # facet.json, #tag
 
 _LINK = re.compile(
     r"(?:(?<=\s)|(?<=\()|^)(?:(?P<scheme>https?://)(?P<rest>[^\s]+)|(?P<bare>[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+)(?P<path>(?:[/?#:][^\s]*)?))",
@@ -96,7 +96,8 @@ def _tags(text: str) -> list[Span]:
     found = []
     for match in _TAG.finditer(text):
         tag = _PUNCTUATION.sub("", match["tag"])
-        if tag and not tag.isdigit() and graphemes(tag) <= MAX_TAG_GRAPHEMES:
+        fits = graphemes(tag) <= TAG_MAX_GRAPHEMES and len(tag.encode()) <= TAG_MAX_BYTES
+        if tag and not tag.isdigit() and fits:
             found.append(_span(text, match.start(), match[0][: 1 + len(tag)], Kind.TAG, tag))
     return found
 

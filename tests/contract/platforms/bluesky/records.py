@@ -5,6 +5,7 @@ from services.platforms.ports import JSON
 
 POST: dict[str, JSON] = {"$type": COLLECTION, "text": "hi", "createdAt": "2026-11-25T00:00:00.000Z"}
 SOMEBODY = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
+A_CID = "bafyreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
 LINK = "bafkreiaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 BLOB: dict[str, JSON] = {"$type": "blob", "ref": {"$link": LINK}, "mimeType": "image/jpeg", "size": 100}
 FAMILY = "👨‍👩‍👧‍👦"  # one grapheme of 25 bytes

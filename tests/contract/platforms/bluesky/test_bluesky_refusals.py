@@ -1,7 +1,7 @@
 """What a PDS refuses and in which words: the sandbox is to say the same."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import httpx
 import pytest
@@ -12,9 +12,31 @@ from services.platforms.calls import text_at
 from services.platforms.ports import JSON
 from tests.contract.platforms import samples
 from tests.contract.platforms.bluesky.place import Place
-from tests.contract.platforms.bluesky.records import INVALID, LINK, POST, SOMEBODY, TAKEN, image, images
+from tests.contract.platforms.bluesky.records import (
+    A_CID,
+    INVALID,
+    LINK,
+    POST,
+    SOMEBODY,
+    TAKEN,
+    facet,
+    image,
+    images,
+    reply,
+)  # fmt: skip
+from tests.unit.platforms.bluesky.format_samples import SAMPLES
 
 VIDEO_LIMITS = "app.bsky.video.getUploadLimits"
+
+# Where a post has a string of this format.
+IN_A_POST: Mapping[str, Callable[[str], dict[str, JSON]]] = {
+    "language": lambda text: {"langs": [text]},
+    "did": lambda text: facet({"$type": "app.bsky.richtext.facet#mention", "did": text}),
+    "uri": lambda text: facet({"$type": "app.bsky.richtext.facet#link", "uri": text}),
+    "at_uri": lambda text: reply(text, A_CID),
+    "cid": lambda text: reply(f"at://{SOMEBODY}", text),
+    "instant": lambda text: {"createdAt": text},
+}
 
 
 async def _create(place: Place, record: JSON, /, **changes: JSON) -> httpx.Response:
@@ -174,3 +196,10 @@ async def test_tokens_for_other_services(place: Place, params: dict[str, str], a
     assert answer.status_code == (400 if error else 200), answer.text
     assert text_at(answer.json(), "error") == error
     assert bool(text_at(answer.json(), "token")) is not bool(error)
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _, _ in SAMPLES}))
+async def test_strings_are_of_the_formats_we_take_them_for(place: Place, name: str) -> None:
+    for text in [text for kind, text, _ in SAMPLES if kind == name]:
+        answer = await _create(place, {**POST, **IN_A_POST[name](text)})
+        assert answer.status_code == (200 if (name, text, True) in SAMPLES else 400), (text, answer.text)
