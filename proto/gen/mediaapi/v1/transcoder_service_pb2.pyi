@@ -76,7 +76,7 @@ class EnsureVariantResponse(_message.Message):
     def variant(self) -> _media_pb2.Variant: ...
     @_builtins.property
     def cover(self) -> _media_pb2.Variant:
-        """A video's cover for the same platform, once ready."""
+        """A video's cover, where the platform takes one; made if need be."""
 
     def __init__(
         self,

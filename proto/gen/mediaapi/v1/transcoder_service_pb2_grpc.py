@@ -54,14 +54,15 @@ class TranscoderServiceServicer:
 
     def CreateVariant(self, request, context):
         """Makes one preset on demand; at once when it is there already.
-        Errors: media_not_found, preset_unknown, media_not_ready.
+        Errors: media_not_found, preset_unknown, media_rejected, processing_failed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EnsureVariant(self, request, context):
-        """The variant `platform` would publish for this media, made if need be. Errors: media_not_found, media_not_ready.
+        """The variant `platform` would publish for this media, made if need be. Errors: platform_unknown, preset_unknown,
+        media_not_found, media_rejected; media_not_ready, it was not heard of or looked at yet.
         A variant with status rejected says why the platform cannot take it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

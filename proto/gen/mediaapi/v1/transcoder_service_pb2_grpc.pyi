@@ -36,10 +36,11 @@ class TranscoderServiceStub:
     def __new__(cls, channel: _aio.Channel) -> TranscoderServiceAsyncStub: ...
     CreateVariant: _grpc.UnaryUnaryMultiCallable[_transcoder_service_pb2.CreateVariantRequest, _media_pb2.Variant]
     """Makes one preset on demand; at once when it is there already.
-    Errors: media_not_found, preset_unknown, media_not_ready.
+    Errors: media_not_found, preset_unknown, media_rejected, processing_failed.
     """
     EnsureVariant: _grpc.UnaryUnaryMultiCallable[_transcoder_service_pb2.EnsureVariantRequest, _transcoder_service_pb2.EnsureVariantResponse]
-    """The variant `platform` would publish for this media, made if need be. Errors: media_not_found, media_not_ready.
+    """The variant `platform` would publish for this media, made if need be. Errors: platform_unknown, preset_unknown,
+    media_not_found, media_rejected; media_not_ready, it was not heard of or looked at yet.
     A variant with status rejected says why the platform cannot take it.
     """
 
@@ -50,10 +51,11 @@ class TranscoderServiceAsyncStub(TranscoderServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateVariant: _aio.UnaryUnaryMultiCallable[_transcoder_service_pb2.CreateVariantRequest, _media_pb2.Variant]  # type: ignore[assignment]
     """Makes one preset on demand; at once when it is there already.
-    Errors: media_not_found, preset_unknown, media_not_ready.
+    Errors: media_not_found, preset_unknown, media_rejected, processing_failed.
     """
     EnsureVariant: _aio.UnaryUnaryMultiCallable[_transcoder_service_pb2.EnsureVariantRequest, _transcoder_service_pb2.EnsureVariantResponse]  # type: ignore[assignment]
-    """The variant `platform` would publish for this media, made if need be. Errors: media_not_found, media_not_ready.
+    """The variant `platform` would publish for this media, made if need be. Errors: platform_unknown, preset_unknown,
+    media_not_found, media_rejected; media_not_ready, it was not heard of or looked at yet.
     A variant with status rejected says why the platform cannot take it.
     """
 
@@ -67,7 +69,7 @@ class TranscoderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_media_pb2.Variant, _abc.Awaitable[_media_pb2.Variant]]:
         """Makes one preset on demand; at once when it is there already.
-        Errors: media_not_found, preset_unknown, media_not_ready.
+        Errors: media_not_found, preset_unknown, media_rejected, processing_failed.
         """
 
     @_abc_1.abstractmethod
@@ -76,7 +78,8 @@ class TranscoderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _transcoder_service_pb2.EnsureVariantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_transcoder_service_pb2.EnsureVariantResponse, _abc.Awaitable[_transcoder_service_pb2.EnsureVariantResponse]]:
-        """The variant `platform` would publish for this media, made if need be. Errors: media_not_found, media_not_ready.
+        """The variant `platform` would publish for this media, made if need be. Errors: platform_unknown, preset_unknown,
+        media_not_found, media_rejected; media_not_ready, it was not heard of or looked at yet.
         A variant with status rejected says why the platform cannot take it.
         """
 
