@@ -74,7 +74,7 @@ def test_a_planted_violation_is_found(tmp_path: Path, place: str, code: str) -> 
 
 
 def test_a_platform_is_named_in_its_own_folder_only() -> None:
-    platforms = [path.parent.name for path in (SERVICES / "platforms").glob("*/session.py")]
+    platforms = [path.parent.name for path in (SERVICES / "platforms").glob("*/publish.py")]
     assert platforms
     named = [
         f"{path.relative_to(ROOT)}: {platform}"

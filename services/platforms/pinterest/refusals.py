@@ -24,6 +24,7 @@ _BY_STATUS = {
     401: (Fault.ACCOUNT, "credentials_refused"),
     403: (Fault.PERMANENT, "not_permitted"),
     404: (Fault.PERMANENT, "not_found"),
+    408: (Fault.TRANSIENT, "upstream_busy"),
     413: (Fault.PERMANENT, "media_too_large"),
     429: (Fault.TRANSIENT, "rate_limited"),
 }

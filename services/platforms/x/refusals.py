@@ -59,6 +59,8 @@ def _by_status(answer: httpx.Response, said: str) -> PlatformError:
             return PlatformError(Fault.ACCOUNT, UNAUTHORIZED, "X refuses the account's credentials. Connect it again.")
         case 402:
             return PlatformError(Fault.QUOTA, "credits_used_up", said)
+        case 408:
+            return PlatformError(Fault.TRANSIENT, "upstream_busy", "X did not get the whole request in time.")
         case 413:
             return PlatformError(Fault.PERMANENT, "media_too_large", "X takes no request as large as this one.")
         case 429:

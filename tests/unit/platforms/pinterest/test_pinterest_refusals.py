@@ -17,6 +17,7 @@ from services.platforms.ports import Fault
         (403, "Your account is suspended.", Fault.ACCOUNT, "account_suspended"),
         (404, "Board not found.", Fault.PERMANENT, "board_not_found"),
         (404, "Media not found.", Fault.PERMANENT, "not_found"),
+        (408, "", Fault.TRANSIENT, "upstream_busy"),
         (413, "", Fault.PERMANENT, "media_too_large"),
         (429, "You have exceeded your rate limit.", Fault.TRANSIENT, "rate_limited"),
         (429, "You have reached your daily limit.", Fault.QUOTA, "daily_limit"),

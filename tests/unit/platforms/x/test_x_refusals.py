@@ -26,6 +26,7 @@ PROBLEM = "https://api.twitter.com/2/problems/"
         (403, {"type": PROBLEM + "client-forbidden"}, Fault.ACCOUNT, "app_not_permitted"),
         (403, {"detail": "You are not permitted to perform this action."}, Fault.PERMANENT, "post_refused"),
         (404, {}, Fault.PERMANENT, "not_found"),
+        (408, None, Fault.TRANSIENT, "upstream_busy"),
         (413, None, Fault.PERMANENT, "media_too_large"),
         (429, {"type": PROBLEM + "usage-capped"}, Fault.QUOTA, "usage_capped"),
     ],
