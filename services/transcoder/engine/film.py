@@ -136,7 +136,7 @@ def probe(path: Path, content_type: str) -> Probe:
     """Measures a film: every packet's time, and the looks of its first frame. Raises InputFault."""
     with opened(path, content_type) as source:
         clock = _Clock.of(source)
-        first = _first_frame(source)
+        first = first_frame(source)
         return _probe(source, clock, first, path.stat().st_size, _DEMUXERS[content_type])
 
 
@@ -202,7 +202,8 @@ class _Clock:
         )
 
 
-def _first_frame(source: Source) -> VideoFrame:
+def first_frame(source: Source) -> VideoFrame:
+    """The first that is shown. Raises InputFault."""
     source.container.seek(0)
     for frame in source.container.decode(source.picture):
         if frame.width * frame.height > MAX_VIDEO_PX:

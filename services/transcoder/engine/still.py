@@ -21,7 +21,7 @@ from services.transcoder.domain.work import InputFault
 from services.transcoder.engine import bare
 
 _DECODERS = {
-    "image/jpeg": ("JPEG", "MPO"),
+    "image/jpeg": ("JPEG",),  # a phone's MPO too: its first picture
     "image/png": ("PNG",),
     "image/gif": ("GIF",),
     "image/webp": ("WEBP",),

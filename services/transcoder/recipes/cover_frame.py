@@ -46,9 +46,13 @@ def choose(path: Path, content_type: str, probe: Probe) -> Image.Image:
         score = _score(picture)
         if best is None or score > best_score:
             best, best_score = picture, score
-    if best is None:
-        raise InputFault(Code.MEDIA_CORRUPT, "no frame can be decoded")
-    return best
+    return best or _first(path, content_type, probe, size)
+
+
+def _first(path: Path, content_type: str, probe: Probe, size: Size) -> Image.Image:
+    """Of a film whose only key frame is cut away."""
+    with film.opened(path, content_type) as source:
+        return _picture(film.first_frame(source), probe, size)
 
 
 def _key_frame(source: Source, at_s: float) -> VideoFrame | None:

@@ -1,0 +1,374 @@
+"""The decoding process as it really runs: confined, one file each, and every output probed anew by these tests."""
+
+import asyncio
+import io
+import os
+import signal
+import struct
+import time
+from collections.abc import AsyncIterator, Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from services.common.errors import MediaError
+from services.platforms import catalog
+from services.transcoder.adapters import engine as engine_module
+from services.transcoder.adapters.engine import SandboxedEngine
+from services.transcoder.domain.work import How, InputFault, Rendition, Status, WorkRequest, WorkResult
+from tests import media
+
+KINDS = {"image/jpeg": "image", "image/png": "image", "image/gif": "image", "image/webp": "image"}
+
+
+@pytest.fixture(scope="module")
+async def engine() -> AsyncIterator[SandboxedEngine]:
+    async with SandboxedEngine() as started:
+        yield started
+
+
+class Bench:
+    """Runs files through the engine; renditions by preset, and where they lie."""
+
+    def __init__(self, engine: SandboxedEngine, folder: Path) -> None:
+        self._engine = engine
+        self.folder = folder
+        self._count = 0
+
+    async def run(self, data: bytes, content_type: str, *presets: str, deadline_s: float = 60.0) -> WorkResult:
+        self._count += 1
+        source, self.scratch = self.folder / f"source-{self._count}", self.folder / f"made-{self._count}"
+        source.write_bytes(data)
+        self.scratch.mkdir()
+        kind = KINDS.get(content_type, "video")
+        wanted = presets or tuple(catalog.presets("image" if kind == "image" else "video"))
+        request = WorkRequest(source=str(source), content_type=content_type, kind=kind, presets=wanted)
+        return await self._engine.run(request, self.scratch, deadline_s=deadline_s)
+
+    def read(self, rendition: Rendition) -> bytes:
+        assert rendition.status is Status.READY, rendition
+        assert rendition.file
+        return (self.scratch / rendition.file).read_bytes()
+
+
+@pytest.fixture
+def bench(engine: SandboxedEngine, tmp_path: Path) -> Bench:
+    return Bench(engine, tmp_path)
+
+
+def by_preset(result: WorkResult) -> dict[str, Rendition]:
+    return {rendition.preset: rendition for rendition in result.renditions}
+
+
+async def test_every_layer_this_machine_has_is_in_force(engine: SandboxedEngine) -> None:
+    assert set(engine.layers) >= {"no_new_privs", "rlimits", "seccomp"}
+
+
+async def test_a_photo_becomes_every_preset_within_its_limits_and_without_metadata(bench: Bench) -> None:
+    result = await bench.run(media.jpeg(2400, 3000, gps=True, orientation=6), "image/jpeg")
+    assert (result.probe.width, result.probe.height) == (3000, 2400)
+    made = by_preset(result)
+    assert made.pop("x.gif").reason == "not_animated"
+    assert len({one.file for one in made.values()}) < len(made)
+    for name, rendition in made.items():
+        data, limits = bench.read(rendition), catalog.presets("image")[name].limits
+        assert len(data) == rendition.size_bytes <= limits.max_bytes
+        with Image.open(io.BytesIO(data)) as picture:
+            picture.load()
+            assert picture.size == (rendition.width, rendition.height)
+            assert abs(picture.width / picture.height - 3000 / 2400) < 0.01
+            assert max(picture.size) <= (limits.max_edge_px or 10**6)
+            assert not picture.getexif()
+            assert set(picture.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+
+
+async def test_a_hard_photo_is_pressed_under_blueskys_cap(bench: Bench) -> None:
+    scene = io.BytesIO()
+    media.picture(2600, 2000, noise=110).save(scene, "JPEG", quality=95)
+    result = await bench.run(scene.getvalue(), "image/jpeg", "bluesky.image")
+    rendition = by_preset(result)["bluesky.image"]
+    assert 0.7 * 999_424 < len(bench.read(rendition)) <= 999_424
+
+
+async def test_presets_of_another_kind_or_unknown_are_told_apart(bench: Bench) -> None:
+    result = await bench.run(media.jpeg(), "image/jpeg", "bluesky.image", "bluesky.video", "nowhere.image")
+    assert [(one.preset, one.status) for one in result.renditions] == [
+        ("bluesky.image", Status.READY),
+        ("bluesky.video", Status.REJECTED),
+        ("nowhere.image", Status.REJECTED),
+    ]
+
+
+async def test_the_same_source_gives_the_same_bytes(bench: Bench) -> None:
+    data = media.film(320, 180, seconds=2, fps=30, audio=True, options={"preset": "ultrafast", "bf": "0"})
+    digests = []
+    for _ in range(2):
+        result = await bench.run(data + b"", "video/mp4", "bluesky.video")
+        digests.append((bench.read(by_preset(result)["bluesky.video"]), result.renditions[0].digest))
+    assert digests[0] == digests[1]
+
+
+class Watched:
+    """A film as a player has it."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        with av.open(io.BytesIO(data), "r") as film:
+            self.tracks = [stream.type for stream in film.streams]
+            video = film.streams.video[0]
+            self.codec, self.profile, self.pix_fmt = (
+                video.codec_context.name,
+                video.codec_context.profile,
+                video.codec_context.pix_fmt,
+            )
+            self.size = (video.codec_context.width, video.codec_context.height)
+            self.metadata = dict(film.metadata)
+            frames = [(frame.time, frame) for frame in film.decode(video)]
+            self.times = [at for at, _ in frames]
+            self.first = frames[0][1].to_ndarray(format="rgb24")
+            self.color = (int(frames[0][1].colorspace), int(frames[0][1].color_trc), int(frames[0][1].color_range))
+
+    @property
+    def gaps(self) -> set[float]:
+        return {round(b - a, 4) for a, b in zip(self.times, self.times[1:], strict=False)}
+
+
+async def test_a_phones_clip_becomes_what_every_platform_takes(bench: Bench) -> None:
+    source = media.film(
+        640, 360, seconds=5, fps=30, audio=True, container="mov", codec="libx265", rotation=-90,
+        options={"preset": "ultrafast", "x265-params": "log-level=error"},
+        metadata={"location": "+52.5200+013.4050/", "comment": "SECRET"},
+    )  # fmt: skip
+    result = await bench.run(source, "video/quicktime")
+    assert (result.probe.width, result.probe.height, result.probe.rotation) == (360, 640, 90)
+    assert all(fit.ok for fit in result.fit.values())
+    made = by_preset(result)
+    for name in ("bluesky.video", "x.video", "pinterest.video", "instagram.reel", "threads.video", "display"):
+        film = Watched(bench.read(made[name]))
+        assert (film.codec, film.profile, film.pix_fmt, film.size) == ("h264", "High", "yuv420p", (360, 640))
+        assert sorted(film.tracks) == ["audio", "video"]
+        assert (film.times[0], len(film.times)) == (0.0, 150)
+        assert film.gaps == {0.0333, 0.0334} or film.gaps == {0.0333}
+        assert (film.color[0], film.color[2]) == (1, 1)
+        assert b"elst" not in film.data
+        assert film.data.index(b"moov") < film.data.index(b"mdat")
+        assert b"SECRET" not in film.data
+        assert b"13.40" not in film.data
+    cover = Image.open(io.BytesIO(bench.read(made["pinterest.cover"])))
+    assert cover.size == (360, 640)
+
+
+async def test_a_compliant_film_is_copied_not_encoded(bench: Bench) -> None:
+    source = media.film(
+        1280, 720, seconds=3, fps=30, audio=True, container="mov", options={"preset": "veryfast", "g": "60", "bf": "2"},
+        metadata={"comment": "SECRET"},
+    )  # fmt: skip
+    began = time.perf_counter()
+    result = await bench.run(source, "video/quicktime", "bluesky.video", "x.video")
+    copied_s = time.perf_counter() - began
+    made = by_preset(result)["bluesky.video"]
+    assert made.how is How.REMUX
+    film = Watched(bench.read(made))
+    assert (film.times[0], len(film.times), b"elst" in film.data, b"SECRET" in film.data) == (0.0, 90, False, False)
+    assert copied_s < 3
+
+
+async def test_what_a_trim_hides_stays_hidden(bench: Bench, tmp_path: Path) -> None:
+    """A clip cut by stream copy keeps its first frames behind an edit list; without it they would show."""
+    whole = media.film(320, 180, seconds=4, fps=30, options={"preset": "veryfast", "g": "120", "bf": "0"})
+    path = tmp_path / "cut.mp4"
+    with av.open(io.BytesIO(whole), "r") as film, av.open(path, "w", format="mp4") as out:
+        video = out.add_stream_from_template(film.streams.video[0])
+        for packet in film.demux(film.streams.video[0]):
+            if packet.dts is None or packet.time_base is None:
+                continue
+            shift = round(Fraction(1) / packet.time_base)
+            packet.pts, packet.dts = (packet.pts or 0) - shift, packet.dts - shift
+            packet.stream = video
+            out.mux(packet)
+    result = await bench.run(path.read_bytes(), "video/mp4", "bluesky.video")
+    rendition = by_preset(result)["bluesky.video"]
+    assert (result.probe.trimmed, rendition.how) == (True, How.ENCODE)
+    assert abs(rendition.duration_s - 3) < 0.05
+    assert len(Watched(bench.read(rendition)).times) == 90
+
+
+async def test_sound_and_picture_stay_together(bench: Bench) -> None:
+    """A flash and a beep two seconds in come out within 40 ms of each other."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mov") as out:
+        video = out.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        assert isinstance(video, av.VideoStream)
+        video.width, video.height, video.pix_fmt = 160, 120, "yuv420p"
+        sound = out.add_stream("aac", rate=44_100, layout="mono")
+        assert isinstance(sound, av.AudioStream)
+        for n in range(100):
+            shade = 255 if 50 <= n < 53 else 16
+            frame = av.VideoFrame.from_ndarray(np.full((120, 160, 3), shade, dtype=np.uint8), format="rgb24")
+            frame.pts, frame.time_base = n, Fraction(1, 25)
+            out.mux(video.encode(frame))
+        at = np.arange(4 * 44_100) / 44_100
+        wave = np.where((at >= 2) & (at < 2.1), np.sin(2 * np.pi * 1000 * at), 0).astype(np.float32)
+        beep = av.AudioFrame.from_ndarray(wave[None, :], format="fltp", layout="mono")
+        beep.sample_rate, beep.pts = 44_100, 0
+        out.mux(sound.encode(beep))
+        out.mux(video.encode(None))
+        out.mux(sound.encode(None))
+    result = await bench.run(buffer.getvalue(), "video/quicktime", "x.video")
+    with av.open(io.BytesIO(bench.read(by_preset(result)["x.video"])), "r") as film:
+        flash = next(frame.time for frame in film.decode(video=0) if frame.to_ndarray(format="gray").mean() > 150)
+    with av.open(io.BytesIO(bench.read(by_preset(result)["x.video"])), "r") as film:
+        assert film.streams.audio[0].codec_context.sample_rate in (44_100, 48_000)
+        heard = 0.0
+        for frame in film.decode(audio=0):
+            loud = np.flatnonzero(np.abs(frame.to_ndarray()[0]) > 0.2)
+            if len(loud):
+                heard = frame.time + loud[0] / frame.sample_rate
+                break
+    assert abs(flash - heard) <= 0.040
+
+
+@pytest.mark.parametrize(("transfer", "name"), [(18, "hlg"), (16, "pq")])
+async def test_hdr_is_shown_within_ordinary_range(bench: Bench, transfer: int, name: str) -> None:
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as out:
+        video = out.add_stream("libx265", rate=25, options={"preset": "ultrafast", "x265-params": "log-level=error"})
+        assert isinstance(video, av.VideoStream)
+        video.width, video.height, video.pix_fmt = 320, 180, "yuv420p10le"
+        context = video.codec_context
+        context.color_trc, context.colorspace, context.color_primaries = transfer, 9, 9
+        ramp = np.broadcast_to(np.linspace(64, 940, 320).astype(np.uint16), (180, 320))
+        grey = np.full((90, 320), 512, dtype=np.uint16)
+        for n in range(25):
+            frame = av.VideoFrame.from_ndarray(np.vstack([ramp, grey]), format="yuv420p10le")
+            frame.color_trc, frame.colorspace, frame.color_primaries = transfer, 9, 9
+            frame.pts, frame.time_base = n, Fraction(1, 25)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+    result = await bench.run(buffer.getvalue(), "video/mp4", "bluesky.video")
+    assert result.probe.hdr == name
+    film = Watched(bench.read(by_preset(result)["bluesky.video"]))
+    assert film.color[:2] == (1, 1)
+    line = film.first[90].mean(axis=1)
+    assert line[0] < 20
+    assert line[-1] > 180
+    assert all(b >= a - 3 for a, b in zip(line[::16], line[16::16], strict=False))
+
+
+# What must be told from the file, never by trying it.
+
+HLS = b"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\nhttp://127.0.0.1:{port}/canary.ts\n#EXT-X-ENDLIST\n"
+CONCAT = b"ffconcat version 1.0\nfile 'secret.mp4'\n"
+SDP = (
+    b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
+)
+
+
+@pytest.mark.parametrize("text", [HLS, CONCAT, SDP, b"just words\n" * 50], ids=["hls", "ffconcat", "sdp", "tty"])
+@pytest.mark.parametrize("content_type", ["video/mp4", "video/webm"])
+async def test_texts_that_name_other_files_are_damaged_films(bench: Bench, text: bytes, content_type: str) -> None:
+    heard: list[object] = []
+    server = await asyncio.start_server(lambda reader, writer: heard.append(writer), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    (bench.folder / "secret.mp4").write_bytes(media.film())
+    with pytest.raises(InputFault) as caught:
+        await bench.run(text.replace(b"{port}", str(port).encode()), content_type)
+    server.close()
+    await server.wait_closed()
+    assert caught.value.code == "media_corrupt"
+    assert heard == []
+
+
+def box(name: bytes, *content: bytes) -> bytes:
+    body = b"".join(content)
+    return struct.pack(">I4s", len(body) + 8, name) + body
+
+
+def film_with(patch: Callable[[bytes], bytes]) -> bytes:
+    """A small film whose sample tables say something else."""
+    return patch(media.film(64, 64, seconds=0.4, fps=5, options={"preset": "ultrafast", "bf": "0"}))
+
+
+def gap_bomb(data: bytes) -> bytes:
+    """Two frames, ten days apart."""
+    at = data.index(b"stts")
+    scale_at = data.index(b"mdhd") + 16
+    ticks = int.from_bytes(data[scale_at : scale_at + 4], "big") * 864_000
+    return data[: at + 8] + struct.pack(">III", 1, 2, min(ticks, 2**32 - 1)) + data[at + 20 :]
+
+
+def index_bomb(data: bytes) -> bytes:
+    """Sample tables that claim 89 million samples."""
+    at, size_at = data.index(b"stts"), data.index(b"stsz")
+    bomb = data[: at + 8] + struct.pack(">III", 1, 89_000_000, 1) + data[at + 20 :]
+    return bomb[: size_at + 8] + struct.pack(">II", 1, 89_000_000) + bomb[size_at + 16 :]
+
+
+@pytest.mark.parametrize(
+    "patch", [gap_bomb, index_bomb, lambda data: data[: len(data) // 2], lambda data: data[:60] + bytes(500)],
+    ids=["gap-bomb", "index-bomb", "half-a-film", "zeros"],
+)  # fmt: skip
+async def test_bombs_and_wrecks_are_the_files_fault_and_cost_little(
+    bench: Bench, patch: Callable[[bytes], bytes]
+) -> None:
+    began = time.perf_counter()
+    with pytest.raises(InputFault) as caught:
+        await bench.run(film_with(patch), "video/mp4")
+    assert caught.value.code.startswith("media_"), caught.value
+    assert time.perf_counter() - began < 20
+
+
+async def test_a_picture_that_names_too_many_pixels_is_refused(bench: Bench) -> None:
+    gif = b"GIF89a" + struct.pack("<HHBBB", 12_000, 12_000, 0x80, 0, 0) + bytes(6)
+    gif += b"," + struct.pack("<HHHHB", 0, 0, 12_000, 12_000, 0) + b"\x02\x02\x4c\x01\x00;"
+    with pytest.raises(InputFault) as caught:
+        await bench.run(gif, "image/gif")
+    assert caught.value.code == "media_pixels_exceeded"
+
+
+# Whose fault it is.
+
+
+async def test_a_killed_child_is_nobodys_fault_and_the_next_job_works(engine: SandboxedEngine, bench: Bench) -> None:
+    job = asyncio.create_task(
+        bench.run(media.film(1280, 720, seconds=10, fps=30, options={"preset": "ultrafast", "bf": "0"}), "video/mp4")
+    )
+    await asyncio.sleep(1.0)
+    for pid in children():
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(MediaError) as caught:
+        await job
+    assert caught.value.code == "unavailable"
+    assert (await bench.run(media.jpeg(), "image/jpeg")).renditions
+
+
+async def test_a_late_child_is_killed_and_so_is_a_cancelled_one(bench: Bench) -> None:
+    long_film = media.film(1280, 720, seconds=10, fps=30, options={"preset": "ultrafast", "bf": "0"})
+    with pytest.raises(MediaError) as caught:
+        await bench.run(long_film, "video/mp4", deadline_s=1.0)
+    assert caught.value.code == "unavailable"
+    job = asyncio.create_task(bench.run(long_film, "video/mp4"))
+    await asyncio.sleep(1.0)
+    job.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await job
+    await asyncio.sleep(0.5)
+    assert len(children()) <= 2  # the spares
+
+
+def children() -> list[int]:
+    tasks = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    pids = [int(pid) for tasks_of in tasks for pid in tasks_of.read_text().split()]
+    return [pid for pid in pids if b"transcoder.child" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+async def test_without_its_layers_it_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "REQUIRED", frozenset({"an ivory tower"}))
+    with pytest.raises(MediaError) as caught:
+        async with SandboxedEngine():
+            pass
+    assert "an ivory tower" in str(caught.value)

@@ -1,0 +1,117 @@
+"""The cheapest way that holds, and what is the same work."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from services.platforms import catalog
+from services.transcoder.domain.planning import Copied, Jpeg, Mp4, Plan, box, frame_rate, plan, without_copies
+from services.transcoder.domain.probe import Probe
+from services.transcoder.domain.work import How
+from tests.unit.transcoder.test_fitting import CLIP, GIF, PHOTO
+
+PLAIN = replace(PHOTO, width=900, height=700, coded_width=900, coded_height=700, size_bytes=100_000, has_extras=False)
+COMPLIANT = replace(
+    CLIP, width=1280, height=720, coded_width=1280, coded_height=720, max_key_gap_s=2.0, bit_rate=3_000_000,
+    audio_codec="aac", audio_profile="LC", audio_channels=2, audio_rate=48_000,
+)  # fmt: skip
+
+
+def plans(probe: Probe) -> dict[str, Plan]:
+    kind = "image" if probe.kind == "image" else "video"
+    return {one.preset.id: one for one in plan(catalog.presets(kind).values(), probe)}
+
+
+def test_a_photo_is_encoded_once_per_size() -> None:
+    made = plans(PHOTO)
+    assert made["x.image"].recipe == made["pinterest.image"].recipe == Jpeg(2048, 1536, (88, 40))
+    assert made["threads.image"].recipe == made["instagram.feed"].recipe == Jpeg(1440, 1080, (88, 40))
+    assert {one.how for one in made.values() if one.recipe} == {How.ENCODE}
+
+
+def test_a_compliant_picture_is_taken_as_it_is_or_stripped_but_never_shown_so() -> None:
+    assert plans(PLAIN)["bluesky.image"].how is How.AS_IS
+    assert plans(replace(PLAIN, has_extras=True))["bluesky.image"].how is How.STRIP
+    assert plans(PLAIN)["display"].how is How.ENCODE
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"orientation": 6}, {"standard_color": False}, {"has_alpha": True}, {"animated": True, "frames": 2},
+        {"width": 2001}, {"size_bytes": 999_425}, {"container": "webp"}, {"container": "heif"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_whatever_is_not_compliant_is_encoded(change: dict[str, object]) -> None:
+    assert plans(replace(PLAIN, **change))["bluesky.image"].how is How.ENCODE  # type: ignore[arg-type]
+
+
+def test_an_animation_is_stripped_where_it_may_move() -> None:
+    assert plans(GIF)["x.gif"].how is How.STRIP
+    assert plans(replace(GIF, has_extras=False))["x.gif"].how is How.AS_IS
+
+
+def test_a_full_hd_clip_is_encoded_twice_for_seven_presets() -> None:
+    made = plans(CLIP)
+    films = [one.recipe for one in made.values() if isinstance(one.recipe, Mp4)]
+    assert len(films) == 7
+    assert set(films) == {
+        Mp4(1920, 1080, Fraction(30), 21, 8000, 128),
+        Mp4(1280, 720, Fraction(30), 22, 5000, 128),
+    }
+
+
+def test_compliant_streams_are_copied_to_every_platform() -> None:
+    made = plans(COMPLIANT)
+    assert {one.how for one in made.values() if one.preset.makes == "video"} == {How.REMUX}
+    again = without_copies(made.values(), COMPLIANT)
+    assert not any(isinstance(one.recipe, Copied) for one in again)
+    assert {one.how for one in again} == {How.ENCODE}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"trimmed": True}, {"rotation": 90}, {"interlaced": True}, {"square": False}, {"hdr": "hlg"},
+        {"constant_rate": False}, {"fps": 15.0}, {"fps": 120.0}, {"max_key_gap_s": 8.0}, {"bit_rate": 26_000_000},
+        {"codec": "hevc"}, {"pix_fmt": "yuv420p10le"}, {"profile": "High 10"}, {"standard_color": False},
+        {"audio_codec": "opus"}, {"audio_profile": "HE-AAC"}, {"audio_channels": 6}, {"audio_rate": 96_000},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_some_platform_refuses_is_not_copied(change: dict[str, object]) -> None:
+    assert plans(replace(COMPLIANT, **change))["bluesky.video"].how is How.ENCODE  # type: ignore[arg-type]
+
+
+def test_a_long_film_gets_as_many_bits_as_its_cap_allows() -> None:
+    recipe = plans(replace(CLIP, duration_s=590))["bluesky.video"].recipe
+    assert isinstance(recipe, Mp4)
+    assert recipe.max_kbps < 4000
+    assert (recipe.max_kbps + recipe.audio_kbps) * 1000 / 8 * 590 <= 300_000_000
+
+
+@pytest.mark.parametrize(
+    ("fps", "even", "wanted"),
+    [
+        (30.0, True, Fraction(30)), (29.97, True, Fraction(30000, 1001)), (25.0, True, Fraction(25)),
+        (23.976, True, Fraction(24000, 1001)), (15.0, True, Fraction(24)), (120.0, True, Fraction(60)),
+        (240.0, True, Fraction(60)), (90.0, True, Fraction(45)), (27.3, False, Fraction(25)),
+        (59.2, False, Fraction(60000, 1001)),
+    ],
+)  # fmt: skip
+def test_frame_rates_are_what_platforms_take(fps: float, even: bool, wanted: Fraction) -> None:
+    assert frame_rate(replace(CLIP, fps=fps, constant_rate=even)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("size", "most", "step", "wanted"),
+    [
+        ((4000, 3000), (2048, 2048), 1, (2048, 1536)), ((100, 50), (2048, 2048), 1, (100, 50)),
+        ((1, 4000), (1000, 1000), 1, (1, 1000)), ((1081, 1921), (1080, 1920), 2, (1080, 1920)),
+        ((641, 361), (1920, 1080), 2, (642, 362)), ((1, 1), (10, 10), 2, (2, 2)),
+    ],
+)  # fmt: skip
+def test_boxes(size: tuple[int, int], most: tuple[int, int], step: int, wanted: tuple[int, int]) -> None:
+    assert box(*size, *most, step=step) == wanted
