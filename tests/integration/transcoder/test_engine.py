@@ -224,10 +224,10 @@ async def test_sound_and_picture_stay_together(bench: Bench) -> None:
     with av.open(io.BytesIO(bench.read(by_preset(result)["x.video"])), "r") as film:
         assert film.streams.audio[0].codec_context.sample_rate in (44_100, 48_000)
         heard = 0.0
-        for frame in film.decode(audio=0):
-            loud = np.flatnonzero(np.abs(frame.to_ndarray()[0]) > 0.2)
+        for piece in film.decode(audio=0):
+            loud = np.flatnonzero(np.abs(piece.to_ndarray()[0]) > 0.2)
             if len(loud):
-                heard = frame.time + loud[0] / frame.sample_rate
+                heard = piece.time + loud[0] / piece.sample_rate
                 break
     assert abs(flash - heard) <= 0.040
 
