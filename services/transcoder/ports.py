@@ -75,8 +75,8 @@ class Items(Protocol):
         ...
 
     async def claim(self, kinds: Sequence[Kind], *, lease_s: float) -> Item | None:
-        """Takes an item with something due to be made that nobody holds, under a new epoch: images before videos, then
-        the longest due. Counts the try. None: there is none."""
+        """Takes an item with something due to be made that nobody holds, under a new epoch: images before videos, and
+        of each the longest queued. Counts the try. None: there is none."""
         ...
 
     async def renew(self, item: Item, *, lease_s: float) -> bool:

@@ -96,6 +96,15 @@ async def test_images_are_claimed_before_videos(stage: Stage) -> None:
     assert first.kind == "image"
 
 
+async def test_a_workspace_with_much_to_do_keeps_no_other_waiting(stage: Stage) -> None:
+    for _ in range(5):
+        await stage.promoted("video")
+    busy, stage.workspace_id = stage.workspace_id, "ws_small"
+    await stage.promoted("video")
+    claims = [await stage.transcoder.items.claim(("video",), lease_s=15.0) for _ in range(6)]
+    assert [item and item.workspace_id for item in claims] == [busy, "ws_small", *[busy] * 4]
+
+
 async def test_an_item_deleted_during_its_job_leaves_no_object(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(holding, "LEASE_S", 0.3)
     stage.engine.gate = asyncio.Event()

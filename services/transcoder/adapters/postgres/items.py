@@ -1,6 +1,7 @@
 """ports.Items over PostgreSQL: each method is one transaction."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from mediaapi.v1 import events_pb2
 from sqlalchemy import text
@@ -20,6 +21,8 @@ SCHEMA = "transcoder"
 CHANGED_CHANNEL = "transcoder_items"
 RETELL_AFTER_S = 60.0
 TWINS = 20
+# About what one takes. Only how they compare between workspaces matters.
+SHARE_S: Mapping[Kind, float] = MappingProxyType({"image": 1.0, "video": 60.0})
 
 _THIS = "i.workspace_id = :workspace_id AND i.id = :id"
 _FIND = text(f"SELECT {rows.ITEM} FROM transcoder.items i WHERE {_THIS}")
@@ -29,9 +32,13 @@ _VARIANTS = text(
 )
 _ADD = text(
     "INSERT INTO transcoder.items (workspace_id, id, gone, kind, content_type, source_key, source_etag, size_bytes,"
-    " sha256, token, request_id, version, due_at)"
+    " sha256, token, request_id, version, due_at, queued_at)"
     " VALUES (:workspace_id, :id, :gone, :kind, :content_type, :source_key, :source_etag, :size_bytes,"
-    " :sha256, :token, :request_id, :version, now()) ON CONFLICT DO NOTHING"
+    " :sha256, :token, :request_id, :version, now(),"
+    # Behind the workspace's own others, each of which takes its share of time: whoever has much waits, nobody else.
+    " greatest(now(), (SELECT max(q.queued_at) + make_interval(secs => :share_s) FROM transcoder.items q"
+    " WHERE q.workspace_id = :workspace_id AND q.kind = :kind AND q.due_at IS NOT NULL AND NOT q.gone)))"
+    " ON CONFLICT DO NOTHING"
 )
 _BURY = text(
     "INSERT INTO transcoder.items AS i (workspace_id, id, gone, kind, content_type, source_key, source_etag,"
@@ -49,6 +56,7 @@ _STORE = text(
     " tries = :tries, lease_until = CASE WHEN :release THEN NULL ELSE lease_until END,"
     " due_at = CASE WHEN NOT :pending THEN NULL"
     " ELSE coalesce(now() + make_interval(secs => CAST(:wait_s AS double precision)), due_at, now()) END,"
+    " queued_at = CASE WHEN due_at IS NULL THEN now() ELSE queued_at END,"
     " retell_at = CASE WHEN :retell THEN now() + make_interval(secs => :retell_after_s) ELSE retell_at END"
     " WHERE workspace_id = :workspace_id AND id = :id"
 )
@@ -68,7 +76,7 @@ _CLAIM = text(
     " FROM (SELECT workspace_id, id FROM transcoder.items"
     " WHERE due_at <= now() AND NOT gone AND kind = ANY(:kinds) AND (lease_until IS NULL OR lease_until < now())"
     # 'image' sorts before 'video'.
-    " ORDER BY kind, due_at LIMIT 1 FOR UPDATE SKIP LOCKED) c"
+    " ORDER BY kind, queued_at LIMIT 1 FOR UPDATE SKIP LOCKED) c"
     " WHERE i.workspace_id = c.workspace_id AND i.id = c.id RETURNING i.workspace_id, i.id"
 )
 _RENEW = text(
@@ -95,7 +103,7 @@ class PostgresItems:
         """See ports.Items."""
         item = item.told() if tell else item
         async with self._database.tx(item.workspace_id) as conn:
-            if not (await conn.execute(_ADD, rows.values(item))).rowcount:
+            if not (await conn.execute(_ADD, {**rows.values(item), "share_s": SHARE_S[item.kind]})).rowcount:
                 return False
             await inbox.first_time(conn, SCHEMA, receipt.consumer, receipt.event_id)
             await _store_variants(conn, item, {})

@@ -13,6 +13,7 @@ SCHEMA = "transcoder"
 
 TABLES = {
     # due_at: when something pending may be worked at; of a tombstone, when its objects are swept.
+    # queued_at: its place in the queue, which of a workspace with much to do lies in the future.
     "items": """
         workspace_id text NOT NULL,
         id text COLLATE "C" NOT NULL,
@@ -39,6 +40,7 @@ TABLES = {
         lease_until timestamptz,
         tries integer NOT NULL DEFAULT 0,
         due_at timestamptz,
+        queued_at timestamptz NOT NULL DEFAULT now(),
         retell_at timestamptz,
         PRIMARY KEY (workspace_id, id)
     """,
@@ -66,7 +68,9 @@ TABLES = {
 
 # Each over the few rows its question can be about.
 INDEXES = (
-    "CREATE INDEX items_due ON transcoder.items (kind, due_at) WHERE due_at IS NOT NULL AND NOT gone",
+    "CREATE INDEX items_due ON transcoder.items (kind, queued_at) WHERE due_at IS NOT NULL AND NOT gone",
+    "CREATE INDEX items_queued ON transcoder.items (workspace_id, kind, queued_at)"
+    " WHERE due_at IS NOT NULL AND NOT gone",
     "CREATE INDEX items_litter ON transcoder.items (due_at) WHERE due_at IS NOT NULL AND gone",
     "CREATE INDEX items_retell ON transcoder.items (retell_at) WHERE retell_at IS NOT NULL",
     "CREATE INDEX items_twins ON transcoder.items (workspace_id, sha256) WHERE NOT gone",
