@@ -3,9 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 CODE := services deploy tests proto/protos.py
-# The publisher joins when it is whole.
-TYPED := $(addprefix services/,common ingest scanner transcoder platforms gateway sandbox) deploy proto/protos.py tests/arch tests/integration \
-         $(addprefix tests/unit/,common ingest scanner transcoder local platforms sandbox) tests/contract/platforms
+TYPED := $(addprefix services/,common ingest scanner transcoder publisher platforms gateway sandbox) deploy proto/protos.py tests/arch tests/integration \
+         $(addprefix tests/unit/,common ingest scanner transcoder publisher local platforms sandbox) tests/contract/platforms
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run up down test check lint types protos envoy fast gen gen-baseline lock doctor clean-local

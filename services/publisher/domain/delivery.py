@@ -23,7 +23,7 @@ class Policy:
     media_max_s: float = 24 * 3_600  # media still not processed
     not_ready_max_s: float = 2 * 3_600  # the platform still not done with what we uploaded
     retry_after_max_s: float = 24 * 3_600  # a platform asking for more is taken as a refusal
-    lease_s: float = 60
+    lease_s: float = 20  # hence how long a target waits for another worker after a crash
     prepare_max_s: float = 1_800  # uploads of 500 MB among them
     call_max_s: float = 120  # one publish or reconcile
 

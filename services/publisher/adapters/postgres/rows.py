@@ -1,5 +1,7 @@
 """Rows and JSON columns as domain values, and back."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
