@@ -21,6 +21,7 @@ from services.platforms.sandboxing.state import SandboxState, is_valid
 from services.platforms.sandboxing.web import RefusedError
 
 PDS_DID = "did:web:localhost"  # a did:web cannot name an address
+AUDIENCES = (PDS_DID, "did:web:video.bsky.app")  # as which the sandbox answers
 ACCESS_LASTS_S, REFRESH_LASTS_S = 120 * 60, 90 * 24 * 3_600
 MAX_AHEAD_S, MAX_AHEAD_WITHOUT_METHOD_S = 3_600, 60  # of service tokens
 LOGINS = ((300, 24 * 3_600), (30, 300))  # so many in so many seconds, per account and address
@@ -97,7 +98,7 @@ class Accounts:
         claims = await self._claims(request, "JWT")
         if text_at(claims, "lxm") != method:
             raise refused(401, "BadJwtLexiconMethod", f'bad jwt lexicon method ("lxm"). must match: {method}')
-        if text_at(claims, "aud") != PDS_DID:
+        if text_at(claims, "aud") not in AUDIENCES:
             raise refused(401, "BadJwtAudience", "jwt audience does not match service did")
         return await self._known(text_at(claims, "iss"))
 
