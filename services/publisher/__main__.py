@@ -50,7 +50,7 @@ async def main() -> None:
         run.check("postgres", database.ping)
         run.consume(bus, "publisher_queue", QUEUE_SUBJECTS, handlers.queued)
         run.consume(bus, "publisher_media", MEDIA_SUBJECTS, handlers.media_changed)
-        run.background(app.dispatcher.run, name="dispatcher")
+        run.work(app.dispatcher, name="dispatcher")
         run.background(outbox.Relay(database, bus, posts.SCHEMA).run, name="relay")
         run.every(5.0, app.release_pins, name="pins")
         await run.serve()

@@ -136,7 +136,8 @@ class MediaSource(Protocol):
 
     async def get(self, media_id: str) -> MediaFacts: ...
 
-    async def upload_image(self, data: bytes, alt_text: str | None) -> MediaFacts: ...
+    async def upload_image(self, data: bytes, alt_text: str | None, idempotency_key: str | None) -> MediaFacts:
+        """Stores an image; with a key that stored these bytes before, what it stored then."""
 
     async def pin(self, media_id: str, holder: str, until: datetime) -> MediaFacts: ...
 
@@ -183,11 +184,15 @@ class Variants(Protocol):
     async def ensure(self, media_id: str, platform: str) -> Ready | Pending | Refused: ...
 
 
+class RenditionGoneError(Exception):
+    """The file the transcoder told of is not served any more: it has to be asked anew."""
+
+
 class Files(Protocol):
     """Rendition bytes, from where they are served."""
 
     def read(self, url: str, size_bytes: int) -> AsyncIterator[bytes]:
-        """The file in pieces. Raises an infrastructure fault when it is not size_bytes long."""
+        """The file in pieces. Raises RenditionGoneError, or an infrastructure fault when it is not size_bytes long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

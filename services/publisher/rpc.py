@@ -41,6 +41,7 @@ class PublisherRpc(PublisherServiceServicer):
         self._posts = app.read_posts
         self._connect = app.connect
         self._resolver = app.resolver
+        self._wake = app.dispatcher.wake
 
     async def CreatePost(self, request: pb.CreatePostRequest, rpc: Rpc) -> post_pb2.Post:  # noqa: N802
         """Accepts a post; with a wait, answers when it is settled or the wait is over."""
@@ -49,6 +50,7 @@ class PublisherRpc(PublisherServiceServicer):
         post = await self._create_post(
             caller, _post_input(request), plan=ctx.plan, idempotency_key=ctx.idempotency_key, request_id=ctx.request_id
         )
+        self._wake()  # the event does it too, in any process, and later
         return _post(await self._posts.settled(caller, post, min(ctx.wait_s or 0.0, MAX_WAIT_S)))
 
     async def GetPost(self, request: pb.GetPostRequest, rpc: Rpc) -> post_pb2.Post:  # noqa: N802

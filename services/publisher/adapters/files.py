@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 
 from services.publisher.adapters.http import Origin, origin_of
+from services.publisher.ports import RenditionGoneError
 
 PIECE_BYTES = 256 * 1024
 MAX_FILE_BYTES = 500_000_000  # the largest video accepted as an upload, and no rendition is larger
@@ -22,11 +23,13 @@ class CdnFiles:
         self._origin: Origin = origin_of(cdn_url)
 
     async def read(self, url: str, size_bytes: int) -> AsyncIterator[bytes]:
-        """The file in pieces. Raises FileBrokenError, or httpx's errors."""
+        """The file in pieces. Raises RenditionGoneError, FileBrokenError, or httpx's errors."""
         if origin_of(url) != self._origin:
             raise FileBrokenError("the rendition is not on the CDN")
         got = 0
         async with self._client.stream("GET", url) as answer:
+            if answer.status_code in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
+                raise RenditionGoneError("The file made for this platform is gone.")
             if answer.status_code != httpx.codes.OK:
                 raise FileBrokenError(f"the CDN answered {answer.status_code}")
             async for piece in answer.aiter_bytes(PIECE_BYTES):

@@ -30,9 +30,9 @@ class IngestMedia:
         """Raises MEDIA_NOT_FOUND."""
         return facts(await self._stub.GetMedia(ingest.GetMediaRequest(id=media_id)))
 
-    async def upload_image(self, data: bytes, alt_text: str | None) -> MediaFacts:
-        """Stores an image and waits for its verdict. Raises what UploadMedia raises."""
-        with context.use(replace(context.current(), wait_s=UPLOAD_WAIT_S, idempotency_key=None)):
+    async def upload_image(self, data: bytes, alt_text: str | None, idempotency_key: str | None) -> MediaFacts:
+        """Stores an image, once for a key, and waits for its verdict. Raises what UploadMedia raises."""
+        with context.use(replace(context.current(), wait_s=UPLOAD_WAIT_S, idempotency_key=idempotency_key)):
             return facts(await self._stub.UploadMedia(_frames(data, alt_text)))
 
     async def pin(self, media_id: str, holder: str, until: datetime) -> MediaFacts:

@@ -12,6 +12,7 @@ from services.publisher.app.choosing import Chooser
 from services.publisher.app.connecting import Connect
 from services.publisher.app.delivering import Engine, FaultPoint, no_fault
 from services.publisher.app.dispatching import Dispatcher
+from services.publisher.app.drafting import Drafts
 from services.publisher.app.pinning import ReleasePins
 from services.publisher.app.posting import CreatePost, ReadPosts
 from services.publisher.app.resolving import Resolver
@@ -71,7 +72,7 @@ class Application:
             deliveries=world.deliveries,
             sessions=sessions,
             chooser=Chooser(world.media, world.variants),
-            files=world.files,
+            drafts=Drafts(world.files),
             publishers=world.publishers,
             http=world.http,
             now=world.now,

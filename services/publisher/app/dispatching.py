@@ -14,6 +14,7 @@ log = logging.getLogger("publisher.dispatching")
 
 SLOTS = 16  # targets worked on at once: nearly all their time is waiting for platforms
 POLL_S = 1.0
+LAST_S = 1.0  # for the answer to a mutation under way, when all other time to stop is over
 
 
 class Dispatcher:
@@ -29,22 +30,28 @@ class Dispatcher:
         self._poll_s = poll_s
         self._due = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     def wake(self) -> None:
         """Something may be due."""
         self._due.set()
 
     async def run(self) -> None:
-        """Runs until cancelled; then hands back what it works on, after mutations under way have their result."""
-        try:
-            while True:
-                self._due.clear()
-                await self._start_due()
-                await _wait(self._due, self._poll_s)
-        finally:
-            for task in self._running:
+        """Until stopped."""
+        while not self._stopping:
+            self._due.clear()
+            await self._start_due()
+            await _wait(self._due, self._poll_s)
+
+    async def stop(self, within_s: float) -> None:
+        """Takes on no more; deliveries have `within_s` seconds, then they are handed back."""
+        self._stopping = True
+        self.wake()
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=within_s)
+            for task in late:
                 task.cancel()
-            await asyncio.gather(*self._running, return_exceptions=True)
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _start_due(self) -> None:
         free = self._slots - len(self._running)
@@ -56,6 +63,9 @@ class Dispatcher:
             log.exception("nothing could be claimed")
             return
         for claim in claims:
+            if self._stopping:
+                await self._hand_back(claim)
+                continue
             task = asyncio.create_task(self._work(claim))
             self._running.add(task)
             task.add_done_callback(self._done)
@@ -77,7 +87,7 @@ class Dispatcher:
             log.warning("lease lost", extra={"post_id": claim.post_id, "target": claim.index})
         except asyncio.CancelledError:
             await _cancel(delivering)
-            await self._engine.finish_sending(claim)
+            await self._engine.finish_sending(claim, LAST_S)
             await self._hand_back(claim)
             raise
         finally:

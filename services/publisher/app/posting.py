@@ -56,7 +56,7 @@ class CreatePost:
             return known
         resolved, facts = await self._check(caller, wanted)
         await self._check_quota(caller, plan, len(wanted.targets))
-        stored = await self._store_inline(wanted)
+        stored = await self._store_inline(wanted, idempotency_key)
         post = self._post(caller, wanted, resolved, {**facts, **stored})
         media = await self._pin(post)
         new = NewPost(post=post, media=media, idempotency_key=idempotency_key, request_id=request_id)
@@ -91,15 +91,19 @@ class CreatePost:
         if plans.over(plan, used=spent.used, open_targets=spent.open_targets, wanted=wanted):
             raise MediaError(Code.QUOTA_EXCEEDED, plan=plan, used=spent.used, limit=plans.included(plan), period=period)
 
-    async def _store_inline(self, wanted: PostInput) -> dict[str, MediaFacts]:
-        """Uploads every distinct image given as bytes, once. Keys are digests of the bytes."""
+    async def _store_inline(self, wanted: PostInput, idempotency_key: str | None) -> dict[str, MediaFacts]:
+        """Uploads every distinct image given as bytes, once even if the request is repeated after a crash.
+
+        Keys are digests of the bytes.
+        """
         distinct: dict[str, MediaInput] = {}
         for _, item in wanted.all_media():
             if item.data is not None:
                 distinct.setdefault(_digest(item.data), item)
         stored = {}
-        for digest, item in distinct.items():
-            stored[digest] = _usable(await self._media.upload_image(item.data or b"", item.alt_text))
+        for n, (digest, item) in enumerate(distinct.items()):
+            key = None if idempotency_key is None else f"{idempotency_key}/media/{n}"
+            stored[digest] = _usable(await self._media.upload_image(item.data or b"", item.alt_text, key))
         return stored
 
     def _post(self, caller: Caller, wanted: PostInput, resolved: Resolved, facts: Mapping[str, MediaFacts]) -> Post:

@@ -58,15 +58,14 @@ class Stop:
 
     status: TargetStatus
     error: TargetError
-    account_invalid: bool = False
 
 
 Decision = Again | Stop
 
 
 def begun(counters: Counters) -> Counters:
-    """After an intent."""
-    return Counters(tries=counters.tries + 1)
+    """After an intent. A wait goes on: a platform may say only now that it is not ready."""
+    return replace(counters, tries=counters.tries + 1, checks=0)
 
 
 def after_failure(
@@ -74,10 +73,8 @@ def after_failure(
 ) -> Decision:
     """The platform's answer is known, and it is no. tries already counts this delivery."""
     match fault:
-        case Fault.PERMANENT:
+        case Fault.PERMANENT | Fault.ACCOUNT:
             return Stop(TargetStatus.FAILED, error)
-        case Fault.ACCOUNT:
-            return Stop(TargetStatus.FAILED, error, account_invalid=True)
         case Fault.NOT_READY:
             return _wait(policy, counters, TargetStatus.QUEUED, policy.not_ready_max_s, error, now, retry_after_s)
         case Fault.REBUILD:

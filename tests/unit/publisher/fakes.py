@@ -121,6 +121,7 @@ class FakeMedia:
     def __init__(self) -> None:
         self.items: dict[str, MediaFacts] = {}
         self.uploads: list[bytes] = []
+        self.by_key: dict[tuple[str, bytes], str] = {}
         self.pins: set[tuple[str, str]] = set()
 
     def add(self, media_id: str, status: str = "ready", **more: object) -> MediaFacts:
@@ -136,9 +137,15 @@ class FakeMedia:
             raise MediaError(Code.MEDIA_NOT_FOUND, media_id=media_id)
         return self.items[media_id]
 
-    async def upload_image(self, data: bytes, alt_text: str | None) -> MediaFacts:
+    async def upload_image(self, data: bytes, alt_text: str | None, idempotency_key: str | None) -> MediaFacts:
+        twin = self.by_key.get((idempotency_key, data)) if idempotency_key is not None else None
+        if twin is not None:
+            return self.items[twin]
         self.uploads.append(data)
-        return self.add(f"med_inline{len(self.uploads)}", alt_text=alt_text)
+        made = self.add(f"med_inline{len(self.uploads)}", alt_text=alt_text)
+        if idempotency_key is not None:
+            self.by_key[idempotency_key, data] = made.media_id
+        return made
 
     async def pin(self, media_id: str, holder: str, until: datetime) -> MediaFacts:
         facts = await self.get(media_id)
@@ -197,7 +204,7 @@ class FakeStore:
         self.posts: dict[str, tuple[Caller, NewPost]] = {}
         self.states: dict[tuple[str, int], State] = {}
         self.usage: list[tuple[str, int]] = []
-        self.released: list[Pin] = []
+        self.let_go: list[Pin] = []
         self.settled = asyncio.Event()
 
     # Posts
@@ -339,7 +346,7 @@ class FakeStore:
         for post_id, (caller, new) in self.posts.items():
             if {it.status for it in self._post(post_id).targets} <= SETTLED:
                 pins += [Pin(caller.workspace_id, post_id, it.media_id) for it in new.media]
-        return [pin for pin in pins if pin not in self.released][:limit]
+        return [pin for pin in pins if pin not in self.let_go][:limit]
 
-    async def released_pin(self, pin: Pin) -> None:
-        self.released.append(pin)
+    async def released(self, pin: Pin) -> None:
+        self.let_go.append(pin)

@@ -49,8 +49,8 @@ def test_a_permanent_failure_is_never_tried_again() -> None:
     assert failed(Fault.PERMANENT) == Stop(TargetStatus.FAILED, ERROR)
 
 
-def test_refused_credentials_settle_the_target_and_the_account() -> None:
-    assert failed(Fault.ACCOUNT) == Stop(TargetStatus.FAILED, ERROR, account_invalid=True)
+def test_refused_credentials_settle_the_target() -> None:
+    assert failed(Fault.ACCOUNT) == Stop(TargetStatus.FAILED, ERROR)
 
 
 def test_a_rebuild_throws_away_what_was_prepared_and_is_bounded() -> None:
@@ -111,7 +111,17 @@ def test_a_doubt_that_stays_ends_unconfirmed_within_a_quarter_of_an_hour() -> No
 
 
 def test_a_new_intent_starts_with_fresh_look_ups() -> None:
-    assert delivery.begun(Counters(tries=1, checks=4, waits=3, waiting_since=NOW)) == Counters(tries=2)
+    assert delivery.begun(Counters(tries=1, checks=4)) == Counters(tries=2)
+
+
+def test_a_platform_that_is_not_ready_at_every_intent_is_not_asked_for_ever() -> None:
+    counters, now = Counters(), NOW
+    while isinstance(
+        decision := delivery.after_failure(POLICY, delivery.begun(counters), Fault.NOT_READY, ERROR, None, now), Again
+    ):
+        counters, now = decision.counters, now + timedelta(seconds=decision.delay_s)
+    assert decision == Stop(TargetStatus.FAILED, ERROR)
+    assert timedelta(0) < now - NOW < timedelta(seconds=POLICY.not_ready_max_s + 60)
 
 
 def test_what_was_proved_absent_may_be_sent_again_a_bounded_number_of_times() -> None:

@@ -1,0 +1,79 @@
+"""Writes down how far a target came, and does not give up at the first refusal of the database."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from services.platforms import ports as platforms
+from services.publisher.domain.delivery import Again, Decision, Stop
+from services.publisher.domain.post import TargetError, TargetStatus
+from services.publisher.ports import Attempt, Caller, Deliveries, LeaseLostError, Published, Work
+
+log = logging.getLogger("publisher.recording")
+
+TRIES = 5  # of a result that the database did not take, PAUSE_S apart
+PAUSE_S = 2.0
+
+
+class Recorder:
+    """Results of one target. Every method returns the seconds until the target is due again, None if never."""
+
+    def __init__(self, deliveries: Deliveries) -> None:
+        self._deliveries = deliveries
+
+    async def published(self, work: Work, attempt: Attempt, receipt: platforms.Receipt) -> float | None:
+        """It is live."""
+        published = Published(receipt.platform_post_id, receipt.url)
+        await self._record(lambda: self._deliveries.published(work.claim, attempt.number, published))
+        log.info("published", extra={**names(work), "attempt": attempt.number})
+        return None
+
+    async def settle(self, work: Work, decision: Decision, error: TargetError | None = None) -> float | None:
+        """Puts the target back, or ends it. With an error the open attempt, if any, is known not to be sent."""
+        if isinstance(decision, Again):
+            await self._record(lambda: self._deliveries.again(work.claim, decision, error))
+            return decision.delay_s
+        await self._record(lambda: self._deliveries.stop(work.claim, decision))
+        log.info("settled", extra={**names(work), "status": decision.status.value, "code": decision.error.code})
+        return None
+
+    async def stop(self, work: Work, code: str, message: str) -> float | None:
+        """It failed for good."""
+        return await self.settle(work, Stop(TargetStatus.FAILED, TargetError(code, message)))
+
+    async def give_up(self, work: Work, code: str, message: str) -> float | None:
+        """Nobody can ask the platform any more: what was sent stays in doubt for good."""
+        if work.open_attempt is None:
+            return await self.stop(work, code, message)
+        error = TargetError("publish_unconfirmed", f"It was sent, and cannot be confirmed any more. {message}")
+        return await self.settle(work, Stop(TargetStatus.UNCONFIRMED, error))
+
+    async def _record(self, write: Callable[[], Awaitable[None]]) -> None:
+        """A result the database cannot take would leave a doubt on the platform, so it is offered more than once."""
+        for left in reversed(range(TRIES)):
+            try:
+                await write()
+            except LeaseLostError:
+                raise
+            except Exception:
+                if not left:
+                    raise
+                log.exception("the result was not recorded; once more")
+            else:
+                return
+            await asyncio.sleep(PAUSE_S)
+
+
+def caller(work: Work) -> Caller:
+    """On whose behalf."""
+    return Caller(work.claim.workspace_id, work.live)
+
+
+def names(work: Work) -> dict[str, object]:
+    """For the log."""
+    return {
+        "workspace_id": work.claim.workspace_id,
+        "post_id": work.claim.post_id,
+        "target": work.claim.index,
+        "platform": work.target.platform,
+    }
