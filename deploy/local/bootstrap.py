@@ -105,8 +105,11 @@ def missing_debian(purpose: str) -> Iterator[str]:
     if purpose == "test":
         if not Path("/usr/share/clamav-testfiles").exists():
             yield "clamav-testfiles"
-        if any(True for _ in npm_projects()) and shutil.which("npm") is None:
-            yield from ("nodejs", "npm")
+        if any(True for _ in npm_projects()):
+            if shutil.which("npm") is None:
+                yield from ("nodejs", "npm")
+            # The PDS's SQLite is compiled where no ready-made one can be fetched.
+            yield from (package for package in ("g++", "make") if shutil.which(package) is None)
 
 
 def install_python() -> None:
