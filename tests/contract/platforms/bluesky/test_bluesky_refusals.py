@@ -12,7 +12,8 @@ from services.platforms.calls import text_at
 from services.platforms.ports import JSON
 from tests.contract.platforms import samples
 from tests.contract.platforms.bluesky.place import Place
-from tests.contract.platforms.bluesky.records import (
+from tests.unit.platforms.bluesky.format_samples import SAMPLES
+from tests.unit.platforms.bluesky.post_samples import (
     A_CID,
     INVALID,
     LINK,
@@ -24,7 +25,6 @@ from tests.contract.platforms.bluesky.records import (
     images,
     reply,
 )  # fmt: skip
-from tests.unit.platforms.bluesky.format_samples import SAMPLES
 
 VIDEO_LIMITS = "app.bsky.video.getUploadLimits"
 
