@@ -5,7 +5,6 @@ Source: github.com/pinterest/api-description v5/openapi.json, PinCreate and PinM
 
 import asyncio
 import base64
-import binascii
 from collections.abc import AsyncIterator, Mapping
 from urllib.parse import urlsplit
 
@@ -136,7 +135,7 @@ class Pins:
         try:
             data = await asyncio.to_thread(base64.b64decode, encoded, validate=True)
             file = await self._store.keep(_once(data), IMAGE_MAX_BYTES)
-        except (binascii.Error, TooLargeError) as exc:
+        except (ValueError, TooLargeError) as exc:
             raise invalid("data is no base64 of an image, or too large") from exc
         facts = await asyncio.to_thread(sniff, file.path)
         if facts.content_type != declared:
