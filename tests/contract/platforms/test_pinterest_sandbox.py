@@ -21,7 +21,9 @@ def inline(data: bytes, kind: str = "image/jpeg") -> dict[str, JSON]:
     return {"source_type": "image_base64", "content_type": kind, "data": base64.b64encode(data).decode()}
 
 
-async def pin(pinterest: Played, source: JSON, headers: dict[str, str] | None = None, **more: object) -> httpx.Response:
+async def pin(
+    pinterest: Played, source: JSON, headers: dict[str, str] = OURS, more: dict[str, object] | None = None
+) -> httpx.Response:
     """A new pin."""
     body = {"board_id": BOARD, "media_source": source, **(more or {})}
     return await pinterest.http.post(f"{pinterest.url}/v5/pins", json=body, headers=headers)

@@ -1,6 +1,7 @@
 """Our publisher for X against X as its sandbox plays it, over real HTTP."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -230,6 +231,18 @@ async def test_an_expired_token_is_renewed_and_kept(x: Played) -> None:
     with pytest.raises(PlatformError) as caught:  # X takes a refresh token once
         await x.publisher.publish(x.http, account, draft("renewed again"), {"media": []}, "")
     assert (caught.value.fault, caught.value.code) == (Fault.ACCOUNT, "credentials_refused")
+
+
+async def test_a_new_token_that_is_refused_is_not_renewed_for_ever(x: Played) -> None:
+    credentials = {"access_token": "refused", "refresh_token": "sandbox-loop.1", "client_id": "app"}
+    fresh = Account("acc_test", x.url, credentials | {"renewed_at": str(int(time.time()))})
+    with pytest.raises(PlatformError) as caught:
+        await x.publisher.publish(x.http, fresh, draft("no"), {"media": []}, "")
+    assert (caught.value.fault, caught.value.code) == (Fault.ACCOUNT, "credentials_refused")
+    aged = Account("acc_test", x.url, credentials | {"renewed_at": str(int(time.time()) - 7_200)})
+    with pytest.raises(PlatformError) as caught:
+        await x.publisher.publish(x.http, aged, draft("no"), {"media": []}, "")
+    assert caught.value.code == "token_renewed"
 
 
 async def test_verifying_renews_too(x: Played) -> None:

@@ -160,6 +160,12 @@ async def test_a_reply_names_what_it_answers(place: Place) -> None:
     assert (await place.record(await place.published(answer)))["reply"] == {"root": reference, "parent": reference}
 
 
+async def test_a_tag_of_too_many_bytes_stays_text(place: Place) -> None:
+    family = "👨‍👩‍👧‍👦"  # one grapheme of 25 bytes
+    record = await place.record(await place.published(draft(f"#{family * 25} #{family * 26}")))
+    assert [at(facet, "features", 0, "tag") for facet in list_at(record, "facets")] == [family * 25]
+
+
 async def _publish_film(place: Place, film: Asset, steps: Steps) -> Receipt:
     wanted = draft("a film", film)
     assert place.publisher.check(wanted) == []

@@ -162,6 +162,8 @@ async def test_requests_without_a_good_token(place: Place) -> None:
     [
         ("com.atproto.identity.resolveHandle", {"handle": "nobody.test"},
          (400, "HandleNotFound", "Unable to resolve handle")),
+        ("com.atproto.identity.resolveHandle", {"handle": "nobody.invalid"},
+         (400, "InvalidRequest", "Unable to resolve handle")),
         ("com.atproto.identity.resolveHandle", {"handle": "nobody"},
          (400, "InvalidRequest",
           'Invalid com.atproto.identity.resolveHandle params: Invalid handle (got "nobody")')),
@@ -169,7 +171,7 @@ async def test_requests_without_a_good_token(place: Place) -> None:
          (400, "InvalidRequest", 'Invalid com.atproto.repo.getRecord params: Missing required key "rkey"')),
         ("com.example.unknown", {}, (400, "InvalidRequest", "No service configured for com.example.unknown")),
     ],
-    ids=["nobody", "no handle", "no key", "no method"],
+    ids=["nobody", "nobody elsewhere", "no handle", "no key", "no method"],
 )  # fmt: skip
 async def test_questions_without_an_answer(
     place: Place, name: str, params: dict[str, str], said: tuple[int, str, str]
