@@ -16,6 +16,9 @@ DISPLAY, COVER = "display", "cover"
 MOST_TRIES = 12
 MOST_TRIES_OF_ONE_TOO_SLOW = 2
 
+# Smaller videos are through before anybody would care for a first word, and looking at them twice would show.
+EARLY_WORD_FROM_BYTES = 5_000_000
+
 EXTENSIONS = MappingProxyType(
     {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/webp": "webp", "video/mp4": "mp4"}
 )
@@ -224,11 +227,11 @@ def deadline_s(kind: Kind, size_bytes: int) -> float:
 
 
 def passes(item: Item) -> tuple[tuple[str, ...], ...]:
-    """The pending presets in the order of runs: a video's pictures first, which take a moment and bring its first
-    word, then everything else in one run that decodes it once."""
+    """The pending presets in the order of runs. A large video's pictures come first, which take a moment and bring its
+    first word, then everything else in one run that decodes it once."""
+    if item.kind == "image" or item.finding is not None or item.source.size_bytes < EARLY_WORD_FROM_BYTES:
+        return (item.pending,)
     presets = catalog.presets(item.kind)
     quick = tuple(one for one in item.pending if one in presets and presets[one].makes == "image")
     rest = tuple(one for one in item.pending if one not in quick)
-    if item.kind == "image" or item.finding is not None:
-        return (item.pending,)
     return tuple(group for group in (quick, rest) if group)

@@ -11,6 +11,7 @@ from services.common import ids
 from services.common.errors import Code, MediaError
 from services.platforms import catalog
 from services.transcoder.app import holding
+from services.transcoder.domain.item import EARLY_WORD_FROM_BYTES
 from services.transcoder.domain.work import InputFault
 from services.transcoder.ports import Ref
 from tests.integration.transcoder.conftest import CDN_URL, Stage, ref_of
@@ -45,8 +46,8 @@ async def test_a_promoted_image_is_told_with_urls_whose_objects_exist(stage: Sta
     assert list((await stage.item(ref_of(event))).variants) != []
 
 
-async def test_a_video_is_told_of_before_it_is_encoded(stage: Stage) -> None:
-    ref = await stage.rendered("video")
+async def test_a_large_video_is_told_of_before_it_is_encoded(stage: Stage) -> None:
+    ref = await stage.rendered("video", bytes(EARLY_WORD_FROM_BYTES))
     first, second, third = (event.media_rendered for event in stage.told(ref))
     assert [event.version for event in stage.told(ref)] == [1, 2, 3]
     assert {one.status for one in first.variants} == {media_pb2.VARIANT_STATUS_PENDING}

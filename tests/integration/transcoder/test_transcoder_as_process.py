@@ -24,9 +24,10 @@ from services.common.context import CallContext
 from services.common.errors import Code, MediaError
 from services.platforms import catalog
 from services.platforms.catalog import Kind
+from services.transcoder.domain.item import EARLY_WORD_FROM_BYTES
 from services.transcoder.ports import Ref
 from tests.integration.transcoder.conftest import Ears, promotion, ref_of
-from tests.media import film, jpeg
+from tests.media import film, jpeg, padded
 
 
 @dataclass(slots=True)
@@ -106,7 +107,8 @@ async def test_a_photo_becomes_what_every_platform_takes(running: Running) -> No
 
 @pytest.mark.timeout(240)
 async def test_a_film_is_made_with_its_pictures_first(running: Running) -> None:
-    ref = await running.promoted(film(640, 360, seconds=4, fps=25, audio=True), "video")
+    clip = film(640, 360, seconds=4, fps=25, audio=True)
+    ref = await running.promoted(padded(clip, EARLY_WORD_FROM_BYTES), "video")
     said = (await running.ears.settled(ref, within_s=200)).media_rendered
     words = [event.media_rendered for event in running.ears.heard if event.subject_id == ref.media_id]
     assert [word.HasField("poster_url") for word in words] == [False, True, True]

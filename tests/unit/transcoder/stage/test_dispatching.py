@@ -56,7 +56,7 @@ async def test_one_worker_takes_images_first(tmp_path: Path) -> None:
         await world.promoted(kind, f"source {n}".encode())
     async with dispatching(world):
         await until(lambda: all(entry.item.settled for entry in world.items.entries.values()))
-    assert kinds(world) == ["image", "image", "video", "video", "video", "video"]
+    assert kinds(world) == ["image", "image", "video", "video"]
 
 
 async def test_images_fill_every_place(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from services.common.errors import Code, MediaError
 from services.platforms import catalog
 from services.platforms.catalog import Kind
 from services.transcoder.app import holding
-from services.transcoder.domain.item import MOST_TRIES, MOST_TRIES_OF_ONE_TOO_SLOW
+from services.transcoder.domain.item import EARLY_WORD_FROM_BYTES, MOST_TRIES, MOST_TRIES_OF_ONE_TOO_SLOW
 from services.transcoder.domain.work import InputFault, Status
 from tests.unit.transcoder.stage.world import World
 
@@ -42,8 +42,15 @@ async def test_presets_with_equal_bytes_share_one_object_under_an_unguessable_na
     assert len(world.store.puts) == 2
 
 
-async def test_a_videos_pictures_come_first_and_everything_else_in_one_run(world: World) -> None:
-    ref = await world.rendered("video")
+async def test_a_small_video_is_looked_at_once(world: World) -> None:
+    await world.rendered("video")
+    (request,) = world.engine.requests
+    assert set(request.presets) == eager("video")
+    assert [told.settled for told in world.items.told] == [False, True]
+
+
+async def test_a_large_videos_pictures_come_first_and_everything_else_in_one_run(world: World) -> None:
+    ref = await world.rendered("video", bytes(EARLY_WORD_FROM_BYTES))
     first, second = (set(request.presets) for request in world.engine.requests)
     assert first == {preset for preset in eager("video") if catalog.presets("video")[preset].makes == "image"}
     assert first | second == eager("video")
@@ -314,5 +321,5 @@ async def test_the_deadline_grows_with_the_file(world: World) -> None:
     await world.rendered("image", b"x")
     await world.rendered("image", b"y" * 1_000_000)
     await world.rendered("video", b"z")
-    small, large, film, _ = world.engine.deadlines
+    small, large, film = world.engine.deadlines
     assert small < large < film
