@@ -24,6 +24,7 @@ from services.platforms.ports import JSON
 from services.platforms.sandboxing.state import SandboxState, now
 from services.platforms.sandboxing.web import POSTS, RefusedError, build, json_body
 
+DOMAIN = ".test"  # of handles the PDS itself gives out
 MAX_JSON_BYTES = 1_000_000
 TAKEN = refused(500, "InternalServerError", "Internal Server Error")  # what a PDS answers for a key it has
 
@@ -73,7 +74,7 @@ class Pds:
     async def _describe(self, _: Request) -> Response:
         return JSONResponse(
             {
-                "did": PDS_DID, "availableUserDomains": [".test"], "inviteCodeRequired": False,
+                "did": PDS_DID, "availableUserDomains": [DOMAIN], "inviteCodeRequired": False,
                 "blobUploadLimit": UPLOAD_MAX_BYTES, "links": {}, "contact": {},
             }
         )  # fmt: skip
@@ -101,7 +102,8 @@ class Pds:
             raise _invalid_parameters(request, f"Invalid handle (got {schema.shown(handle)})")
         owner = await self._accounts.resolve(handle.lower())
         if owner is None:
-            raise refused(400, "HandleNotFound", "Unable to resolve handle")
+            own = handle.lower().endswith(DOMAIN)
+            raise refused(400, "HandleNotFound" if own else "InvalidRequest", "Unable to resolve handle")
         return JSONResponse({"did": owner.did})
 
     async def _upload_blob(self, request: Request) -> Response:
