@@ -63,7 +63,7 @@ class Connect:
         publisher = self._publishers.get(wanted.platform)
         if publisher is None:
             raise MediaError(Code.PLATFORM_UNKNOWN, platform=wanted.platform)
-        if violations := _problems(caller, wanted):
+        if violations := [*_problems(caller, wanted), *self._sandboxed(wanted)]:
             raise MediaError(Code.INVALID_REQUEST, violations=violations)
         known = account_id or self._new_id("acc")
         verified = await self._verify(caller, publisher, wanted, known)
@@ -104,6 +104,14 @@ class Connect:
         if not await self._accounts.delete(caller, account_id):
             raise MediaError(Code.ACCOUNT_NOT_FOUND, account_id=account_id)
         log.info("disconnected", extra={"account_id": account_id})
+
+    def _sandboxed(self, wanted: AccountInput) -> list[Violation]:
+        """The sandbox is trusted, and holds what everybody's test keys sent: it is no service of a live account."""
+        if wanted.service_url is None or not _plain_url(wanted.service_url):
+            return []
+        if not self._sessions.in_sandbox(wanted.service_url):
+            return []
+        return [Violation("serviceUrl", "is the sandbox, which test keys use without one")]
 
     async def _verify(
         self, caller: Caller, publisher: platforms.Publisher, wanted: AccountInput, account_id: str

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import httpx
+
 from services.platforms import ports as platforms
 from services.publisher.ports import Accounts, Caller, SealedBytes, Vault
 
@@ -27,6 +29,10 @@ class Sessions:
         """Where the platform is reached: None is its public address. Test accounts never leave the sandbox."""
         return service_url if live else f"{self._sandbox_url}/{platform}"
 
+    def in_sandbox(self, url: str) -> bool:
+        """Whether a URL leads to the sandbox."""
+        return _origin(url) == _origin(self._sandbox_url)
+
     async def open(self, caller: Caller, account_id: str) -> Session | None:
         """The account with its credentials; None if it was deleted."""
         account = await self._accounts.get(caller, account_id)
@@ -49,3 +55,8 @@ class Sessions:
         refusal says nothing of the winner's credentials.
         """
         return await self._accounts.invalidate(caller, account_id, session.sealed.blob)
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    parts = httpx.URL(url)
+    return parts.scheme, parts.host, parts.port or (443 if parts.scheme == "https" else 80)
