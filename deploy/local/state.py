@@ -4,11 +4,13 @@ import fcntl
 import os
 import secrets
 import shutil
+import threading
 from pathlib import Path
 
 from deploy.local.processes import LocalError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+_WRITING = threading.Lock()
 
 
 class State:
@@ -48,14 +50,17 @@ class State:
     def secret(self, name: str, *, size_bytes: int = 24) -> str:
         """A random secret in hex, the same one each time it is asked for."""
         path = self.folder("secrets") / name
-        if not path.exists():
-            self.write_secret(name, secrets.token_hex(size_bytes))
+        with _WRITING:
+            # Stages are started by threads at once, and ask for each other's.
+            if not path.exists():
+                write_private(path, secrets.token_hex(size_bytes))
         return path.read_text()
 
     def write_secret(self, name: str, value: str) -> Path:
         """Store a secret of our choosing; returns its file."""
         path = self.folder("secrets") / name
-        return write_private(path, value)
+        with _WRITING:
+            return write_private(path, value)
 
     def lock(self) -> int:
         """Claim the folder until the returned descriptor is closed.
