@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 CODE := services deploy tests proto/protos.py
 TYPED := $(addprefix services/,common ingest scanner transcoder publisher platforms gateway sandbox) deploy proto/protos.py tests/arch tests/integration \
-         $(addprefix tests/unit/,common ingest scanner transcoder publisher local platforms sandbox) tests/contract/platforms
+         $(addprefix tests/unit/,common ingest scanner transcoder publisher gateway local platforms sandbox) tests/contract
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run up down test check lint types protos envoy fast gen gen-baseline lock doctor clean-local

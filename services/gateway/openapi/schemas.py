@@ -57,11 +57,14 @@ class Schemas:
     def field(self, field: FieldDescriptor, *, answer: bool) -> Node:
         """The schema of one field, with its comment."""
         schema = self._shape(field, answer=answer)
-        if answer and _nullable(field):
-            schema = _or_null(schema)
-        if field.GetOptions().Extensions[options_pb2.sensitivity] == options_pb2.SENSITIVITY_SECRET:
-            schema |= {"readOnly": True} if answer else {"writeOnly": True}
+        secret = field.GetOptions().Extensions[options_pb2.sensitivity] == options_pb2.SENSITIVITY_SECRET
         text = comments.of(field.full_name)
+        if answer and (secret or _nullable(field)):
+            schema = _or_null(schema)
+        if secret:
+            schema |= {"readOnly": True} if answer else {"writeOnly": True}
+        if secret and answer:
+            text = f"{text} Null where an Idempotency-Key shows the answer again.".lstrip()
         return {**schema, "description": text} if text else schema
 
     def _object(self, message: Descriptor, *, answer: bool, besides: Sequence[str]) -> Node:
