@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import urllib.request
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -159,6 +160,10 @@ def test_it_says_what_it_needs_and_stops_in_order(process: tuple[Process, Wiring
     stage, wiring = process
     metrics = f"http://{HOST}:{wiring.ports.transcoder_metrics}"
     assert [http_status(f"{metrics}/{path}") for path in ("readyz", "healthz", "metrics")] == [200, 200, 200]
+    with urllib.request.urlopen(f"{metrics}/metrics") as answer:  # noqa: S310  our own loopback URL
+        series = answer.read().decode()
+    assert 'transcoder_jobs_total{kind="image",outcome="made"}' in series
+    assert 'transcoder_isolation_layer{layer="seccomp"} 1.0' in series
     child = stage.child
     assert child is not None
     stage.stop()
