@@ -55,7 +55,7 @@ class PublisherRpc(PublisherServiceServicer):
 
     async def GetPost(self, request: pb.GetPostRequest, rpc: Rpc) -> post_pb2.Post:  # noqa: N802
         """One post of the caller's mode."""
-        return _post(await self._posts.get(_caller(), request.id))
+        return _post(await self._posts.get(_caller(), _plain(request.id)))
 
     async def ListPosts(self, request: pb.ListPostsRequest, rpc: Rpc) -> pb.ListPostsResponse:  # noqa: N802
         """A page, newest first."""
@@ -79,11 +79,11 @@ class PublisherRpc(PublisherServiceServicer):
 
     async def GetAccount(self, request: pb.GetAccountRequest, rpc: Rpc) -> account_pb2.Account:  # noqa: N802
         """One account of the caller's mode."""
-        return _account(await self._connect.get(_caller(), request.id))
+        return _account(await self._connect.get(_caller(), _plain(request.id)))
 
     async def ListAccounts(self, request: pb.ListAccountsRequest, rpc: Rpc) -> pb.ListAccountsResponse:  # noqa: N802
         """A page, newest first."""
-        platform = self._resolver.platform(request.platform) or None
+        platform = self._resolver.platform(_plain(request.platform)) or None
         accounts, after = await self._connect.page(
             _caller(), limit=_limit(request.limit), after=_position(request.cursor), platform=platform
         )
@@ -91,7 +91,7 @@ class PublisherRpc(PublisherServiceServicer):
 
     async def DeleteAccount(self, request: pb.DeleteAccountRequest, rpc: Rpc) -> pb.DeleteAccountResponse:  # noqa: N802
         """Forgets the account and its credentials."""
-        await self._connect.delete(_caller(), request.id)
+        await self._connect.delete(_caller(), _plain(request.id))
         return pb.DeleteAccountResponse()
 
     async def GetUsage(self, request: pb.GetUsageRequest, rpc: Rpc) -> pb.GetUsageResponse:  # noqa: N802
@@ -204,6 +204,11 @@ def _account(account: Account) -> account_pb2.Account:
     return message
 
 
+def _plain(name: str) -> str:
+    """A name the database can look for; what cannot be one becomes one that nothing has."""
+    return name.replace("\0", "?")
+
+
 def _limit(asked: int) -> int:
     if not 0 <= asked <= MAX_LIMIT:
         raise MediaError(Code.INVALID_REQUEST, violations=[Violation("limit", f"must be 1 to {MAX_LIMIT}")])
@@ -221,6 +226,6 @@ def _position(cursor: str) -> Position | None:
         return None
     try:
         created_at, last_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return Position(datetime.fromisoformat(created_at).astimezone(UTC), str(last_id))
+        return Position(datetime.fromisoformat(created_at).astimezone(UTC), _plain(str(last_id)))
     except (ValueError, TypeError, binascii.Error) as exc:
         raise MediaError(Code.INVALID_REQUEST, violations=[Violation("cursor", "is not one of ours")]) from exc

@@ -145,8 +145,8 @@ def _problems(caller: Caller, wanted: AccountInput) -> list[Violation]:
             found.append(
                 Violation(f"credentials.{name}", f"must be a string of 1 to {MAX_CREDENTIAL_CHARS} characters")
             )
-    if len(wanted.display_name) > MAX_NAME_CHARS:
-        found.append(Violation("displayName", f"is longer than {MAX_NAME_CHARS} characters"))
+    if len(wanted.display_name) > MAX_NAME_CHARS or "\0" in wanted.display_name:
+        found.append(Violation("displayName", f"must be at most {MAX_NAME_CHARS} characters, without U+0000"))
     if wanted.service_url is not None and not caller.live:
         found.append(Violation("serviceUrl", "is for live keys: a test key's accounts live in the sandbox"))
     if wanted.service_url is not None and not _plain_url(wanted.service_url):

@@ -51,7 +51,7 @@ class PostInput:
 
 def problems(post: PostInput, now: datetime) -> list[Violation]:
     """Everything that is wrong with the request whatever the accounts and media turn out to be."""
-    return [*_target_problems(post), *_media_problems(post), *_schedule_problems(post, now)]
+    return [*_nul_problems(post), *_target_problems(post), *_media_problems(post), *_schedule_problems(post, now)]
 
 
 def inline_problems(post: PostInput) -> list[Violation]:
@@ -72,6 +72,18 @@ def inline_problems(post: PostInput) -> list[Violation]:
         if item.kind not in ("", "image"):
             found.append(Violation(f"{path}.kind", f"is {item.kind}; only images can be given as data"))
     return found
+
+
+def _nul_problems(post: PostInput) -> Iterator[Violation]:
+    """No database column and no platform takes U+0000."""
+    texts = [("text", post.text)]
+    for n, target in enumerate(post.targets):
+        texts += [(f"targets[{n}].text", target.text or ""), (f"targets[{n}].accountId", target.account_id)]
+    for path, item in post.all_media():
+        texts += [(f"{path}.altText", item.alt_text or ""), (f"{path}.mediaId", item.media_id or "")]
+    for path, text in texts:
+        if "\0" in text:
+            yield Violation(path, "holds the character U+0000")
 
 
 def _target_problems(post: PostInput) -> Iterator[Violation]:

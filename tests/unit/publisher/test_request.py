@@ -77,3 +77,15 @@ def test_inline_data_is_an_image_of_at_most_a_million_bytes() -> None:
     assert inline_fields(PostInput(media=[MediaInput(data=b"x" * 1_000_001)])) == ["media[0].data"]
     assert inline_fields(PostInput(media=[MediaInput(data=b"")])) == ["media[0].data"]
     assert inline_fields(PostInput(media=[MediaInput(data=b"x", kind="video")])) == ["media[0].kind"]
+
+
+def test_no_text_holds_a_nul() -> None:
+    item = MediaInput(media_id="med_\0", alt_text="a\0")
+    target = TargetInput(account_id="acc_\0", text="\0")
+    assert fields(PostInput(text="\0", targets=[target], media=[item])) == [
+        "text",
+        "targets[0].text",
+        "targets[0].accountId",
+        "media[0].altText",
+        "media[0].mediaId",
+    ]

@@ -26,7 +26,7 @@ ACCOUNT_COLUMNS = "id, platform, live, display_name, external_id, status, servic
 
 def dump(value: JSON | Mapping[str, JSON]) -> str:
     """For a jsonb parameter. PostgreSQL's jsonb holds no NUL; U+0000 goes."""
-    return json.dumps(value, separators=(",", ":")).replace("\\u0000", "")
+    return json.dumps(_without_nul(value), separators=(",", ":"))
 
 
 def media_json(media: Sequence[MediaRef]) -> JSON:
@@ -108,6 +108,14 @@ def account(row: Row) -> Account:
         service_url=row["service_url"],
         created_at=row["created_at"],
     )
+
+
+def _without_nul(value: JSON | Mapping[str, JSON]) -> JSON:
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, Mapping):
+        return {name.replace("\0", ""): _without_nul(it) for name, it in value.items()}
+    return [_without_nul(it) for it in value] if isinstance(value, list | tuple) else value
 
 
 def _media(value: list[dict[str, Any]]) -> tuple[MediaRef, ...]:
