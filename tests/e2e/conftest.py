@@ -1,7 +1,7 @@
 """The whole service, and clients of it."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,14 +11,22 @@ from deploy.local.stack import Stack
 from deploy.local.state import State
 from tests.e2e.client import Client
 from tests.e2e.tenants import Tenancy
+from tests.pds import process
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def pds() -> Iterator[Mapping[str, str]]:
+    """The real Bluesky PDS, with one account: its `url`, `handle`, `password`, `did`."""
+    with process.running() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def stack(pds: Mapping[str, str]) -> Iterator[Stack]:
     """Everything on free ports, started once. Where it cannot start, the tests that need it fail."""
     with (
         tempfile.TemporaryDirectory(prefix="lmp-", ignore_cleanup_errors=True) as folder,
-        Stack(State(Path(folder)), ports=Ports.free(), tell=print) as running,
+        Stack(State(Path(folder)), ports=Ports.free(), tell=print, trusted_origins=(pds["url"],)) as running,
     ):
         yield running
 

@@ -12,13 +12,13 @@ from tests.e2e.client import Client, body
 
 
 class Tenancy:
-    """A new workspace with a test key."""
+    """A new workspace with a key. mode: of the key, test or live."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, *, mode: str = "test") -> None:
         self._stack = stack
         self.workspace_id = ids.new("ws")
         stack.tenant.create_workspace(self.workspace_id, "Test")
-        self.client = Client(stack.url, stack.tenant.issue_key(self.workspace_id))
+        self.client = Client(stack.url, stack.tenant.issue_key(self.workspace_id, mode=mode))
 
     @cached_property
     def targets(self) -> list[dict[str, str]]:

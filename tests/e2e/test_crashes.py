@@ -18,6 +18,8 @@ from tests.e2e.tenants import Tenancy, received
 CLIENTS = 3
 ROUNDS = 3
 KILLS = 3
+# These find a post by our own name for it, so that a lost answer leaves no doubt.
+WITH_HANDLE = ("bluesky",)
 
 
 def one_client(client: Client, targets: list[dict[str, str]], number: int) -> list[tuple[Json, Json, str]]:
@@ -55,13 +57,17 @@ def test_a_killed_stage_loses_nothing_and_repeats_nothing(stack: Stack, tenancy:
 
     photos = [client.settled_media(photo["id"], within_s=90) for photo, _, _ in done]
     assert {photo["status"] for photo in photos} == {"ready"}, photos
-    posts = [client.settled_post(post["id"], within_s=120) for _, post, _ in done]
-    assert {post["status"] for post in posts} == {"published"}, posts
     assert Counter(found["id"] for found in client.all_media()) == Counter(photo["id"] for photo in photos)
-    for target in targets:
-        texts = Counter(post["text"] for post in received(stack, target["platform"]))
-        assert {texts[text] for _, _, text in done} == {1}, target["platform"]
+    texts = {text: client.settled_post(post["id"], within_s=60, or_in_doubt=True) for _, post, text in done}
     time.sleep(1.0)  # a second copy would come late
-    for target in targets:
-        texts = Counter(post["text"] for post in received(stack, target["platform"]))
-        assert {texts[text] for _, _, text in done} == {1}, target["platform"]
+    for n, target in enumerate(targets):
+        platform = target["platform"]
+        copies = Counter(post["text"] for post in received(stack, platform))
+        for text, post in texts.items():
+            status = post["targets"][n]["status"]
+            if platform in WITH_HANDLE or victim != "publisher" or status == "published":
+                assert (status, copies[text]) == ("published", 1), post
+            else:
+                # Killed between the word that it will be sent and the sending: nobody can tell, so it is not sent
+                # again, and told as unconfirmed after ten minutes of looking.
+                assert (status, copies[text]) == ("publishing", 0), post
