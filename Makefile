@@ -39,6 +39,7 @@ types: setup
 
 protos: setup
 	$(BIN)/python proto/protos.py check
+	$(BIN)/python -m services.gateway.openapi.committed check
 
 envoy: setup
 	$(BIN)/python -m deploy.local validate-envoy
@@ -46,8 +47,9 @@ envoy: setup
 fast: setup
 	$(BIN)/python -m pytest -q tests/unit tests/arch
 
-gen: setup ## Generated code from the protos
+gen: setup ## Generated from the protos: code, docs/openapi.json and the client's types
 	$(BIN)/python proto/protos.py gen
+	$(BIN)/python -m services.gateway.openapi.committed write
 
 gen-baseline: setup ## Make today's protos the released interface that `make check` compares with
 	$(BIN)/python proto/protos.py baseline
