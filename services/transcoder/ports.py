@@ -151,7 +151,7 @@ class Engine(Protocol):
 
         Raises:
             InputFault: the file's fault, final.
-            MediaError: UNAVAILABLE, ours.
+            MediaError: UNAVAILABLE, ours; DEADLINE_EXCEEDED, nobody knows whose.
         """
         ...
 

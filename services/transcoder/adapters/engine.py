@@ -72,7 +72,8 @@ class SandboxedEngine:
 
         Raises:
             InputFault: The file's fault; the same file will never do.
-            MediaError: UNAVAILABLE, the job was not done and may be tried again.
+            MediaError: UNAVAILABLE, the job was not done and may be tried again; DEADLINE_EXCEEDED, it took too long,
+                and may do so again.
         """
         child = await self._take()
         try:
@@ -170,8 +171,8 @@ class _Child:
             self._process.stdin.write(json.dumps(job).encode() + b"\n")
             await self._process.stdin.drain()
             answer = await asyncio.wait_for(self._line(), deadline_s)
-        except TimeoutError:
-            return {"unavailable": f"nothing after {deadline_s:.0f} s"}
+        except TimeoutError as exc:
+            raise MediaError(Code.DEADLINE_EXCEEDED, why=f"nothing after {deadline_s:.0f} s") from exc
         except (ConnectionError, ValueError) as exc:
             return {"unavailable": f"its pipe broke: {exc}"}
         return answer or await self._death()

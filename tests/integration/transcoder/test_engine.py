@@ -350,7 +350,7 @@ async def test_a_late_child_is_killed_and_so_is_a_cancelled_one(bench: Bench) ->
     long_film = media.film(1280, 720, seconds=10, fps=30, options={"preset": "ultrafast", "bf": "0"})
     with pytest.raises(MediaError) as caught:
         await bench.run(long_film, "video/mp4", deadline_s=1.0)
-    assert caught.value.code == "unavailable"
+    assert caught.value.code == "deadline_exceeded"
     job = asyncio.create_task(bench.run(long_film, "video/mp4"))
     await asyncio.sleep(1.0)
     job.cancel()
