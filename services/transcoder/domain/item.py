@@ -223,7 +223,7 @@ def backoff_s(tries: int) -> float:
 def deadline_s(kind: Kind, size_bytes: int) -> float:
     """Seconds for one run of the engine; far above what honest work takes, since what must end it is the child's own
     limits. Source: our choice; the slowest honest video is long and small, hence the large constant."""
-    return 120.0 + size_bytes / 100_000 if kind == "image" else 900.0 + size_bytes / 50_000
+    return 60.0 + size_bytes / 200_000 if kind == "image" else 900.0 + size_bytes / 50_000
 
 
 def passes(item: Item) -> tuple[tuple[str, ...], ...]:
