@@ -101,4 +101,4 @@ def test_an_account_on_this_machine_is_refused_unless_its_server_is_trusted(live
             "credentials": {"identifier": "alice.test", "password": "secret"},
         }
         answer = live.client.http.post("/v1/accounts", json=account)
-        assert 400 <= answer.status_code < 500, answer.text
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "serviceUrl"), answer.text

@@ -16,6 +16,7 @@ import httpcore
 import httpx
 
 from services.publisher.adapters.addresses import refusal
+from services.publisher.ports import DestinationRefused
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 
@@ -32,10 +33,6 @@ _FAULTS: dict[type[Exception], type[httpx.TransportError]] = {
         "ProxyError", "UnsupportedProtocol", "LocalProtocolError", "RemoteProtocolError",
     )
 }  # fmt: skip
-
-
-class DestinationRefused(httpx.ConnectError):
-    """The URL or its address is not one the publisher may reach. Nothing was sent."""
 
 
 class AnswerTooLarge(httpx.ReadError):

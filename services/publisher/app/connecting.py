@@ -12,7 +12,7 @@ from services.common.errors import Code, MediaError, Violation
 from services.platforms import ports as platforms
 from services.publisher.app.sessions import Sessions
 from services.publisher.domain.account import Account, AccountFilter, AccountStatus
-from services.publisher.ports import Accounts, Caller, Position, Vault
+from services.publisher.ports import Accounts, Caller, DestinationRefused, Position, Vault
 
 log = logging.getLogger("publisher.connecting")
 
@@ -122,12 +122,19 @@ class Connect:
             async with asyncio.timeout(VERIFY_MAX_S):
                 return await publisher.verify(self._http, platforms.Account(account_id, base_url, credentials))
         except platforms.PlatformError as exc:
-            raise _refusal(wanted.platform, exc) from exc
+            raise _refusal(wanted, exc) from exc
         except (TimeoutError, httpx.HTTPError) as exc:
             raise MediaError(Code.UPSTREAM_BUSY, upstream=wanted.platform) from exc
 
 
-def _refusal(platform: str, exc: platforms.PlatformError) -> MediaError:
+def _refusal(wanted: AccountInput, exc: platforms.PlatformError) -> MediaError:
+    platform, cause = wanted.platform, exc.__cause__
+    while cause is not None:
+        if isinstance(cause, DestinationRefused) and wanted.service_url is not None:
+            return MediaError(
+                Code.INVALID_REQUEST, violations=[Violation("serviceUrl", "is not on the public internet")]
+            )
+        cause = cause.__cause__
     if exc.fault in (platforms.Fault.ACCOUNT, platforms.Fault.PERMANENT):
         return MediaError(Code.ACCOUNT_CREDENTIALS_INVALID, platform=platform, reason=exc.code)
     return MediaError(Code.UPSTREAM_BUSY, upstream=platform)

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from services.publisher.adapters import http
+from services.publisher.ports import DestinationRefused
 
 
 class Canary(httpcore.AsyncMockBackend):
@@ -61,7 +62,7 @@ async def test_a_public_host_is_reached_at_the_address_that_was_checked() -> Non
 async def test_one_private_address_among_public_ones_refuses_the_host() -> None:
     canary = Canary(ANSWER)
     async with client(canary, ["1.1.1.1", "127.0.0.1"]) as it:
-        with pytest.raises(http.DestinationRefused):
+        with pytest.raises(DestinationRefused):
             await it.get("https://example.com/")
     assert canary.connected == []
 
@@ -70,7 +71,7 @@ async def test_a_name_is_resolved_once_for_each_connection_so_rebinding_meets_th
     canary = Canary(ANSWER.replace(b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK\r\nConnection: close"))
     async with client(canary, ["1.1.1.1"], ["169.254.169.254"]) as it:
         await it.get("https://example.com/")
-        with pytest.raises(http.DestinationRefused):
+        with pytest.raises(DestinationRefused):
             await it.get("https://example.com/")
     assert canary.connected == [("1.1.1.1", 443)]
 
@@ -101,7 +102,7 @@ async def test_a_host_with_many_dead_addresses_is_given_up() -> None:
 async def test_anything_but_plain_https_on_its_own_port_is_refused(url: str) -> None:
     canary = Canary(ANSWER)
     async with client(canary, ["1.1.1.1"]) as it:
-        with pytest.raises(http.DestinationRefused):
+        with pytest.raises(DestinationRefused):
             await it.get(url)
     assert canary.connected == []
 
@@ -110,7 +111,7 @@ async def test_anything_but_plain_https_on_its_own_port_is_refused(url: str) -> 
 async def test_numeric_forms_of_loopback_are_refused_by_what_they_resolve_to(host: str) -> None:
     canary = Canary(ANSWER)
     async with client(canary, ["127.0.0.1"]) as it:
-        with pytest.raises(http.DestinationRefused):
+        with pytest.raises(DestinationRefused):
             await it.get(f"https://{host}/")
     assert canary.connected == []
 
@@ -119,9 +120,9 @@ async def test_a_trusted_origin_is_reached_by_its_name_and_no_other_port_of_it_i
     canary = Canary(ANSWER)
     async with client(canary, ["127.0.0.1"], trusted=["http://sandbox.internal:9000/base"]) as it:
         assert (await it.get("http://sandbox.internal:9000/x")).text == "ok"
-        with pytest.raises(http.DestinationRefused):
+        with pytest.raises(DestinationRefused):
             await it.get("http://sandbox.internal:9001/x")
-        with pytest.raises(http.DestinationRefused):
+        with pytest.raises(DestinationRefused):
             await it.get("https://sandbox.internal/x")
     assert canary.connected == [("sandbox.internal", 9000)]
 
