@@ -105,20 +105,10 @@ class Wakeups:
         self._channel = channel
         self._waiting: dict[str, set[asyncio.Event]] = {}
 
-    async def wait(self, key: str, timeout_s: float) -> bool:
-        """Until something is said about `key`; False when the time is over. "" waits for any key."""
-        with self.watch(key) as event:
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await event.wait()
-            except TimeoutError:
-                return False
-        return True
-
     @contextmanager
     def watch(self, key: str) -> Iterator[asyncio.Event]:
-        """Set by whatever is said about `key` while inside. Clear it, look, wait: what is said meanwhile is not
-        missed, as it is between a look and `wait`."""
+        """Set by whatever is said about `key` while inside. Clear it, look, wait: what is said meanwhile is never
+        missed. "": any key."""
         event = asyncio.Event()
         self._waiting.setdefault(key, set()).add(event)
         try:

@@ -3,7 +3,9 @@
 Every port raises MediaError; the retryable codes mean that nothing was decided and the same call may be made again.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -191,7 +193,9 @@ class Chores(Protocol):
 class Wakeups(Protocol):
     """Tells when a media item changed."""
 
-    async def wait(self, key: str, timeout_s: float) -> object: ...
+    def watch(self, key: str) -> AbstractContextManager[asyncio.Event]:
+        """Set by whatever is said about `key` while inside."""
+        ...
 
 
 class Stored(Protocol):

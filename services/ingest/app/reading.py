@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -80,12 +81,16 @@ class Reading:
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_s
-        while True:
-            media = await self.get(ref)
-            left_s = until - loop.time()
-            if _worth_saying(media) or left_s <= 0:
-                break
-            await self._wakeups.wait(ref.media_id, min(left_s, POLL_S))
+        with self._wakeups.watch(ref.media_id) as changed:
+            while True:
+                changed.clear()
+                media = await self.get(ref)
+                left_s = until - loop.time()
+                if _worth_saying(media) or left_s <= 0:
+                    break
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(left_s, POLL_S)):
+                        await changed.wait()
         if media.state is State.REJECTED and media.fault is not None:
             raise media.fault.to_error()
         return media

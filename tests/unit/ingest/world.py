@@ -1,7 +1,10 @@
 """Everything ingest does, wired to the world in memory."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import count
+from typing import Literal
 
 from services.common.context import CallContext
 from services.ingest.app.cleaning import Cleaning
@@ -66,13 +69,19 @@ class World:
         return self.opinion
 
 
+class Impatient(asyncio.Event):
+    """Is not waited for, but looked after again at once."""
+
+    async def wait(self) -> Literal[True]:
+        await asyncio.sleep(0.01)
+        return True
+
+
 class Never:
     """ports.Wakeups that wake nobody."""
 
-    async def wait(self, key: str, timeout_s: float) -> None:
-        import asyncio
-
-        await asyncio.sleep(min(timeout_s, 0.01))
+    def watch(self, key: str) -> AbstractContextManager[asyncio.Event]:
+        return nullcontext(Impatient())
 
 
 async def frames(*those: Frame) -> AsyncIterator[Frame]:
