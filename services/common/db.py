@@ -105,6 +105,16 @@ class Wakeups:
         self._channel = channel
         self._waiting: dict[str, set[asyncio.Event]] = {}
 
+    async def wait(self, key: str, timeout_s: float) -> bool:
+        """Until something is said about `key`; False when the time is over."""
+        with self.watch(key) as event:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await event.wait()
+            except TimeoutError:
+                return False
+        return True
+
     @contextmanager
     def watch(self, key: str) -> Iterator[asyncio.Event]:
         """Set by whatever is said about `key` while inside. Clear it, look, wait: what is said meanwhile is never
