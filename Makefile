@@ -3,8 +3,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 CODE := services deploy tests proto/protos.py
-TYPED := $(addprefix services/,common ingest scanner transcoder publisher platforms gateway sandbox) deploy proto/protos.py tests/arch tests/integration \
-         $(addprefix tests/unit/,common ingest scanner transcoder publisher gateway local platforms sandbox) tests/contract
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run up down test check lint types protos envoy fast gen gen-baseline lock doctor clean-local
@@ -24,8 +22,8 @@ up: setup ## The same in the background
 down: ## Stop what `make up` (or `make run`) started
 	@$(BIN)/python -m deploy.local down
 
-test: setup-tests check ## Everything CI runs: check, contract, integration, SDK
-	$(BIN)/python -m pytest -q tests/contract tests/integration
+test: setup-tests check ## Everything CI runs: check, contract, integration, end to end, SDK
+	$(BIN)/python -m pytest -q tests/contract tests/integration tests/e2e
 	cd sdk/typescript && npm test
 
 check: setup lint types protos envoy fast ## The quick half: lint, types, protos, Envoy's config, unit and arch tests
@@ -35,7 +33,7 @@ lint: setup
 	$(BIN)/ruff format --check $(CODE)
 
 types: setup
-	$(BIN)/mypy $(TYPED)
+	$(BIN)/mypy $(CODE)
 
 protos: setup
 	$(BIN)/python proto/protos.py check
