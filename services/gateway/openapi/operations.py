@@ -46,6 +46,8 @@ def summary(route: Route) -> str:
 def error_codes(route: Route) -> list[Code]:
     """Every error the route may answer with, without repetition, by HTTP status."""
     codes = [*EVERYWHERE, *comments.errors(route.rpc.full_name), *BY_METHOD.get(route.method, ())]
+    if route.variables:
+        codes.append(Code.NOT_FOUND)  # For what no id can be: a control character, bytes that are not UTF-8.
     if route.has_body:
         codes += [*WITH_BODY, *(WITH_FORM if route.multipart else WITH_JSON)]
     return sorted(set(codes), key=lambda code: (TABLE[code].http, code))

@@ -15,6 +15,8 @@ from services.gateway.transcode.names import enum_words, fields_of, is_map, map_
 from services.gateway.transcode.strict_json import JSON
 
 MAX_VIOLATIONS = 20
+# protobuf reads at most 100 messages inside each other, and an object of a Struct is three.
+MAX_STRUCT_DEPTH = 16
 _INTEGERS: Mapping[int, tuple[int, int]] = {
     FieldDescriptor.TYPE_INT32: (-(2**31), 2**31 - 1),
     FieldDescriptor.TYPE_INT64: (-(2**63), 2**63 - 1),
@@ -251,16 +253,18 @@ def _timestamp(value: JSON) -> timestamp_pb2.Timestamp:
     return moment
 
 
-def _struct(value: JSON) -> struct_pb2.Struct:
+def _struct(value: JSON, depth: int = 1) -> struct_pb2.Struct:
     if not isinstance(value, dict):
         raise _Wrong("must be an object")
     struct = struct_pb2.Struct()
     for key, item in value.items():
-        struct.fields[_text(key)].CopyFrom(_value(item))
+        struct.fields[_text(key)].CopyFrom(_value(item, depth))
     return struct
 
 
-def _value(value: JSON) -> struct_pb2.Value:
+def _value(value: JSON, depth: int) -> struct_pb2.Value:
+    if isinstance(value, list | dict) and depth >= MAX_STRUCT_DEPTH:
+        raise _Wrong(f"must not be nested deeper than {MAX_STRUCT_DEPTH} levels")
     if value is None:
         return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
     if isinstance(value, bool):
@@ -270,8 +274,9 @@ def _value(value: JSON) -> struct_pb2.Value:
     if isinstance(value, str):
         return struct_pb2.Value(string_value=_text(value))
     if isinstance(value, list):
-        return struct_pb2.Value(list_value=struct_pb2.ListValue(values=[_value(item) for item in value]))
-    return struct_pb2.Value(struct_value=_struct(value))
+        values = [_value(item, depth + 1) for item in value]
+        return struct_pb2.Value(list_value=struct_pb2.ListValue(values=values))
+    return struct_pb2.Value(struct_value=_struct(value, depth + 1))
 
 
 def _typed(field: FieldDescriptor, text: str) -> JSON:

@@ -66,8 +66,8 @@ def _headers(error: MediaError) -> Headers:
         headers += (("www-authenticate", 'Bearer realm="letmepost"'),)
     if error.row.http == 405 and "allow" in error.details:
         headers += (("allow", str(error.details["allow"])),)
-    if error.row.http == 416 and "size_bytes" in error.details:
-        headers += (("content-range", f"bytes */{plain(error.details['size_bytes'])}"),)
+    if error.row.http == 416 and "size" in error.details:
+        headers += (("content-range", f"bytes */{plain(error.details['size'])}"),)
     wait_s = error.details.get("retry_after_s")
     if wait_s is not None:
         headers += (("retry-after", str(plain(wait_s))),)

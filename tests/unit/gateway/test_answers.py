@@ -64,7 +64,7 @@ def test_details_that_crossed_an_rpc_are_plain_json() -> None:
     [
         (MediaError(Code.UNAUTHORIZED), ("www-authenticate", 'Bearer realm="letmepost"')),
         (MediaError(Code.METHOD_NOT_ALLOWED, method="PUT", allow="GET, HEAD"), ("allow", "GET, HEAD")),
-        (MediaError(Code.RANGE_NOT_SATISFIABLE, size_bytes=10.0), ("content-range", "bytes */10")),
+        (MediaError(Code.RANGE_NOT_SATISFIABLE, size=10.0), ("content-range", "bytes */10")),
         (MediaError(Code.SCANNER_UNAVAILABLE, retry_after_s=15.0), ("retry-after", "15")),
     ],
 )
