@@ -8,7 +8,7 @@ from mediaapi.v1.publisher_service_pb2_grpc import add_PublisherServiceServicer_
 from services.common import clock, db, events, ids, log, outbox, rpc, settings
 from services.common.runtime import Runtime
 from services.platforms import registry
-from services.publisher.adapters import files, http, sealing, stages, vault
+from services.publisher.adapters import files, http, metrics, stages, vault
 from services.publisher.adapters.postgres import accounts, deliveries, pins, posts
 from services.publisher.app.assembly import Application, World
 from services.publisher.events import MEDIA_SUBJECTS, QUEUE_SUBJECTS, PublisherEvents
@@ -20,7 +20,6 @@ async def main() -> None:
     """Wires the stage and serves until told to stop."""
     conf = settings.load(Settings, "MEDIA_PUBLISHER")
     log.setup("publisher", conf.log_level)
-    kek = sealing.parse_kek(conf.kek)
     trusted = [conf.sandbox_url, *filter(None, conf.trusted_origins.split(","))]
     places = {"listen": conf.listen, "metrics_listen": conf.metrics_listen, "otel_endpoint": conf.otel_endpoint}
     async with Runtime("publisher", **places, drain_s=conf.drain_s) as run:
@@ -32,7 +31,7 @@ async def main() -> None:
             accounts=accounts.PostgresAccounts(database),
             deliveries=deliveries.PostgresDeliveries(database),
             pins=pins.PostgresPins(database),
-            vault=vault.Vault(kek, accounts.PostgresKeys(database)),
+            vault=vault.Vault(conf.kek, accounts.PostgresKeys(database)),
             media=stages.IngestMedia(await run.enter(rpc.channel(conf.ingest_target))),
             variants=stages.TranscoderVariants(await run.enter(rpc.channel(conf.transcoder_target))),
             files=files.CdnFiles(cdn, conf.cdn_url),
@@ -43,6 +42,7 @@ async def main() -> None:
             now=clock.utc_now,
             new_id=ids.new,
             random_bytes=os.urandom,
+            meter=metrics.Metrics(),
         )
         app = Application(world)
         add_PublisherServiceServicer_to_server(PublisherRpc(app), run.server)

@@ -3,7 +3,9 @@
 Where a method says so it raises MediaError; anything else a port raises is an infrastructure fault, to be tried again.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -87,8 +89,9 @@ class Posts(Protocol):
     ) -> Sequence[Post]:
         """Up to `limit` posts, newest first."""
 
-    async def wait(self, post_id: str, timeout_s: float) -> None:
-        """Returns when something about the post may have changed, or after timeout_s."""
+    def watch(self, post_id: str) -> AbstractContextManager[asyncio.Event]:
+        """Set when the post is settled while inside."""
+        ...
 
     async def spent(self, caller: Caller, period: str) -> Spent: ...
 
@@ -300,6 +303,16 @@ class Deliveries(Protocol):
 
     async def media_settled(self, workspace_id: str, media_id: str) -> None:
         """Makes the targets that wait for this item due."""
+
+
+class Meter(Protocol):
+    """What operators count."""
+
+    def settled(self, platform: str, status: str) -> None:
+        """A target came to its end, which is one of the public target statuses."""
+
+    def called(self, platform: str, outcome: str, elapsed_s: float) -> None:
+        """A mutation ended: "published", the fault of a refusal, or "unknown"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from services.common.settings import var
+from services.publisher.adapters.sealing import parse_kek
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +19,7 @@ class Settings:
     nats_url: str = var(str, "nats://…", secret=True)
     ingest_target: str = var(str, "host:port of the ingest stage")
     transcoder_target: str = var(str, "host:port of the transcoder stage")
-    kek: str = var(str, "32 bytes in hex or base64: wraps the workspaces' data keys", secret=True)
+    kek: bytes = var(parse_kek, "32 bytes in hex or base64: wraps the workspaces' data keys", secret=True)
     cdn_url: str = var(str, "where renditions are served, e.g. https://cdn.example.com/cdn")
     sandbox_url: str = var(str, "where test accounts' platforms are played, e.g. http://127.0.0.1:7300")
     trusted_origins: str = var(

@@ -15,6 +15,8 @@ from services.publisher.domain.post import TargetError
 from services.publisher.ports import MediaFacts, Pending, Ready, Refused, Rendition
 
 CHUNK_BYTES = 256 * 1024
+# A photo's variant is made in this time; a video's is asked for again, since who waits holds a place of the dispatcher.
+ENSURE_WAIT_S = 0.5
 UPLOAD_WAIT_S = 10.0  # for the verdict on an inline image: what an upload by itself waits, too
 
 Frame = ingest.UploadMediaRequest
@@ -55,7 +57,8 @@ class TranscoderVariants:
     async def ensure(self, media_id: str, platform: str) -> Ready | Pending | Refused:
         """The variant for this platform. Raises MEDIA_NOT_FOUND, MEDIA_NOT_READY."""
         request = transcoder.EnsureVariantRequest(media_id=media_id, platform=platform)
-        answer = await self._stub.EnsureVariant(request)
+        with context.use(replace(context.current(), wait_s=ENSURE_WAIT_S)):
+            answer = await self._stub.EnsureVariant(request)
         settled = (media.VARIANT_STATUS_READY, media.VARIANT_STATUS_REJECTED, media.VARIANT_STATUS_FAILED)
         if answer.variant.status not in settled:
             return Pending()

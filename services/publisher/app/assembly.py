@@ -18,7 +18,7 @@ from services.publisher.app.posting import CreatePost, ReadPosts
 from services.publisher.app.resolving import Resolver
 from services.publisher.app.sessions import Sessions
 from services.publisher.domain.delivery import Policy
-from services.publisher.ports import Accounts, Deliveries, Files, MediaSource, Pins, Posts, Variants, Vault
+from services.publisher.ports import Accounts, Deliveries, Files, MediaSource, Meter, Pins, Posts, Variants, Vault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,7 @@ class World:
     now: Callable[[], datetime]
     new_id: Callable[[str], str]
     random_bytes: Callable[[int], bytes]
+    meter: Meter
     policy: Policy = field(default_factory=Policy)
     fault_point: FaultPoint = no_fault
 
@@ -78,6 +79,7 @@ class Application:
             now=world.now,
             random_bytes=world.random_bytes,
             policy=world.policy,
+            meter=world.meter,
             fault_point=world.fault_point,
         )
         self.dispatcher = Dispatcher(world.deliveries, self.engine, lease_s=world.policy.lease_s)

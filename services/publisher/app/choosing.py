@@ -1,5 +1,6 @@
 """Which renditions a target publishes."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeVar
@@ -23,7 +24,7 @@ class Chooser:
 
     async def choose(self, work: Work) -> Chosen | Pending | Refused:
         """The renditions of all items, in order; Pending while one is being made; Refused if one cannot be."""
-        found = [await self._one(work, ref) for ref in work.media]
+        found = await asyncio.gather(*(self._one(work, ref) for ref in work.media))
         refused = next((it for it in found if isinstance(it, Refused)), None)
         if refused is not None:
             return refused

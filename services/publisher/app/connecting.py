@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import httpx
@@ -28,7 +28,7 @@ class AccountInput:
 
     platform: str
     display_name: str
-    credentials: Mapping[str, object]
+    credentials: Mapping[str, object] = field(repr=False)
     service_url: str | None
 
 

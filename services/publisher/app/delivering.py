@@ -27,6 +27,7 @@ from services.publisher.ports import (
     Claim,
     Deliveries,
     LeaseLostError,
+    Meter,
     Pending,
     Refused,
     RenditionGoneError,
@@ -70,10 +71,12 @@ class Engine:
         now: Callable[[], datetime],
         random_bytes: Callable[[int], bytes],
         policy: Policy,
+        meter: Meter,
         fault_point: FaultPoint = no_fault,
     ) -> None:
         self._deliveries = deliveries
-        self._recorder = Recorder(deliveries)
+        self._recorder = Recorder(deliveries, meter)
+        self._meter = meter
         self._sessions = sessions
         self._chooser = chooser
         self._drafts = drafts
@@ -176,21 +179,27 @@ class Engine:
         return await asyncio.shield(sending)
 
     async def _publish(self, job: Job, attempt: Attempt, counters: Counters) -> float | None:
-        work = job.work
+        work, began = job.work, self._now()
         try:
             async with asyncio.timeout(self._policy.call_max_s):
                 receipt = await job.publisher.publish(
                     self._http, job.session.account, job.draft, attempt.prepared, attempt.handle
                 )
         except platforms.PlatformError as exc:
+            self._called(work, exc.fault, began)
             await self._fault_point("after_refusal")
             return await self._fail(work, exc, counted=counters, session=job.session)
         except Exception as exc:  # no answer says nothing about what the platform did
+            self._called(work, "unknown", began)
             log.warning("outcome unknown", exc_info=exc, extra=names(work))
             await self._fault_point("after_unknown")
             return await self._recorder.settle(work, delivery.in_doubt(self._policy, counters))
+        self._called(work, "published", began)
         await self._fault_point("after_publish")
         return await self._recorder.published(work, attempt, receipt)
+
+    def _called(self, work: Work, outcome: str, began: datetime) -> None:
+        self._meter.called(work.target.platform, outcome, (self._now() - began).total_seconds())
 
     async def _look_up(self, job: Job, attempt: Attempt) -> float | None:
         """Finds out what became of an intent without a result."""

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -20,7 +21,7 @@ log = logging.getLogger("publisher.posting")
 UNUSABLE = frozenset({"rejected", "failed"})
 # Longer than any target may take from its due time on; a pin that outlives a crash ends here.
 PIN_LIFE = timedelta(days=14)
-POLL_S = 1.0  # a waiting caller looks this often, woken or not: a wakeup may come between looking and waiting
+POLL_S = 1.0  # a waiting caller looks this often, woken or not: a wake-up may be lost with its connection
 
 
 class CreatePost:
@@ -165,14 +166,20 @@ class ReadPosts:
 
     async def settled(self, caller: Caller, post: Post, wait_s: float) -> Post:
         """The post once it is settled, or as it is after wait_s. A post held for later is not waited for."""
-        ends = self._now() + timedelta(seconds=wait_s)
-        while not post.settled and post.status is not PostStatus.SCHEDULED:
-            left_s = (ends - self._now()).total_seconds()
-            if left_s <= 0:
-                break
-            await self._posts.wait(post.post_id, min(left_s, POLL_S))
-            post = await self.get(caller, post.post_id)
-        return post
+        if wait_s <= 0:
+            return post
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + wait_s
+        with self._posts.watch(post.post_id) as changed:
+            while True:
+                changed.clear()
+                post = await self.get(caller, post.post_id)
+                left_s = ends - loop.time()
+                if post.settled or post.status is PostStatus.SCHEDULED or left_s <= 0:
+                    return post
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(left_s, POLL_S)):
+                        await changed.wait()
 
     async def usage(self, caller: Caller) -> tuple[str, int]:
         """The current month, and the targets published in it."""

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from services.platforms import ports as platforms
 from services.publisher.domain.delivery import Again, Decision, Stop
 from services.publisher.domain.post import TargetError, TargetStatus
-from services.publisher.ports import Attempt, Caller, Deliveries, LeaseLostError, Published, Work
+from services.publisher.ports import Attempt, Caller, Deliveries, LeaseLostError, Meter, Published, Work
 
 log = logging.getLogger("publisher.recording")
 
@@ -18,13 +18,15 @@ PAUSE_S = 2.0
 class Recorder:
     """Results of one target. Every method returns the seconds until the target is due again, None if never."""
 
-    def __init__(self, deliveries: Deliveries) -> None:
+    def __init__(self, deliveries: Deliveries, meter: Meter) -> None:
         self._deliveries = deliveries
+        self._meter = meter
 
     async def published(self, work: Work, attempt: Attempt, receipt: platforms.Receipt) -> float | None:
         """It is live."""
         published = Published(receipt.platform_post_id, receipt.url)
         await self._record(lambda: self._deliveries.published(work.claim, attempt.number, published))
+        self._meter.settled(work.target.platform, TargetStatus.PUBLISHED)
         log.info("published", extra={**names(work), "attempt": attempt.number})
         return None
 
@@ -34,6 +36,7 @@ class Recorder:
             await self._record(lambda: self._deliveries.again(work.claim, decision, error))
             return decision.delay_s
         await self._record(lambda: self._deliveries.stop(work.claim, decision))
+        self._meter.settled(work.target.platform, decision.status)
         log.info("settled", extra={**names(work), "status": decision.status.value, "code": decision.error.code})
         return None
 

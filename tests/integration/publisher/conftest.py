@@ -12,12 +12,14 @@ from dataclasses import dataclass, field, replace
 import psycopg
 import pytest
 from mediaapi.v1 import events_pb2
+from prometheus_client import CollectorRegistry
 
 from deploy.local.postgres import Postgres
 from deploy.local.state import REPOSITORY, State
 from services.common import clock, db, ids
 from services.common.db import Database
 from services.publisher.adapters import http, vault
+from services.publisher.adapters.metrics import Metrics
 from services.publisher.adapters.postgres import accounts, deliveries, pins, posts
 from services.publisher.app.assembly import Application, World
 from services.publisher.app.connecting import AccountInput
@@ -176,6 +178,7 @@ async def stage(postgres: Postgres, publisher_url: str) -> AsyncIterator[Stage]:
             now=clock.utc_now,
             new_id=ids.new,
             random_bytes=os.urandom,
+            meter=Metrics(CollectorRegistry()),
             policy=POLICY,
         )
         yield Stage(world, Application(world), upstream, gazette, media, variants, database, postgres.url())

@@ -11,7 +11,7 @@ from mediaapi.v1 import transcoder_service_pb2 as pb
 from services.common import context, rpc
 from services.common.context import CallContext
 from services.common.errors import Code, MediaError
-from services.publisher.adapters.stages import TranscoderVariants
+from services.publisher.adapters.stages import ENSURE_WAIT_S, TranscoderVariants
 from services.publisher.ports import Pending, Ready, Refused
 
 PENDING, PROCESSING, READY, REJECTED, FAILED = (
@@ -85,6 +85,7 @@ async def test_a_variant_that_is_there_is_told_with_its_numbers(transcoder: Serv
     assert (rendition.url, found.cover) == ("https://cdn.example/cdn/med_1/t/p.video", None)
     served = transcoder[0]
     assert (served.asked.media_id, served.asked.platform, served.caller.workspace_id) == ("med_1", "p", "ws_1")
+    assert served.caller.wait_s == ENSURE_WAIT_S
 
 
 @pytest.mark.parametrize("status", [PENDING, PROCESSING])

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -51,10 +51,14 @@ class Running:
         answer: post_pb2.Post = await self.stub.CreatePost(request)
         return answer
 
+    async def get(self, post_id: str) -> post_pb2.Post:
+        answer: post_pb2.Post = await self.stub.GetPost(pb.GetPostRequest(id=post_id))
+        return answer
+
     async def settled(self, post_id: str, within_s: float = 30.0) -> post_pb2.Post:
         async with asyncio.timeout(within_s):
             while True:
-                post: post_pb2.Post = await self.stub.GetPost(pb.GetPostRequest(id=post_id))
+                post = await self.get(post_id)
                 if post.status not in (post_pb2.POST_STATUS_PUBLISHING, post_pb2.POST_STATUS_SCHEDULED):
                     return post
                 await asyncio.sleep(0.1)
@@ -63,6 +67,9 @@ class Running:
         """How often the sandbox shows a post of this text."""
         answer = httpx.get(f"{self.wiring.sandbox_url}/{account.platform}/_sandbox/posts", trust_env=False)
         return sum(post["text"] == text for post in answer.raise_for_status().json()["posts"])
+
+    def metrics(self) -> str:
+        return httpx.get(f"http://{HOST}:{self.wiring.ports.publisher_metrics}/metrics", trust_env=False).text
 
     def order(self, account: DemoAccount, **fault: object) -> None:
         """The sandbox fails in a chosen way."""
@@ -159,6 +166,38 @@ async def test_a_lost_answer_is_looked_up_and_the_post_sent_once(running: Runnin
     post = await running.post(ACCOUNT, text)
     assert post.status == post_pb2.POST_STATUS_PUBLISHED, post
     assert (post.targets[0].attempts, running.received(ACCOUNT, text)) == (1, 1)
+
+
+async def test_stopped_with_an_answer_outstanding_it_ends_in_time_and_looks_it_up_later(running: Running) -> None:
+    await running.connect(ACCOUNT)
+    text = f"Hang {uuid.uuid4().hex}"
+    running.order(ACCOUNT, path="*createRecord", method="POST", mode="timeout")
+    with context.use(CallContext(running.caller.workspace_id, "req_2", plan="pro", wait_s=0.0)):
+        post = await running.post(ACCOUNT, text)
+    async with asyncio.timeout(10):
+        while (await running.get(post.id)).targets[0].status != post_pb2.TARGET_STATUS_PUBLISHING:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    child = running.stage.child
+    assert child is not None
+    await asyncio.to_thread(running.stage.stop)
+    assert child.exit_code() == 0
+    await asyncio.to_thread(running.stage.start)
+    assert (await running.settled(post.id)).status == post_pb2.POST_STATUS_PUBLISHED
+    assert running.received(ACCOUNT, text) == 1
+
+
+async def test_no_log_and_no_metric_holds_a_credential(running: Running) -> None:
+    canary = f"sandbox-{uuid.uuid4().hex}"
+    credentials = {**ACCOUNT.credentials, list(ACCOUNT.credentials)[-1]: canary}
+    await running.connect(replace(ACCOUNT, credentials=credentials))
+    running.order(ACCOUNT, path="*createRecord", method="POST", mode="error")
+    post = await running.post(ACCOUNT, f"Canary {uuid.uuid4().hex}")
+    assert post.status == post_pb2.POST_STATUS_PUBLISHED
+    metrics = running.metrics()
+    assert f'publisher_targets_total{{platform="{ACCOUNT.platform}",status="published"}}' in metrics
+    told = running.stage.state.log("publisher").read_text()
+    assert "outcome unknown" in told
+    assert canary not in told + metrics
 
 
 async def test_another_workspace_knows_nothing_of_it(running: Running) -> None:

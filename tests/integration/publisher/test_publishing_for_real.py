@@ -141,7 +141,7 @@ class TestWorkers:
         async with self._workers(stage, publisher_url, 2):
             for post in made:
                 async with asyncio.timeout(30):
-                    found = await stage.app.read_posts.settled(stage.caller, await stage.read(post), 30.0)
+                    found = await stage.app.read_posts.settled(stage.caller, post, 30.0)
                 assert found.status is PostStatus.PUBLISHED
         assert sorted(text for _, text in stage.upstream.posts) == sorted(f"post {n}" for n in range(40))
         assert stage.metered() == 40

@@ -28,6 +28,7 @@ from tests.unit.publisher.fakes import (
     FakeAccounts,
     FakeFiles,
     FakeMedia,
+    FakeMeter,
     FakeStore,
     FakeVariants,
     FakeVault,
@@ -119,6 +120,7 @@ class Bench:
         self.media = FakeMedia()
         self.variants = FakeVariants()
         self.vault = FakeVault()
+        self.meter = FakeMeter()
         self.paper = Paper()
         self.crash_at = ""
         self._ids = 0
@@ -138,6 +140,7 @@ class Bench:
             now=self.now,
             new_id=self._new_id,
             random_bytes=bytes,
+            meter=self.meter,
             policy=policy or Policy(),
             fault_point=self._fault_point,
         )

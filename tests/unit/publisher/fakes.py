@@ -1,7 +1,8 @@
 """The publisher's world in memory, faithful enough to run its use cases."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -182,6 +183,21 @@ class FakeFiles:
         yield b"0123456789"
 
 
+class FakeMeter:
+    """What was counted."""
+
+    def __init__(self) -> None:
+        self.ends: list[str] = []
+        self.calls: list[str] = []
+
+    def settled(self, platform: str, status: str) -> None:
+        self.ends.append(status)
+
+    def called(self, platform: str, outcome: str, elapsed_s: float) -> None:
+        assert elapsed_s >= 0
+        self.calls.append(outcome)
+
+
 @dataclass
 class State:
     """One target's row, mutable."""
@@ -236,8 +252,9 @@ class FakeStore:
         mine = [it for it in mine if after is None or (it.created_at, it.post_id) < (after.created_at, after.id)]
         return sorted(mine, key=lambda it: (it.created_at, it.post_id), reverse=True)[:limit]
 
-    async def wait(self, post_id: str, timeout_s: float) -> None:
-        self.now.pass_s(timeout_s)
+    @contextmanager
+    def watch(self, post_id: str) -> Iterator[asyncio.Event]:
+        yield self.settled
 
     async def spent(self, caller: Caller, period: str) -> Spent:
         open_targets = [it for it in self.states.values() if it.next_at is not None]
@@ -298,6 +315,7 @@ class FakeStore:
         if state.target.status is TargetStatus.PUBLISHED:
             return
         self.usage.append((period(self.now()), claim.index))
+        self.settled.set()
         state.epoch += 1
         state.claimed, state.next_at = False, None
         state.target = replace(

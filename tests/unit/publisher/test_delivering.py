@@ -444,3 +444,13 @@ async def test_an_account_disconnected_before_it_is_due_fails_its_targets(bench:
     error = bench.state(post).target.error
     assert error is not None
     assert error.code == "account_not_found"
+
+
+async def test_every_call_and_every_end_is_counted(bench: Bench) -> None:
+    bench.paper.publishing += [refusal(Fault.TRANSIENT), OutcomeUnknown("502")]
+    first, second = await bench.post("first"), await bench.post("second")
+    bench.paper.looking_up.append(Absent(safe_to_send=True))
+    await bench.work_until_settled(first)
+    await bench.work_until_settled(second)
+    assert sorted(bench.meter.calls) == ["published", "published", "transient", "unknown"]
+    assert bench.meter.ends == ["published", "published"]

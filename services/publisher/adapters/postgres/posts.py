@@ -1,6 +1,8 @@
 """Posts, as callers see them."""
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 from mediaapi.v1 import events_pb2
@@ -125,9 +127,9 @@ class PostgresPosts:
             found = (await conn.execute(_PAGE, bind)).mappings().all()
             return await _with_targets(conn, caller, found)
 
-    async def wait(self, post_id: str, timeout_s: float) -> None:
-        """Returns when the post settled, or after timeout_s."""
-        await self._settled.wait(post_id, timeout_s)
+    def watch(self, post_id: str) -> AbstractContextManager[asyncio.Event]:
+        """Set when the post is settled while inside."""
+        return self._settled.watch(post_id)
 
     async def spent(self, caller: Caller, period: str) -> Spent:
         """Targets published in `period`, and targets due and not settled yet."""
