@@ -57,7 +57,7 @@ class MediaFacts:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a month has used: targets published, and targets still under way."""
+    """What a month has used: targets published, and targets meant for it that are not settled yet."""
 
     used: int
     open_targets: int
@@ -68,6 +68,7 @@ class NewPost:
     """A post to be kept, with the facts about its media."""
 
     post: Post
+    plan: str
     media: Sequence[MediaFacts]
     idempotency_key: str | None
     request_id: str
@@ -80,7 +81,11 @@ class Posts(Protocol):
         """The post this key made in the last 24 h."""
 
     async def add(self, caller: Caller, new: NewPost) -> bool:
-        """Keeps the post and announces its targets, in one transaction. False: the key was used meanwhile."""
+        """Keeps the post and announces its targets, in one transaction. False: the key was used meanwhile.
+
+        Raises:
+            MediaError: QUOTA_EXCEEDED, by what others have added by now.
+        """
 
     async def get(self, caller: Caller, post_id: str) -> Post | None: ...
 

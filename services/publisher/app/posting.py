@@ -56,16 +56,22 @@ class CreatePost:
         if idempotency_key is not None and (known := await self._posts.by_key(caller, idempotency_key)) is not None:
             return known
         resolved, facts = await self._check(caller, wanted)
-        await self._check_quota(caller, plan, len(wanted.targets))
+        await self._check_quota(caller, plan, wanted)
         stored = await self._store_inline(wanted, idempotency_key)
         post = self._post(caller, wanted, resolved, {**facts, **stored})
         media = await self._pin(post)
-        new = NewPost(post=post, media=media, idempotency_key=idempotency_key, request_id=request_id)
-        if await self._posts.add(caller, new):
+        new = NewPost(post=post, plan=plan, media=media, idempotency_key=idempotency_key, request_id=request_id)
+        try:
+            added = await self._posts.add(caller, new)
+        except MediaError as exc:
+            if exc.code is Code.QUOTA_EXCEEDED:
+                await self._unpin(post, media)
+            raise
+        if added:
             log.info("accepted", extra={"post_id": post.post_id, "targets": len(post.targets)})
             return post
         # Another request with this key was faster; its post is the answer, and ours holds nothing.
-        await asyncio.gather(*(self._media.unpin(it.media_id, post.post_id) for it in media))
+        await self._unpin(post, media)
         return await self._made_by(caller, idempotency_key)
 
     async def _check(self, caller: Caller, wanted: PostInput) -> tuple[Resolved, dict[str, MediaFacts]]:
@@ -86,11 +92,11 @@ class CreatePost:
         facts = await asyncio.gather(*(self._media.get(media_id) for media_id in named))
         return dict(zip(named, map(_usable, facts), strict=True))
 
-    async def _check_quota(self, caller: Caller, plan: str, wanted: int) -> None:
-        period = plans.period(self._now())
-        spent = await self._posts.spent(caller, period)
-        if plans.over(plan, used=spent.used, open_targets=spent.open_targets, wanted=wanted):
-            raise MediaError(Code.QUOTA_EXCEEDED, plan=plan, used=spent.used, limit=plans.included(plan), period=period)
+    async def _check_quota(self, caller: Caller, plan: str, wanted: PostInput) -> None:
+        """Before anything is stored; checked once more, and surely, when the post is kept."""
+        month = plans.due_period(self._now(), wanted.scheduled_at)
+        spent = await self._posts.spent(caller, month)
+        plans.check(plan, month, used=spent.used, open_targets=spent.open_targets, wanted=len(wanted.targets))
 
     async def _store_inline(self, wanted: PostInput, idempotency_key: str | None) -> dict[str, MediaFacts]:
         """Uploads every distinct image given as bytes, once even if the request is repeated after a crash.
@@ -134,6 +140,9 @@ class CreatePost:
         """Holds the media before the post exists: a pin too many ends by itself, one too few loses bytes."""
         until = (post.scheduled_at or post.created_at) + PIN_LIFE
         return await asyncio.gather(*(self._media.pin(it, post.post_id, until) for it in post.media_ids()))
+
+    async def _unpin(self, post: Post, media: Sequence[MediaFacts]) -> None:
+        await asyncio.gather(*(self._media.unpin(it.media_id, post.post_id) for it in media))
 
     async def _made_by(self, caller: Caller, idempotency_key: str | None) -> Post:
         post = await self._posts.by_key(caller, idempotency_key or "")

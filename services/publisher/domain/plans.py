@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from services.common.errors import Code, MediaError
+
 POSTS_PER_MONTH = {"free": 100, "pro": 1_000, "business": 10_000}  # successful targets
 
 
@@ -15,6 +17,17 @@ def period(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m")
 
 
-def over(plan: str, *, used: int, open_targets: int, wanted: int) -> bool:
-    """Whether `wanted` more targets would pass the plan's number, counting those still under way as if they succeed."""
-    return used + open_targets + wanted > included(plan)
+def due_period(created_at: datetime, scheduled_at: datetime | None) -> str:
+    """The month a post is meant to be published in."""
+    return period(max(created_at, scheduled_at or created_at))
+
+
+def check(plan: str, month: str, *, used: int, open_targets: int, wanted: int) -> None:
+    """Whether `wanted` more targets keep to the plan's number, counting those still open as if they succeed.
+
+    Raises:
+        MediaError: QUOTA_EXCEEDED.
+    """
+    limit = included(plan)
+    if used + open_targets + wanted > limit:
+        raise MediaError(Code.QUOTA_EXCEEDED, plan=plan, used=used, limit=limit, period=month)

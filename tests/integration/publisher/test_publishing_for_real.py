@@ -286,13 +286,16 @@ class TestPosts:
         post = await stage.settled(await stage.post(text))
         assert (post.text, stage.upstream.posts[0][1]) == (text, text)
 
-    async def test_the_months_number_is_kept_to(self, stage: Stage) -> None:
+    async def test_the_months_number_is_kept_to_by_many_at_once(self, stage: Stage) -> None:
         await stage.connect()
         stage.sql(
             "INSERT INTO publisher.usage SELECT %s, 'post_' || n, 0, 'gazette', true, to_char(now() AT TIME ZONE 'UTC',"
-            " 'YYYY-MM') FROM generate_series(1, 1000) n",
+            " 'YYYY-MM') FROM generate_series(1, 995) n",
             stage.caller.workspace_id,
         )
-        with pytest.raises(MediaError) as caught:
-            await stage.post()
-        assert caught.value.code is Code.QUOTA_EXCEEDED
+        later = clock.utc_now() + timedelta(days=40)
+        await stage.post("next month's", scheduled_at=later)
+        ends = await asyncio.gather(*(stage.post(str(n)) for n in range(9)), return_exceptions=True)
+        refused = [it for it in ends if isinstance(it, MediaError)]
+        assert [it.code for it in refused] == [Code.QUOTA_EXCEEDED] * 4
+        assert stage.sql("SELECT count(*) FROM publisher.targets") == [(6,)]

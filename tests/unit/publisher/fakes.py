@@ -10,7 +10,7 @@ from services.common.errors import Code, MediaError
 from services.publisher.adapters.sealing import Sealed
 from services.publisher.domain.account import Account, AccountFilter, AccountStatus
 from services.publisher.domain.delivery import Again, Counters, Stop
-from services.publisher.domain.plans import period
+from services.publisher.domain.plans import due_period, period
 from services.publisher.domain.post import JSON, SETTLED, Post, PostStatus, Target, TargetError, TargetStatus
 from services.publisher.ports import (
     Attempt,
@@ -257,8 +257,11 @@ class FakeStore:
         yield self.settled
 
     async def spent(self, caller: Caller, period: str) -> Spent:
-        open_targets = [it for it in self.states.values() if it.next_at is not None]
-        return Spent(len(self.usage), len(open_targets))
+        months = {
+            post_id: due_period(new.post.created_at, new.post.scheduled_at) for post_id, (_, new) in self.posts.items()
+        }
+        still_open = [it for it in self.states if self.states[it].next_at is not None and months[it[0]] == period]
+        return Spent(sum(month == period for month, _ in self.usage), len(still_open))
 
     def _post(self, post_id: str) -> Post:
         _, new = self.posts[post_id]

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from services.common.errors import Code, MediaError
 from services.publisher.domain import plans
 
 
@@ -18,9 +19,20 @@ def test_a_month_is_a_utc_month() -> None:
 
 
 def test_the_last_included_post_is_allowed_and_the_next_is_not() -> None:
-    assert not plans.over("free", used=99, open_targets=0, wanted=1)
-    assert plans.over("free", used=100, open_targets=0, wanted=1)
+    plans.check("free", "2026-11", used=99, open_targets=0, wanted=1)
+    with pytest.raises(MediaError) as caught:
+        plans.check("free", "2026-11", used=100, open_targets=0, wanted=1)
+    assert caught.value.code is Code.QUOTA_EXCEEDED
+    assert caught.value.details == {"plan": "free", "used": 100, "limit": 100, "period": "2026-11"}
 
 
 def test_targets_under_way_count_so_that_a_burst_cannot_pass_the_number() -> None:
-    assert plans.over("free", used=90, open_targets=8, wanted=3)
+    with pytest.raises(MediaError):
+        plans.check("free", "2026-11", used=90, open_targets=8, wanted=3)
+
+
+def test_a_scheduled_post_counts_for_the_month_it_is_due_in() -> None:
+    now = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+    assert plans.due_period(now, None) == "2026-11"
+    assert plans.due_period(now, now + timedelta(days=1)) == "2026-12"
+    assert plans.due_period(now, now - timedelta(days=90)) == "2026-11"

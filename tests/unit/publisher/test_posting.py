@@ -105,7 +105,23 @@ class TestRefusing:
             await bench.post(plan="free")
         error = await refused(bench.post(plan="free"))
         assert (error.code, error.details["limit"]) == (Code.QUOTA_EXCEEDED, 100)
+        assert await bench.post(plan="free", scheduled_at=START + timedelta(days=30))
         assert await bench.post(plan="pro")
+
+    async def test_posts_held_for_later_use_up_the_month_they_are_due_in(self, bench: Bench) -> None:
+        for _ in range(100):
+            await bench.post(plan="free", scheduled_at=START + timedelta(days=30))
+        error = await refused(bench.post(plan="free", scheduled_at=START + timedelta(days=30)))
+        assert (error.code, error.details["period"]) == (Code.QUOTA_EXCEEDED, "2026-12")
+        assert await bench.post(plan="free")
+
+    async def test_one_that_others_overtook_holds_nothing(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def too_late(*_: object) -> None:
+            raise MediaError(Code.QUOTA_EXCEEDED, limit=100, period="2026-11")
+
+        monkeypatch.setattr(bench.store, "add", too_late)
+        await refused(bench.post(media=[MediaInput(media_id="med_1")]))
+        assert bench.media.pins == set()
 
 
 class TestInlineMedia:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.common import events, outbox
 from services.common.db import Database, Wakeups
 from services.publisher.adapters.postgres import rows
+from services.publisher.domain import plans
 from services.publisher.domain.post import Post, PostStatus, Target, TargetStatus
 from services.publisher.ports import Caller, NewPost, Position, Spent
 
@@ -19,6 +20,8 @@ SCHEMA = "publisher"
 SETTLED_CHANNEL = "publisher_post_settled"
 KEY_LIFE = timedelta(hours=24)  # how long an idempotency key is remembered: api.md of the public contract
 
+# New posts of a workspace come one after the other, so that many at once cannot pass the plan's number together.
+_ONE_BY_ONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:workspace_id, 0))")
 _INSERT_POST = text(
     "INSERT INTO publisher.posts"
     " (workspace_id, id, live, text, media, status, idempotency_key, request_id, scheduled_at, created_at)"
@@ -64,7 +67,7 @@ _SPENT = text(
     " AND period = :period) AS used,"
     " (SELECT count(*) FROM publisher.targets t JOIN publisher.posts p ON p.workspace_id = t.workspace_id"
     " AND p.id = t.post_id WHERE t.workspace_id = :workspace_id AND p.live = :live AND t.next_at IS NOT NULL"
-    " AND t.status <> 'scheduled') AS open_targets"
+    " AND to_char(greatest(p.created_at, p.scheduled_at) AT TIME ZONE 'UTC', 'YYYY-MM') = :period) AS open_targets"
 )
 
 
@@ -86,12 +89,14 @@ class PostgresPosts:
     async def add(self, caller: Caller, new: NewPost) -> bool:
         """Keeps the post, its targets and media, and queues what is due; False if the key was used meanwhile."""
         async with self._database.tx(caller.workspace_id) as conn:
+            await conn.execute(_ONE_BY_ONE, {"workspace_id": caller.workspace_id})
             if new.idempotency_key is not None:
                 bind = {**_scope(caller), "idempotency_key": new.idempotency_key, "life": KEY_LIFE}
                 await conn.execute(_FORGET_KEY, bind)
             inserted = await conn.execute(_INSERT_POST, _post_values(caller, new))
             if inserted.rowcount == 0:
                 return False
+            await _check_quota(conn, caller, new)
             await conn.execute(_INSERT_TARGET, [_target_values(caller, new.post, it) for it in new.post.targets])
             if new.media:
                 await conn.execute(
@@ -132,10 +137,20 @@ class PostgresPosts:
         return self._settled.watch(post_id)
 
     async def spent(self, caller: Caller, period: str) -> Spent:
-        """Targets published in `period`, and targets due and not settled yet."""
+        """Targets published in `period`, and targets due in it and not settled yet."""
         async with self._database.tx(caller.workspace_id) as conn:
-            row = (await conn.execute(_SPENT, {**_scope(caller), "period": period})).mappings().one()
-        return Spent(row["used"], row["open_targets"])
+            return await _spent(conn, caller, period)
+
+
+async def _check_quota(conn: AsyncConnection, caller: Caller, new: NewPost) -> None:
+    month = plans.due_period(new.post.created_at, new.post.scheduled_at)
+    spent = await _spent(conn, caller, month)
+    plans.check(new.plan, month, used=spent.used, open_targets=spent.open_targets, wanted=len(new.post.targets))
+
+
+async def _spent(conn: AsyncConnection, caller: Caller, period: str) -> Spent:
+    row = (await conn.execute(_SPENT, {**_scope(caller), "period": period})).mappings().one()
+    return Spent(row["used"], row["open_targets"])
 
 
 def position(after: Position | None) -> dict[str, object]:
