@@ -8,6 +8,7 @@ import pytest
 from services.publisher.adapters import vault
 from services.publisher.adapters.postgres import accounts
 from services.publisher.adapters.sealing import Sealed, SealError
+from services.publisher.domain.account import AccountStatus
 from services.publisher.domain.post import PostStatus, TargetStatus
 from services.publisher.domain.request import MediaInput, TargetInput
 from services.publisher.ports import Caller
@@ -131,3 +132,16 @@ class TestSeals:
         for n in range(6):
             await stage.settled(await stage.post(targets=[TargetInput(account_id=f"acc_{n}")]))
         assert len(stage.upstream.posts) == 6
+
+    async def test_renewed_credentials_are_sealed_and_used_from_then_on(self, stage: Stage) -> None:
+        account = await stage.connect("old-canary")
+        old = await stage.world.accounts.sealed(stage.caller, account.account_id)
+        assert old is not None
+        stage.gazette.renews = "new-canary"
+        post = await stage.settled(await stage.post())
+        assert (post.status, post.targets[0].attempts) == (PostStatus.PUBLISHED, 1)
+        assert "Bearer new-canary" in stage.upstream.tokens
+        assert "new-canary" not in str(stage.sql("SELECT a::text FROM publisher.accounts a"))
+        # Whoever was refused with the old ones says nothing about the new ones.
+        assert not await stage.world.accounts.invalidate(stage.caller, account.account_id, old.blob)
+        assert (await stage.app.connect.get(stage.caller, account.account_id)).status is AccountStatus.ACTIVE

@@ -208,6 +208,76 @@ async def test_another_workspace_knows_nothing_of_it(running: Running) -> None:
     assert caught.value.code is Code.POST_NOT_FOUND
 
 
+async def test_lists_are_paged_newest_first(running: Running) -> None:
+    await running.connect(ACCOUNT)
+    with context.use(CallContext(running.caller.workspace_id, "req_2", plan="pro", wait_s=0.0)):
+        made = [(await running.post(ACCOUNT, f"Page {n} {uuid.uuid4().hex}")).id for n in range(5)]
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page: pb.ListPostsResponse = await running.stub.ListPosts(pb.ListPostsRequest(limit=2, cursor=cursor))
+        assert len(page.data) <= 2
+        seen += [it.id for it in page.data]
+        if not page.HasField("next_cursor"):
+            break
+        cursor = page.next_cursor
+    assert seen == made[::-1]
+    for made_id in made:
+        await running.settled(made_id)
+    canceled: pb.ListPostsResponse = await running.stub.ListPosts(
+        pb.ListPostsRequest(status=post_pb2.POST_STATUS_CANCELED)
+    )
+    assert not canceled.data
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (pb.ListPostsRequest(limit=101), "limit"),
+        (pb.ListPostsRequest(limit=-1), "limit"),
+        (pb.ListPostsRequest(cursor="no cursor"), "cursor"),
+        (pb.ListPostsRequest(cursor="W10="), "cursor"),
+        (pb.ListPostsRequest(cursor="WzEsMl0="), "cursor"),
+    ],
+)
+async def test_a_list_that_cannot_be_is_refused(running: Running, request_: pb.ListPostsRequest, field: str) -> None:
+    with pytest.raises(MediaError) as caught:
+        await running.stub.ListPosts(request_)
+    assert (caught.value.code, [it.field for it in caught.value.violations]) == (Code.INVALID_REQUEST, [field])
+
+
+@pytest.mark.parametrize("post_id", ["", "post_x", "\0", "é" * 1000, "'; --"])
+async def test_an_id_nobody_has_is_not_found(running: Running, post_id: str) -> None:
+    with pytest.raises(MediaError) as caught:
+        await running.stub.GetPost(pb.GetPostRequest(id=post_id))
+    assert caught.value.code is Code.POST_NOT_FOUND
+    for call in (
+        running.stub.GetAccount(pb.GetAccountRequest(id=post_id)),
+        running.stub.DeleteAccount(pb.DeleteAccountRequest(id=post_id)),
+    ):
+        with pytest.raises(MediaError) as caught:
+            await call
+        assert caught.value.code is Code.ACCOUNT_NOT_FOUND
+
+
+@pytest.mark.parametrize("account_id", ["", "acc_", "post_1", "acc_\0", "acc_" + "x" * 61])
+async def test_an_account_is_provisioned_under_a_proper_id_only(running: Running, account_id: str) -> None:
+    with pytest.raises(MediaError) as caught:
+        await running.connect(replace(ACCOUNT, id=account_id))
+    assert [it.field for it in caught.value.violations] == ["id"]
+
+
+async def test_an_account_is_listed_until_it_is_deleted(running: Running) -> None:
+    await running.connect(ACCOUNT)
+    for platform, count in (("", 1), (ACCOUNT.platform, 1), ("nowhere", 0), ("\0", 0)):
+        found: pb.ListAccountsResponse = await running.stub.ListAccounts(pb.ListAccountsRequest(platform=platform))
+        assert len(found.data) == count
+    await running.stub.DeleteAccount(pb.DeleteAccountRequest(id=ACCOUNT.id))
+    with pytest.raises(MediaError) as caught:
+        await running.post(ACCOUNT, "gone")
+    assert caught.value.code is Code.ACCOUNT_NOT_FOUND
+
+
 async def test_it_says_what_it_needs_and_stops_in_order(processes: tuple[Stage, Wiring]) -> None:
     stage, wiring = processes
     metrics = f"http://{HOST}:{wiring.ports.publisher_metrics}"

@@ -102,11 +102,12 @@ async def prepared(progress: Progress) -> None:
 
 @dataclass
 class Gazette:
-    """The module that publishes there. protects: as of its server."""
+    """The module that publishes there. protects: as of its server. renews: the token to ask for, where not held yet."""
 
     id: str = "gazette"
     aliases: Sequence[str] = ()
     protects: bool = True
+    renews: str = ""
     preparing: Callable[[Progress], Awaitable[None]] = prepared
 
     def check(self, draft: Draft) -> Sequence[Problem]:
@@ -122,6 +123,9 @@ class Gazette:
     async def prepare(
         self, http: httpx.AsyncClient, account: Account, draft: Draft, progress: Progress
     ) -> Mapping[str, JSON]:
+        if self.renews not in ("", account.credentials["token"]):
+            await account.save({"token": self.renews})
+            raise PlatformError(Fault.NOT_READY, "token_renewed", "The token was renewed.", retry_after_s=0)
         await self.preparing(progress)
         return {"text": draft.text}
 
