@@ -1,14 +1,242 @@
-"""Files through the whole way in: gateway, ingest, scanner, object store, clamd."""
+"""Forms through the whole way in: what is well-formed is stored once, of all else nothing stays."""
 
-from tests.integration.gateway.conftest import Service
-from tests.media import jpeg
+import re
+import time
+import unicodedata
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import httpx
+import pytest
+
+from deploy.local.s3 import ACTIVE, QUARANTINE, S3
+from services.gateway.upload import MAX_FILE_BYTES
+from tests.integration.gateway.conftest import Service, Workspace, done, refused
+from tests.media import film, infected_jpeg, infected_mp4, jpeg, padded
+
+BOUNDARY = "XyZ"
+END = b"\r\n--XyZ--\r\n"
+MIB = 1 << 20
+# RFC 6266: two plain parameters, neither of which a name can leave.
+DISPOSITION = re.compile(r"attachment; filename=\"[ !#-\[\]-~]+\"; filename\*=UTF-8''([A-Za-z0-9%._~-]+)")
 
 
-def test_a_photo_is_stored_and_described(service: Service) -> None:
-    photo = jpeg()
-    answer = service.one.http.post(
-        "/v1/media", files={"file": ("photo.jpg", photo, "image/jpeg")}, data={"altText": "Noise."}
-    )
-    assert answer.status_code == 201, answer.text
-    media = answer.json()
-    assert media["kind"] == "image"
+def head(name: str, *more: str, filename: str | None = "a.jpg") -> bytes:
+    """A delimiter and a part's headers."""
+    told = f'; filename="{filename}"' if filename is not None else ""
+    lines = [f'Content-Disposition: form-data; name="{name}"{told}', *more]
+    return "\r\n".join(["", "--XyZ", *lines, "", ""]).encode()
+
+
+def send(customer: Workspace, body: bytes | Iterator[bytes], boundary: str = BOUNDARY) -> httpx.Response:
+    headers = {"content-type": f"multipart/form-data; boundary={boundary}"}
+    return customer.http.post("/v1/media", content=body, headers=headers)
+
+
+class Flood:
+    """A form without end; `taken` counts what the server read of it, or what lies in buffers on its way there."""
+
+    def __init__(self, start: bytes, piece: bytes, pieces: int, end: bytes = END) -> None:
+        self._parts = start, piece, pieces, end
+        self.taken = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        start, piece, pieces, end = self._parts
+        for part in (start, *[piece] * pieces, end):
+            yield part
+            self.taken += len(part)
+
+
+@pytest.fixture(scope="module")
+def customer(service: Service) -> Iterator[Workspace]:
+    """Who stores what is well-formed."""
+    with service.customer() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def empty(service: Service) -> Iterator[Workspace]:
+    """Of whom nothing is ever stored."""
+    with service.customer() as found:
+        yield found
+
+
+@pytest.fixture
+def nothing_stays(empty: Workspace, s3: S3) -> Iterator[None]:
+    """Soon afterwards no item is listed, and the quarantine is as empty as it was."""
+    before = keys(s3, QUARANTINE)
+    yield
+    ends = time.monotonic() + 20
+    while rest := _rest(empty, s3, before):
+        assert time.monotonic() < ends, rest
+        time.sleep(0.1)
+
+
+def _rest(customer: Workspace, s3: S3, before: set[str]) -> list[object]:
+    unfinished = s3.client().list_multipart_uploads(Bucket=QUARANTINE).get("Uploads", [])
+    listed = done(customer.http.get("/v1/media"))["data"]
+    return [*listed, *(keys(s3, QUARANTINE) - before), *unfinished]
+
+
+def keys(s3: S3, bucket: str) -> set[str]:
+    return {item["Key"] for item in s3.client().list_objects_v2(Bucket=bucket).get("Contents", [])}
+
+
+def resident_bytes(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * 4096
+
+
+def test_a_photo_is_stored_and_described(customer: Workspace) -> None:
+    photo = jpeg(640, 480)
+    media = customer.media(photo, altText="Noise.", kind="image")
+    assert (media["status"], media["kind"], media["altText"]) == ("ready", "image", "Noise.")
+    assert (media["width"], media["height"], media["sizeBytes"]) == (640, 480, len(photo))
+    assert media["fit"]["bluesky"]["ok"] is True
+
+
+@pytest.mark.parametrize(
+    "order", [("kind", "altText", "file"), ("file", "kind", "altText"), ("altText", "file", "kind")]
+)
+def test_parts_come_in_any_order(customer: Workspace, order: tuple[str, ...]) -> None:
+    contents = {"kind": b"image", "altText": "Größe.".encode(), "file": jpeg()}
+    parts = [head(name, filename="a.jpg" if name == "file" else None) + contents[name] for name in order]
+    media = done(send(customer, b"".join(parts) + END))
+    assert (media["kind"], media["altText"], media["filename"]) == ("image", "Größe.", "a.jpg")
+
+
+PHOTO = head("file") + jpeg()
+MALFORMED = {
+    "nothing": (b"", "multipart_malformed"),
+    "no final boundary": (PHOTO, "multipart_malformed"),
+    "half a final boundary": (PHOTO + b"\r\n--XyZ", "multipart_malformed"),
+    "bare line feeds": ((PHOTO + END).replace(b"\r\n", b"\n"), "multipart_malformed"),
+    "another boundary": ((PHOTO + END).replace(b"XyZ", b"Abc"), "multipart_malformed"),
+    "a long preamble": (b"p" * 5000 + PHOTO + END, "multipart_malformed"),
+    "a long epilogue": (PHOTO + END + b"e" * 5000, "multipart_malformed"),
+    "a folded header": (head("file", "X-A: b\r\n c") + END, "multipart_malformed"),
+    "a lone carriage return": (head("file", "X-A: b\rX-B: c") + END, "multipart_malformed"),
+    "a NUL in a header": (head("file", "X-A: \0") + END, "multipart_malformed"),
+    "two dispositions": (head("file", 'Content-Disposition: form-data; name="kind"') + END, "multipart_malformed"),
+    "two names": (head('file"; name="kind') + END, "multipart_malformed"),
+    "no name": (b'\r\n--XyZ\r\nContent-Disposition: form-data; filename="a"\r\n\r\nx' + END, "multipart_malformed"),
+    "a transfer encoding": (head("file", "Content-Transfer-Encoding: base64") + b"/9j/" + END, "multipart_malformed"),
+    "10,000 headers": (head("file", *(f"X-{n}: y" for n in range(10_000))) + END, "headers_too_large"),
+    "a header of 1 MB": (head("file", "X-A: " + "y" * MIB) + END, "headers_too_large"),
+    "10,000 parts": (head("x", filename=None) * 10_000 + END, "invalid_request"),
+    "two files": (PHOTO + PHOTO + END, "invalid_request"),
+    "an unknown part": (PHOTO + head("title", filename=None) + b"x" + END, "invalid_request"),
+    "an unknown kind": (PHOTO + head("kind", filename=None) + b"IMAGE" + END, "invalid_request"),
+    "a text that is not UTF-8": (PHOTO + head("altText", filename=None) + b"\xff" + END, "invalid_request"),
+    "a text too long": (PHOTO + head("altText", filename=None) + b"x" * 2001 + END, "invalid_request"),
+    "no file": (head("kind", filename=None) + b"image" + END, "media_missing_file"),
+}
+
+
+@pytest.mark.usefixtures("nothing_stays")
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_form_that_is_none_is_refused(empty: Workspace, name: str) -> None:
+    body, code = MALFORMED[name]
+    answer = send(empty, body)
+    assert answer.json()["error"]["code"] == code, answer.text
+
+
+REFUSED = {
+    "empty": (b"", "", (422, "media_empty")),
+    "a form": (b"--a\r\nContent-Disposition: form-data; name=b\r\n\r\nc\r\n--a--", "", (415, "media_type_unsupported")),
+    "a program": (b"MZ" + bytes(2000), "image", (415, "media_type_unsupported")),
+    "a drawing with a script": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "", (415, "media_type_unsupported")),
+    "half a photo": (jpeg(640, 480)[:9000], "", (422, "media_corrupt")),
+    "not what it is called": (jpeg(), "video", (422, "media_type_mismatch")),
+    "infected photo": (infected_jpeg(), "", (422, "media_rejected_security")),
+    "infected film": (infected_mp4(), "video", (422, "media_rejected_security")),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_file_that_is_not_taken_never_gets_to_the_public(customer: Workspace, s3: S3, name: str) -> None:
+    data, kind, expected = REFUSED[name]
+    before = keys(s3, ACTIVE)
+    answer = customer.http.post("/v1/media", files={"file": ("a.jpg", data)}, data={"kind": kind} if kind else {})
+    assert refused(answer) == expected, answer.text
+    if expected[1] == "media_rejected_security":
+        assert answer.json()["error"]["details"]["reason"] == "infected"
+        assert "ClamAV-Test-File" in answer.json()["error"]["details"]["threat"]
+    if expected[1] != "media_corrupt":  # found out by decoding what is clean, so after the scan
+        assert keys(s3, ACTIVE) == before
+
+
+@pytest.mark.usefixtures("nothing_stays")
+@pytest.mark.parametrize(
+    ("start", "piece", "code", "most_bytes"),
+    [
+        (b"", b"p" * MIB, "multipart_malformed", 32 * MIB),
+        (PHOTO + END, b"e" * MIB, "multipart_malformed", 32 * MIB),
+        (head("altText", filename=None), b"x" * MIB, "invalid_request", 32 * MIB),
+        (PHOTO, bytes(MIB), "media_too_large", 40 * MIB),
+        (head("file", filename="a.mp4") + padded(film(), MIB), bytes(MIB), "media_too_large", 140 * MIB),
+    ],
+    ids=["preamble", "epilogue", "field", "image", "video"],
+)
+def test_a_flood_is_cut_off_and_costs_no_memory(
+    service: Service, empty: Workspace, start: bytes, piece: bytes, code: str, most_bytes: int
+) -> None:
+    gateway = service.stages["gateway"].pid
+    before = resident_bytes(gateway)
+    flood = Flood(start, piece, 400)
+    answer = send(empty, iter(flood))
+    assert answer.json()["error"]["code"] == code, answer.text
+    assert answer.headers["connection"] == "close"
+    assert flood.taken < most_bytes
+    assert resident_bytes(gateway) - before < 16 * MIB
+    if code == "media_too_large":
+        assert answer.json()["error"]["details"]["limit"] in (8_000_000, MAX_FILE_BYTES)
+
+
+NAMES = {
+    "../../etc/passwd": "passwd",
+    "..\\..\\boot.ini": "boot.ini",
+    "/": "",
+    "a\u202egpj.exe": "agpj.exe",
+    "n\u0303.jpg": "ñ.jpg",
+    "%d%s%n.jpg": "%d%s%n.jpg",
+    "CON": "CON",
+    "a;b=c.jpg": "a;b=c.jpg",
+    "👩‍🚀.jpg": "👩‍🚀.jpg",
+    "x" * 4000 + ".jpg": "x" * 255,
+    "a%22; name=%22kind.jpg": 'a"; name="kind.jpg',
+    "a%0D%0AX-Evil: yes.jpg": "aX-Evil: yes.jpg",
+}
+
+
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name[:20]))
+def test_a_name_is_only_a_name(customer: Workspace, s3: S3, name: str) -> None:
+    marker = uuid.uuid4().hex
+    sent = name.replace("x" * 100, marker + "x" * 68, 1)
+    media = done(send(customer, head("file", filename=sent) + jpeg() + END))
+    expected = NAMES[name].replace("x" * 100, marker + "x" * 68, 1)
+    assert media["filename"] == expected
+    assert len(media["filename"].encode()) <= 255
+    assert unicodedata.is_normalized("NFC", media["filename"])
+    stored = keys(s3, QUARANTINE) | keys(s3, ACTIVE)
+    assert not [key for key in stored if marker in key or "evil" in key.lower() or ".." in key]
+    answer = customer.http.get(f"/v1/media/{media['id']}/source")
+    assert "x-evil" not in answer.headers
+    found = DISPOSITION.fullmatch(answer.headers["content-disposition"])
+    assert found is not None
+    assert unquote(found[1], errors="strict") == (expected or "download")
+
+
+@pytest.mark.usefixtures("nothing_stays")
+def test_who_goes_away_leaves_nothing(empty: Workspace) -> None:
+    class Gone(Exception):  # noqa: N818
+        pass
+
+    def broken() -> Iterator[bytes]:
+        yield head("file") + jpeg()[:5000]
+        raise Gone
+
+    with pytest.raises(Gone):
+        send(empty, broken())
