@@ -48,6 +48,7 @@ fast: setup
 gen: setup ## Generated from the protos: code, docs/openapi.json and the client's types
 	$(BIN)/python proto/protos.py gen
 	$(BIN)/python -m services.gateway.openapi.committed write
+	node sdk/typescript/scripts/types.mjs
 
 gen-baseline: setup ## Make today's protos the released interface that `make check` compares with
 	$(BIN)/python proto/protos.py baseline

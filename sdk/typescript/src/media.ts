@@ -2,7 +2,7 @@ import { LetmepostError } from './errors.js'
 import { form } from './files.js'
 import type { FileInput } from './files.js'
 import type { Http, RequestOptions } from './http.js'
-import type { Media, MediaKind, MediaStatus, Page } from './types.js'
+import type { ListMediaResponse, Media, MediaKind, MediaStatus } from './types.js'
 import { until } from './waiting.js'
 import type { WaitOptions } from './waiting.js'
 
@@ -57,8 +57,8 @@ export class MediaResource {
   }
 
   /** Newest first. */
-  list(query: ListMedia = {}, options: RequestOptions = {}): Promise<Page<Media>> {
-    return this.#http.send<Page<Media>>({ ...options, method: 'GET', path: '/v1/media', query: { ...query } })
+  list(query: ListMedia = {}, options: RequestOptions = {}): Promise<ListMediaResponse> {
+    return this.#http.send<ListMediaResponse>({ ...options, method: 'GET', path: '/v1/media', query: { ...query } })
   }
 
   /** From then on it is unknown, its URLs too. Throws LetmepostError `media_not_found`. */

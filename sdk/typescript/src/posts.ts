@@ -1,5 +1,5 @@
 import type { Http, RequestOptions } from './http.js'
-import type { CreatePost, Page, Post, PostStatus } from './types.js'
+import type { CreatePostRequest, ListPostsResponse, Post, PostStatus } from './types.js'
 import { until } from './waiting.js'
 import type { WaitOptions } from './waiting.js'
 
@@ -22,7 +22,7 @@ export class PostsResource {
   }
 
   /** Accepts a post; publishing goes on afterwards. `waitS`: seconds to wait for its end. Throws LetmepostError. */
-  create(post: CreatePost, options: RequestOptions & { waitS?: number | undefined } = {}): Promise<Post> {
+  create(post: CreatePostRequest, options: RequestOptions & { waitS?: number | undefined } = {}): Promise<Post> {
     return this.#http.send<Post>({ ...options, method: 'POST', path: '/v1/posts', json: post })
   }
 
@@ -32,8 +32,8 @@ export class PostsResource {
   }
 
   /** Newest first. */
-  list(query: ListPosts = {}, options: RequestOptions = {}): Promise<Page<Post>> {
-    return this.#http.send<Page<Post>>({ ...options, method: 'GET', path: '/v1/posts', query: { ...query } })
+  list(query: ListPosts = {}, options: RequestOptions = {}): Promise<ListPostsResponse> {
+    return this.#http.send<ListPostsResponse>({ ...options, method: 'GET', path: '/v1/posts', query: { ...query } })
   }
 
   /** Waits until every target is settled, well or not: look at `status` and each target's `error`. */

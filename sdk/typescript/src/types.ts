@@ -1,39 +1,150 @@
-/** What goes over the wire, as proto/mediaapi/v1 declares it. Times are RFC 3339 UTC, sizes bytes. */
+/** What goes over the wire. Made from docs/openapi.json by scripts/types.mjs: `make gen`. */
 
-export type MediaKind = 'image' | 'video'
-export type MediaStatus = 'receiving' | 'scanning' | 'processing' | 'ready' | 'rejected' | 'failed'
-export type VariantStatus = 'pending' | 'processing' | 'ready' | 'rejected' | 'failed'
-export type VariantHow = 'as_is' | 'strip' | 'remux' | 'encode'
+/** A connected account of a platform. Its credentials are never returned. */
+export interface Account {
+  /** "acc_" and a ULID. */
+  id: string
+  platform: string
+  displayName: string
+  status: AccountStatus
+  /** A self-hosted service, e.g. a PDS. */
+  serviceUrl: string | null
+  createdAt: string
+}
 
+/**
+ * Whether posts can be sent from it.
+ *
+ * - `active`
+ * - `invalid`: The platform refuses its credentials.
+ */
+export type AccountStatus = 'active' | 'invalid'
+
+export interface ApiKey {
+  /** "key_" and a ULID. */
+  id: string
+  name: string
+  mode: ApiKeyMode
+  scopes: string[]
+  /** Its last four characters. */
+  hint: string
+  createdAt: string
+  lastUsedAt: string | null
+}
+
+/**
+ * Whether posts made with the key reach real platforms.
+ *
+ * - `live`
+ * - `test`: Posts go to the sandbox.
+ */
+export type ApiKeyMode = 'live' | 'test'
+
+export interface CreateAccountRequest {
+  platform: string
+  displayName?: string
+  credentials: Record<string, unknown>
+  serviceUrl?: string
+}
+
+export interface CreateApiKeyRequest {
+  name: string
+  mode?: ApiKeyMode
+  /** None: every scope. */
+  scopes?: string[]
+}
+
+export interface CreateApiKeyResponse {
+  apiKey: ApiKey
+  /** Null where an Idempotency-Key shows the answer again. */
+  key: string | null
+}
+
+export interface CreatePostRequest {
+  text?: string
+  /** 1 to 25. */
+  targets: PostTargetInput[]
+  media?: PostMediaInput[]
+  scheduledAt?: string
+}
+
+export interface CreateVariantRequest {
+  /** e.g. "instagram.reel". */
+  preset: string
+}
+
+/** Whether a platform takes this media at all, computed from the probe. */
+export interface Fit {
+  ok: boolean
+  /** The preset a post would use. */
+  preset: string | null
+  /** Stable code, when not ok. */
+  reason: string | null
+  detail: string | null
+}
+
+export interface GetUsageResponse {
+  /** "2026-11" */
+  period: string
+  /** Successful targets; nothing else is metered. */
+  postsPublished: number
+  /** By plan. */
+  postsIncluded: number
+}
+
+export interface ListAccountsResponse {
+  data: Account[]
+  nextCursor: string | null
+}
+
+export interface ListApiKeysResponse {
+  data: ApiKey[]
+  nextCursor: string | null
+}
+
+export interface ListMediaResponse {
+  data: Media[]
+  nextCursor: string | null
+}
+
+export interface ListPostsResponse {
+  data: Post[]
+  nextCursor: string | null
+}
+
+/** A photo or video, uploaded once. */
 export interface Media {
+  /** "med_" and a ULID. */
   id: string
   kind: MediaKind
   status: MediaStatus
   filename: string
   altText: string | null
-  /** By magic bytes. */
+  /** By magic bytes, e.g. "image/jpeg". */
   contentType: string
   sizeBytes: number
-  /** Of the bytes as uploaded, lower-case hex. */
+  /** Lower-case hex, of the bytes as uploaded. */
   sha256: string | null
-  /** Pixels, as displayed. */
+  /** Pixels, as displayed (orientation applied). */
   width: number | null
   height: number | null
   durationSeconds: number | null
   hasAudio: boolean | null
-  /** The display rendition: oriented, without metadata. */
+  /** The display rendition: oriented, no metadata. */
   url: string | null
   /** A video's cover frame. */
   posterUrl: string | null
+  /** Base64. */
   thumbhash: string | null
   variants: Variant[]
-  /** By platform. */
+  /** By platform id. */
   fit: Record<string, Fit>
   error: MediaError | null
   createdAt: string
   expiresAt: string
 }
 
+/** Why a media item is rejected or failed. */
 export interface MediaError {
   code: string
   message: string
@@ -41,40 +152,29 @@ export interface MediaError {
   threat: string | null
 }
 
-export interface Variant {
-  preset: string
-  platforms: string[]
-  status: VariantStatus
-  how: VariantHow | null
-  url: string | null
-  contentType: string | null
-  sizeBytes: number | null
-  width: number | null
-  height: number | null
-  durationSeconds: number | null
-  /** Stable code, where it is rejected or failed. */
-  reason: string | null
-}
+/**
+ * What the bytes are, whatever they were called.
+ *
+ * - `image`
+ * - `video`
+ */
+export type MediaKind = 'image' | 'video'
 
-export interface Fit {
-  ok: boolean
-  preset: string | null
-  reason: string | null
-  detail: string | null
-}
+/**
+ * Life of a media item. Deleted and expired items answer media_not_found.
+ *
+ * - `receiving`: Bytes are still coming in.
+ * - `scanning`: Sealed, waiting for the verdict.
+ * - `processing`: Clean; renditions are being made.
+ * - `ready`: Every eager preset is settled.
+ * - `rejected`: The bytes are at fault; `error` says how.
+ * - `failed`: We are at fault; `error` says how.
+ */
+export type MediaStatus = 'receiving' | 'scanning' | 'processing' | 'ready' | 'rejected' | 'failed'
 
-export type PostStatus = 'scheduled' | 'publishing' | 'published' | 'partially_published' | 'failed' | 'canceled'
-export type TargetStatus =
-  | 'scheduled'
-  | 'waiting_media'
-  | 'queued'
-  | 'publishing'
-  | 'published'
-  | 'failed'
-  | 'unconfirmed'
-  | 'canceled'
-
+/** One text with media, sent to many accounts. */
 export interface Post {
+  /** "post_" and a ULID. */
   id: string
   status: PostStatus
   text: string
@@ -86,48 +186,141 @@ export interface Post {
 
 export interface PostMedia {
   mediaId: string
+  /** Overrides the media item's own. */
   altText: string | null
 }
+
+/** Media of a new post: exactly one of mediaId and data. */
+export interface PostMediaInput {
+  mediaId?: string
+  /** At most 1,000,000 bytes, an image; base64 in JSON. */
+  data?: string
+  kind?: MediaKind
+  altText?: string
+}
+
+/**
+ * Life of a post: what its targets add up to.
+ *
+ * - `scheduled`
+ * - `publishing`
+ * - `published`
+ * - `partially_published`
+ * - `failed`
+ * - `canceled`
+ */
+export type PostStatus = 'scheduled' | 'publishing' | 'published' | 'partially_published' | 'failed' | 'canceled'
 
 export interface PostTarget {
   platform: string
   accountId: string
   status: TargetStatus
-  /** The preset that was sent. */
+  /** The preset that was sent, e.g. "bluesky.image". */
   variant: string | null
   platformPostId: string | null
   url: string | null
   publishedAt: string | null
-  error: { code: string; message: string } | null
+  error: TargetError | null
   attempts: number
 }
 
-export interface CreatePost {
-  text?: string
-  /** 1 to 25. */
-  targets: CreatePostTarget[]
-  media?: CreatePostMedia[]
-  scheduledAt?: string
-}
-
-/** `accountId`, `platform`, or both; a platform alone needs exactly one connected account. */
-export interface CreatePostTarget {
+/** Where a new post goes, and what differs there: accountId, platform, or both. */
+export interface PostTargetInput {
+  /** May be empty when accountId is given; "twitter" means "x". */
   platform?: string
+  /** May be empty when the workspace has one account there. */
   accountId?: string
   /** Instead of the post's. */
   text?: string
-  /** Instead of the post's. */
-  media?: CreatePostMedia[]
+  /** Instead of the post's, when not empty. */
+  media?: PostMediaInput[]
   /** The platform's own: boardId, link, title, … */
   options?: Record<string, unknown>
 }
 
-/** Media uploaded before, or an image of at most 1,000,000 bytes in base64. */
-export type CreatePostMedia =
-  | { mediaId: string; altText?: string }
-  | { data: string; kind?: 'image'; altText?: string }
+export interface TargetError {
+  code: string
+  message: string
+}
 
-export interface Page<T> {
-  data: T[]
-  nextCursor: string | null
+/**
+ * Life of one target of a post.
+ *
+ * - `scheduled`
+ * - `waiting_media`
+ * - `queued`
+ * - `publishing`
+ * - `published`
+ * - `failed`
+ * - `unconfirmed`: Sent, never confirmed, and nothing can tell: the caller decides.
+ * - `canceled`
+ */
+export type TargetStatus = 'scheduled' | 'waiting_media' | 'queued' | 'publishing' | 'published' | 'failed' | 'unconfirmed' | 'canceled'
+
+export interface UpdateMediaRequest {
+  altText?: string
+}
+
+/** What one preset became for one media item. */
+export interface Variant {
+  /** "<platform>.<name>", e.g. "bluesky.image"; "display" and "cover" belong to no platform. */
+  preset: string
+  platforms: string[]
+  status: VariantStatus
+  /** Null until it is decided. */
+  how: VariantHow | null
+  url: string | null
+  contentType: string | null
+  sizeBytes: number | null
+  /** Pixels. */
+  width: number | null
+  height: number | null
+  durationSeconds: number | null
+  /** Stable code, for rejected and failed. */
+  reason: string | null
+}
+
+/**
+ * How a preset was satisfied, cheapest first.
+ *
+ * - `as_is`: The source's bytes already comply.
+ * - `strip`: Metadata removed, pixels untouched.
+ * - `remux`: Streams copied into a fresh container.
+ * - `encode`: Decoded and encoded again.
+ */
+export type VariantHow = 'as_is' | 'strip' | 'remux' | 'encode'
+
+/**
+ * Life of one variant of a media item.
+ *
+ * - `pending`
+ * - `processing`
+ * - `ready`
+ * - `rejected`: The source cannot become this; `reason` says why.
+ * - `failed`
+ */
+export type VariantStatus = 'pending' | 'processing' | 'ready' | 'rejected' | 'failed'
+
+/** Any error (RFC 9457). `error.code` is stable and documented at /docs/errors/<code>. */
+export interface Problem {
+  type: string
+  title: string
+  status: number
+  detail: string
+  instance: string
+  error: {
+    /** Stable. */
+    code: string
+    message: string
+    /** What to do about it. */
+    remediation: string
+    requestId: string
+    /** Values behind the message. */
+    details: Record<string, unknown>
+  }
+  /** Every field at fault. */
+  errors?: {
+    field: string
+    message: string
+  }[]
 }

@@ -1,5 +1,6 @@
 """Messages -> JSON Schema (2020-12): exactly what transcode.encode writes and transcode.decode takes."""
 
+import re
 from collections.abc import Sequence
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
@@ -58,7 +59,7 @@ class Schemas:
         """The schema of one field, with its comment."""
         schema = self._shape(field, answer=answer)
         secret = field.GetOptions().Extensions[options_pb2.sensitivity] == options_pb2.SENSITIVITY_SECRET
-        text = comments.of(field.full_name)
+        text = _told(field.full_name, field.containing_type)
         if answer and (secret or _nullable(field)):
             schema = _or_null(schema)
         if secret:
@@ -79,7 +80,7 @@ class Schemas:
             schema: Node = {"type": "object", "properties": properties}
             schema |= {"required": required} if required else {}
             schema |= {} if answer else {"additionalProperties": False}
-            text = comments.of(message.full_name)
+            text = _told(message.full_name, message)
             self.components[name] = {**schema, "description": text} if text else schema
         return {"$ref": f"#/components/schemas/{name}"}
 
@@ -108,6 +109,15 @@ class Schemas:
         if field.type == FieldDescriptor.TYPE_BYTES:
             return {"type": "string", "contentEncoding": "base64"}
         return {"type": "string"}
+
+
+def _told(full_name: str, message: Descriptor | None) -> str:
+    """A comment, with the fields of its message called what clients call them."""
+    text = comments.of(full_name)
+    for field in message.fields if message is not None else ():
+        if "_" in field.name:
+            text = re.sub(rf"\b{field.name}\b", field.json_name, text)
+    return text
 
 
 def _value_name(enum: EnumDescriptor, word: str) -> str:
