@@ -154,6 +154,7 @@ def _common(ports: Ports, stage: str) -> dict[str, object]:
         "metrics_listen": f"{HOST}:{getattr(ports, f'{stage}_metrics')}",
         "drain_s": DRAIN_S,
         "log_level": os.environ.get("LMP_LOG_LEVEL", "INFO"),
+        "otel_endpoint": os.environ.get("LMP_OTEL_ENDPOINT", ""),
     }
 
 

@@ -16,6 +16,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StorageType, StreamConfig
+from opentelemetry.trace import SpanKind
 from prometheus_client import Counter
 
 from services.common import clock, context, ids, telemetry
@@ -229,7 +230,7 @@ class Consumer:
             return await self._bury(message, "not an event")
         caller = CallContext(workspace_id=heard.workspace_id, request_id=heard.request_id)
         try:
-            with context.use(caller), telemetry.span(self._durable, heard.traceparent):
+            with context.use(caller), telemetry.span(self._durable, heard.traceparent, SpanKind.CONSUMER):
                 await self._handler(heard)
         except Exception as exc:
             tries = message.metadata.num_delivered

@@ -6,7 +6,7 @@ import re
 import sys
 from datetime import UTC, datetime
 
-from services.common import context
+from services.common import context, telemetry
 
 HIDDEN = "[redacted]"
 _SECRET_NAME = re.compile(r"token|secret|password|authorization|credential|pepper|cookie", re.IGNORECASE)
@@ -44,6 +44,8 @@ class JsonLines(logging.Formatter):
         }
         if caller.request_id:
             line |= {"request_id": caller.request_id, "workspace_id": caller.workspace_id}
+        if traceparent := telemetry.traceparent():
+            line["trace_id"] = traceparent.split("-")[1]
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)

@@ -11,6 +11,7 @@ import grpc
 from google.protobuf import struct_pb2
 from google.protobuf.json_format import MessageToDict
 from mediaapi.v1 import error_pb2
+from opentelemetry.trace import SpanKind
 from prometheus_client import Histogram
 
 from services.common import context, telemetry
@@ -29,6 +30,7 @@ OPTIONS = (
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
 )
 OURS = "/mediaapi."
+PROBES = "/mediaapi.v1.HealthService/"  # asked every few seconds: nothing to count or trace
 
 SERVED = Histogram("rpc_served_seconds", "RPCs answered.", ("method", "code"))
 
@@ -76,7 +78,7 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
     ) -> Any:
         """See gRPC. Health and reflection pass untouched."""
         handler = await continuation(details)
-        if handler is None or not details.method.startswith(OURS):
+        if handler is None or not details.method.startswith(OURS) or details.method.startswith(PROBES):
             return handler
         serve = _Served(details, handler)
         make = (
@@ -105,7 +107,7 @@ class _Served:
     async def unary(self, request: Any, rpc: Any) -> Any:
         began, code = time.perf_counter(), "ok"
         try:
-            with telemetry.span(self._method, self._enter()):
+            with telemetry.span(self._method, self._enter(), SpanKind.SERVER):
                 return await self._behaviour(request, rpc)
         except Exception as exc:  # noqa: BLE001  sorted by _known, and answered
             error = _known(exc)
@@ -116,15 +118,18 @@ class _Served:
 
     async def stream(self, request: Any, rpc: Any) -> AsyncIterator[Any]:
         began, code = time.perf_counter(), "ok"
-        self._enter()
+        # Not as a block: when the caller goes away, it is another task that closes this generator.
+        span = telemetry.begin(self._method, self._enter(), SpanKind.SERVER)
         try:
             async for message in self._behaviour(request, rpc):
                 yield message
         except Exception as exc:  # noqa: BLE001  sorted by _known, and answered
+            telemetry.failed(span, exc)
             error = _known(exc)
             code = error.code
             await _abort(rpc, error)
         finally:
+            span.end()
             SERVED.labels(self._method, code).observe(time.perf_counter() - began)
 
     def _enter(self) -> str:

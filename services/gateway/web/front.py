@@ -5,8 +5,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
+from opentelemetry.trace import Span, SpanKind, StatusCode
 from starlette.types import Receive, Scope, Send
 
+from services.common import telemetry
 from services.common.errors import Code, MediaError
 from services.gateway.web import headers
 from services.gateway.web.http import ClientGoneError, Exchange, Response
@@ -15,6 +17,8 @@ from services.gateway.web.problems import problem
 log = logging.getLogger(__name__)
 
 Page = Callable[[Exchange], Awaitable[Response]]
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
 
 
 class Api(Protocol):
@@ -48,6 +52,17 @@ class Front:
             raise RuntimeError(f"no {scope['type']} here")
         exchange = Exchange(scope, receive, send, request_id="")
         exchange.request_id = headers.request_id(exchange.header("x-request-id")) or self._new_request_id()
+        if self._page_of(exchange) is not None:
+            await self._observed(exchange)  # Probes come every few seconds: nothing to trace.
+            return
+        method = exchange.method if exchange.method in METHODS else "HTTP"
+        with telemetry.span(method, exchange.header("traceparent") or "", SpanKind.SERVER) as span:
+            try:
+                await self._observed(exchange)
+            finally:
+                _describe(span, method, exchange)
+
+    async def _observed(self, exchange: Exchange) -> None:
         began = time.perf_counter()
         try:
             await self._serve(exchange)
@@ -69,10 +84,14 @@ class Front:
             log.exception("request failed", extra={"request_id": exchange.request_id, "path": exchange.path})
             await self._fail(exchange, MediaError(Code.INTERNAL), error)
 
-    def _page(self, exchange: Exchange) -> Page | None:
+    def _page_of(self, exchange: Exchange) -> Page | None:
         page = self._pages.get(exchange.path)
         if page is None and exchange.path.startswith("/docs/errors/"):
             page = self._pages.get("/docs/errors/")
+        return page
+
+    def _page(self, exchange: Exchange) -> Page | None:
+        page = self._page_of(exchange)
         if page is None:
             return None
         exchange.route = "page"
@@ -85,3 +104,15 @@ class Front:
         if exchange.status:  # Headers are out: only a broken connection can still say that it failed.
             raise cause or error
         await exchange.respond(problem(error, instance=exchange.path, request_id=exchange.request_id))
+
+
+def _describe(span: Span, method: str, exchange: Exchange) -> None:
+    """What was asked and what came of it; never a path or a header, which may tell of somebody."""
+    span.update_name(f"{method} {exchange.route}".rstrip())
+    span.set_attribute("http.request.method", method)
+    span.set_attribute("http.route", exchange.route)
+    span.set_attribute("http.response.status_code", exchange.status)
+    if exchange.code:
+        span.set_attribute("error.type", exchange.code)
+    if exchange.status >= 500:
+        span.set_status(StatusCode.ERROR, exchange.code)
