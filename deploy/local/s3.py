@@ -78,25 +78,28 @@ class S3(Daemon):
         self.port = ports.s3
         self.region = REGION
         self.buckets = (QUARANTINE, ACTIVE)
+        self._clients: dict[str, S3Client] = {}
 
     def credentials(self, identity: str = ADMIN) -> Credentials:
         """The key pair of a stage, of `cdn`, or of the one who may do everything."""
         return Credentials(f"local-{identity}", self.state.secret(f"s3-{identity}"))
 
     def client(self, identity: str = ADMIN) -> "S3Client":
-        """A boto3 client with those credentials."""
-        pair = self.credentials(identity)
-        config = Config(
-            s3={"addressing_style": "path"}, connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1}
-        )
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            aws_access_key_id=pair.access_key,
-            aws_secret_access_key=pair.secret_key,
-            config=config,
-        )
+        """A boto3 client with those credentials; one for all who ask, until the store stops."""
+        if identity not in self._clients:
+            pair = self.credentials(identity)
+            config = Config(
+                s3={"addressing_style": "path"}, connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1}
+            )
+            self._clients[identity] = boto3.client(
+                "s3",
+                endpoint_url=self.endpoint,
+                region_name=REGION,
+                aws_access_key_id=pair.access_key,
+                aws_secret_access_key=pair.secret_key,
+                config=config,
+            )
+        return self._clients[identity]
 
     def prepare(self) -> None:
         self._folder.joinpath("data").mkdir(exist_ok=True)
@@ -151,6 +154,8 @@ class S3(Daemon):
         return True
 
     def stop(self) -> None:
+        while self._clients:
+            self._clients.popitem()[1].close()
         super().stop()
         self._remove_sockets()
 

@@ -1,7 +1,7 @@
 """Live keys and the real PDS: from an upload to a record anybody can read there."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -47,8 +47,10 @@ class Live:
 
 
 @pytest.fixture(scope="module")
-def live(stack: Stack, pds: Mapping[str, str]) -> Live:
-    return Live(stack, pds)
+def live(stack: Stack, pds: Mapping[str, str]) -> Iterator[Live]:
+    found = Live(stack, pds)
+    yield found
+    found.client.close()
 
 
 def test_a_photo_is_readable_back_from_the_pds(live: Live) -> None:
