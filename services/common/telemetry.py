@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from opentelemetry import context, trace
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -74,4 +75,6 @@ def traceparent() -> str:
 
 def _start(name: str, traceparent: str, kind: SpanKind) -> Span:
     parent = _propagator.extract({"traceparent": traceparent}) if traceparent else None
+    if parent is None and kind in (SpanKind.SERVER, SpanKind.CONSUMER):
+        parent = Context()  # What comes from outside belongs to nothing that may happen to run here.
     return trace.get_tracer("letmepost").start_span(name, context=parent, kind=kind)

@@ -252,6 +252,7 @@ class Work:
     progress: Mapping[str, Mapping[str, JSON]]
     last_attempt: Attempt | None
     media_alt: Mapping[str, str | None]
+    traceparent: str = ""
 
     @property
     def media(self) -> tuple[MediaRef, ...]:

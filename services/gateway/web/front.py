@@ -8,7 +8,8 @@ from typing import Protocol
 from opentelemetry.trace import Span, SpanKind, StatusCode
 from starlette.types import Receive, Scope, Send
 
-from services.common import telemetry
+from services.common import context, telemetry
+from services.common.context import CallContext
 from services.common.errors import Code, MediaError
 from services.gateway.web import headers
 from services.gateway.web.http import ClientGoneError, Exchange, Response
@@ -52,6 +53,8 @@ class Front:
             raise RuntimeError(f"no {scope['type']} here")
         exchange = Exchange(scope, receive, send, request_id="")
         exchange.request_id = headers.request_id(exchange.header("x-request-id")) or self._new_request_id()
+        # A connection's next request may inherit what its last one left in the context.
+        context.enter(CallContext(workspace_id="", request_id=exchange.request_id))
         if self._page_of(exchange) is not None:
             await self._observed(exchange)  # Probes come every few seconds: nothing to trace.
             return

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import httpx
 
-from services.common import context
+from services.common import context, telemetry
 from services.platforms import ports as platforms
 from services.publisher.app.choosing import Chooser
 from services.publisher.app.drafting import Drafts, Progress
@@ -95,7 +95,7 @@ class Engine:
         """
         work = await self._deliveries.load(claim)
         ctx = context.CallContext(workspace_id=claim.workspace_id, request_id=work.request_id, live=work.live)
-        with context.use(ctx):
+        with context.use(ctx), telemetry.span("publisher_delivery", work.traceparent):
             return await self._deliver(work)
 
     async def finish_sending(self, claim: Claim, within_s: float) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from services.common import context
+from services.common import context, telemetry
 from services.common.context import CallContext
 from services.platforms.catalog import Kind
 from services.transcoder.app.holding import LEASE_S
@@ -76,7 +76,8 @@ class Dispatcher:
 
     async def _job(self, item: Item) -> None:
         context.enter(CallContext(workspace_id=item.workspace_id, request_id=item.request_id))
-        await self._making.make(item)
+        with telemetry.span("transcoder_job", item.traceparent):
+            await self._making.make(item)
 
     def _done(self, task: asyncio.Task[None], item: Item) -> None:
         self._running.discard(task)

@@ -89,6 +89,7 @@ class Item:
     source: Source
     token: str
     request_id: str = ""
+    traceparent: str = ""
     version: int = 0
     variants: Mapping[str, Variant] = field(default_factory=dict)
     finding: Finding | None = None

@@ -52,6 +52,13 @@ def test_without_a_parent_it_is_the_first(spans: InMemorySpanExporter, tracepare
     assert only(spans).parent is None
 
 
+def test_what_comes_from_outside_is_no_part_of_what_runs_here(spans: InMemorySpanExporter) -> None:
+    with telemetry.span("earlier"), telemetry.span("request", kind=SpanKind.SERVER):
+        pass
+    request, _ = spans.get_finished_spans()
+    assert request.parent is None
+
+
 @pytest.mark.parametrize(
     ("exc", "code", "status"),
     [

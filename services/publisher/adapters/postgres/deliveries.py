@@ -34,7 +34,8 @@ _LOAD_TARGET = text(
     f"SELECT {rows.TARGET_COLUMNS}, checks, waits, waiting_since, chosen, progress FROM publisher.targets WHERE {_HELD}"  # noqa: S608
 )
 _LOAD_POST = text(
-    f"SELECT {rows.POST_COLUMNS}, request_id FROM publisher.posts WHERE workspace_id = :workspace_id AND id = :post_id"  # noqa: S608
+    f"SELECT {rows.POST_COLUMNS}, request_id, traceparent FROM publisher.posts"  # noqa: S608
+    " WHERE workspace_id = :workspace_id AND id = :post_id"
 )
 _LOAD_ATTEMPT = text(
     "SELECT number, handle, prepared, since, outcome FROM publisher.attempts WHERE workspace_id = :workspace_id"
@@ -134,6 +135,7 @@ class PostgresDeliveries:
             claim=claim,
             live=whole.live,
             request_id=post["request_id"],
+            traceparent=post["traceparent"],
             post=whole,
             target=whole.targets[0],
             counters=rows.counters(target),

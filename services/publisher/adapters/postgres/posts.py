@@ -9,7 +9,7 @@ from mediaapi.v1 import events_pb2
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.common import events, outbox
+from services.common import events, outbox, telemetry
 from services.common.db import Database, Wakeups
 from services.publisher.adapters.postgres import rows
 from services.publisher.domain import plans
@@ -24,9 +24,9 @@ KEY_LIFE = timedelta(hours=24)  # how long an idempotency key is remembered: api
 _ONE_BY_ONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:workspace_id, 0))")
 _INSERT_POST = text(
     "INSERT INTO publisher.posts"
-    " (workspace_id, id, live, text, media, status, idempotency_key, request_id, scheduled_at, created_at)"
+    " (workspace_id, id, live, text, media, status, idempotency_key, request_id, traceparent, scheduled_at, created_at)"
     " VALUES (:workspace_id, :id, :live, :text, CAST(:media AS jsonb), :status, :idempotency_key, :request_id,"
-    " :scheduled_at, :created_at)"
+    " :traceparent, :scheduled_at, :created_at)"
     " ON CONFLICT (workspace_id, live, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING"
 )
 _INSERT_TARGET = text(
@@ -172,6 +172,7 @@ def _post_values(caller: Caller, new: NewPost) -> dict[str, object]:
         "status": post.status.value,
         "idempotency_key": new.idempotency_key,
         "request_id": new.request_id,
+        "traceparent": telemetry.traceparent(),
         "scheduled_at": post.scheduled_at,
         "created_at": post.created_at,
     }

@@ -7,7 +7,7 @@ from mediaapi.v1 import events_pb2
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.common import db, inbox, outbox
+from services.common import db, inbox, outbox, telemetry
 from services.common.db import Database
 from services.platforms.catalog import Kind
 from services.transcoder.adapters.postgres import rows
@@ -32,9 +32,9 @@ _VARIANTS = text(
 )
 _ADD = text(
     "INSERT INTO transcoder.items (workspace_id, id, gone, kind, content_type, source_key, source_etag, size_bytes,"
-    " sha256, token, request_id, version, due_at, queued_at)"
+    " sha256, token, request_id, traceparent, version, due_at, queued_at)"
     " VALUES (:workspace_id, :id, :gone, :kind, :content_type, :source_key, :source_etag, :size_bytes,"
-    " :sha256, :token, :request_id, :version, now(),"
+    " :sha256, :token, :request_id, :traceparent, :version, now(),"
     # Behind the workspace's own others, each of which takes its share of time: whoever has much waits, nobody else.
     " greatest(now(), (SELECT max(q.queued_at) + make_interval(secs => :share_s) FROM transcoder.items q"
     " WHERE q.workspace_id = :workspace_id AND q.kind = :kind AND q.due_at IS NOT NULL AND NOT q.gone)))"
@@ -103,7 +103,8 @@ class PostgresItems:
         """See ports.Items."""
         item = item.told() if tell else item
         async with self._database.tx(item.workspace_id) as conn:
-            if not (await conn.execute(_ADD, {**rows.values(item), "share_s": SHARE_S[item.kind]})).rowcount:
+            more = {"share_s": SHARE_S[item.kind], "traceparent": telemetry.traceparent()}
+            if not (await conn.execute(_ADD, {**rows.values(item), **more})).rowcount:
                 return False
             await inbox.first_time(conn, SCHEMA, receipt.consumer, receipt.event_id)
             await _store_variants(conn, item, {})

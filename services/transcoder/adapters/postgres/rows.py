@@ -14,6 +14,7 @@ _ITEM_SAME = (
     "content_type",
     "token",
     "request_id",
+    "traceparent",
     "version",
     "fault",
     "gone",
