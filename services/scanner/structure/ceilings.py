@@ -26,5 +26,5 @@ MAX_TILE_PX = 4 * MAX_IMAGE_PX  # of all tiles a HEIF grid refers to, the same o
 MAX_EDITS = 10_000
 MAX_DEPTH = 10  # boxes within boxes, as FFmpeg has it
 MAX_DESCRIPTION_BYTES = 1 << 20  # of a track's codecs
-FREE_PARTS = 20_000  # boxes, chunks, segments, elements: so many whatever the size,
+FREE_PARTS = 10_000  # boxes, chunks, segments, elements: so many whatever the size,
 BYTES_PER_PART = 20  # and from there on one for so many bytes

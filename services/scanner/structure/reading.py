@@ -7,7 +7,7 @@ written as if the file lay in front of it, and holds no more of it than the part
 import re
 import sys
 from array import array
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from typing import TypeAlias, TypeVar
 
 from services.common.errors import Code
@@ -166,8 +166,3 @@ def check_picture(width: int, height: int) -> None:
         raise Refused(Code.MEDIA_DIMENSIONS_EXCEEDED, f"{width} x {height}")
     if width * height > MAX_IMAGE_PX:
         raise Refused(Code.MEDIA_PIXELS_EXCEEDED, f"{width} x {height}")
-
-
-def sum_products(left: Iterable[int], right: Iterable[int]) -> int:
-    """Of two rows of numbers."""
-    return sum(map(int.__mul__, left, right))

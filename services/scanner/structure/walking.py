@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from services.common.errors import Code
-from services.scanner.structure import gif, jpeg, png, webp
+from services.scanner.structure import gif, jpeg, matroska, png, webp
+from services.scanner.structure.bmff import files
 from services.scanner.structure.reading import Reader, Refused, Steps
 
 _WALKERS: Mapping[str, Callable[[Reader], Steps[None]]] = {
@@ -13,6 +14,12 @@ _WALKERS: Mapping[str, Callable[[Reader], Steps[None]]] = {
     "image/png": png.walk,
     "image/gif": gif.walk,
     "image/webp": webp.walk,
+    "image/heic": files.picture,
+    "image/heif": files.picture,
+    "image/avif": files.picture,
+    "video/mp4": files.film,
+    "video/quicktime": files.film,
+    "video/webm": matroska.walk,
 }
 # What arithmetic on a file's own numbers can raise. The fuzzers have met none; a file that does ends here all the same.
 _STUMBLED = (ArithmeticError, LookupError, ValueError, struct.error)
