@@ -131,6 +131,17 @@ class Blobs:
             if exc.code is not Code.NOT_FOUND:
                 raise
 
+    async def abort_all(self, prefix: str) -> None:
+        """Drops every upload in parts of a key under it, known or not."""
+
+        def open_ones() -> list[tuple[str, str]]:
+            found = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
+            every = [(item["Key"], item["UploadId"]) for page in found for item in page.get("Uploads", [])]
+            return [(key, upload_id) for key, upload_id in every if key.startswith(prefix)]
+
+        for key, upload_id in await self._run(open_ones):
+            await self.abort(key, upload_id)
+
     async def head(self, key: str) -> ObjectInfo | None:
         """None when there is no such object."""
         try:

@@ -12,6 +12,7 @@ class Code(StrEnum):
 
     ACCOUNT_CREDENTIALS_INVALID = "account_credentials_invalid"
     ACCOUNT_NOT_FOUND = "account_not_found"
+    CHECKSUM_MISMATCH = "checksum_mismatch"
     CONTENT_ENCODING_UNSUPPORTED = "content_encoding_unsupported"
     CONTENT_TYPE_INVALID = "content_type_invalid"
     DEADLINE_EXCEEDED = "deadline_exceeded"
@@ -41,6 +42,7 @@ class Code(StrEnum):
     MEDIA_TOO_LARGE = "media_too_large"
     MEDIA_TYPE_MISMATCH = "media_type_mismatch"
     MEDIA_TYPE_UNSUPPORTED = "media_type_unsupported"
+    METADATA_INVALID = "metadata_invalid"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     MULTIPART_MALFORMED = "multipart_malformed"
     MULTIPART_TOO_MANY_PARTS = "multipart_too_many_parts"
@@ -58,6 +60,11 @@ class Code(StrEnum):
     SCANNER_UNAVAILABLE = "scanner_unavailable"
     UNAUTHORIZED = "unauthorized"
     UNAVAILABLE = "unavailable"
+    UPLOAD_COMPLETE = "upload_complete"
+    UPLOAD_EXPIRED = "upload_expired"
+    UPLOAD_LOCKED = "upload_locked"
+    UPLOAD_NOT_FOUND = "upload_not_found"
+    UPLOAD_OFFSET_CONFLICT = "upload_offset_conflict"
     UPLOAD_STALLED = "upload_stalled"
     UPSTREAM_BUSY = "upstream_busy"
     VARIANT_IMPOSSIBLE = "variant_impossible"
@@ -83,6 +90,9 @@ TABLE: dict[Code, Row] = {
         "INVALID_ARGUMENT", 422, False, "{platform} refused the credentials.", "Connect with credentials that work."
     ),
     Code.ACCOUNT_NOT_FOUND: Row("NOT_FOUND", 404, False, "No account {account_id}.", "List the connected accounts."),
+    Code.CHECKSUM_MISMATCH: Row(
+        "INVALID_ARGUMENT", 460, False, "The bytes do not have the checksum declared for them.", "Send them again."
+    ),
     Code.CONTENT_ENCODING_UNSUPPORTED: Row(
         "INVALID_ARGUMENT", 415, False, "Content-Encoding {encoding} is not taken.", "Send the body as it is."
     ),
@@ -142,6 +152,9 @@ TABLE: dict[Code, Row] = {
         "This type of file is not taken.",
         "Upload JPEG, PNG, WebP, GIF, HEIC, AVIF, MP4, MOV or WebM.",
     ),
+    Code.METADATA_INVALID: Row(
+        "INVALID_ARGUMENT", 400, False, "Upload-Metadata is malformed: {reason}.", "Send names with base64 values."
+    ),
     Code.METHOD_NOT_ALLOWED: Row("UNIMPLEMENTED", 405, False, "{method} is not for this route.", "Use {allow}."),
     Code.MULTIPART_MALFORMED: Row(
         "INVALID_ARGUMENT", 400, False, "The multipart body is malformed.", "Let an HTTP library write it."
@@ -165,6 +178,17 @@ TABLE: dict[Code, Row] = {
     Code.SCANNER_UNAVAILABLE: Row("UNAVAILABLE", 503, True, "The virus scanner is away.", _AGAIN),
     Code.UNAUTHORIZED: Row("UNAUTHENTICATED", 401, False, "No valid API key.", "Send Authorization: Bearer <key>."),
     Code.UNAVAILABLE: Row("UNAVAILABLE", 503, True, "Not available at the moment.", "Try again."),
+    Code.UPLOAD_COMPLETE: Row(
+        "FAILED_PRECONDITION", 409, False, "Upload {upload_id} is complete.", "Use the media item it has become."
+    ),
+    Code.UPLOAD_EXPIRED: Row("FAILED_PRECONDITION", 410, False, "Upload {upload_id} has ended.", "Begin a new one."),
+    Code.UPLOAD_LOCKED: Row(
+        "ABORTED", 423, True, "Another request writes to upload {upload_id}.", "Ask how far it is, then go on there."
+    ),
+    Code.UPLOAD_NOT_FOUND: Row("NOT_FOUND", 404, False, "No upload {upload_id}.", "Begin a new one."),
+    Code.UPLOAD_OFFSET_CONFLICT: Row(
+        "FAILED_PRECONDITION", 409, False, "Upload {upload_id} goes on at byte {offset}.", "Send the bytes from there."
+    ),
     Code.UPLOAD_STALLED: Row("DEADLINE_EXCEEDED", 408, True, "The body came too slowly.", "Try again."),
     Code.UPSTREAM_BUSY: Row("UNAVAILABLE", 503, True, "{upstream} is busy.", "Try again."),
     Code.VARIANT_IMPOSSIBLE: Row("INVALID_ARGUMENT", 422, False, "It cannot become {preset}.", _OTHER_FILE),

@@ -36,7 +36,7 @@ async def main() -> None:
             new_id=ids.new,
         )
         ingest = Ingest.assemble(world, conf.upload_limits())
-        add_IngestServiceServicer_to_server(IngestRpc(ingest.uploading, ingest.reading, ingest.removing), run.server)
+        add_IngestServiceServicer_to_server(IngestRpc(ingest), run.server)
         handlers = IngestEvents(ingest.judging, ingest.rendering)
         run.check("postgres", database.ping)
         run.consume(bus, SCAN_CONSUMER, SCAN_SUBJECTS, handlers.sealed, concurrency=conf.scans_at_once)
@@ -46,6 +46,8 @@ async def main() -> None:
         run.every(1.0, ingest.sweeping.litter, name="litter")
         run.every(5.0, ingest.sweeping.renditions, name="renditions")
         run.every(15.0, ingest.sweeping.uploads, name="uploads")
+        run.every(5.0, ingest.upload_sweeping.unsealed, name="unsealed")
+        run.every(15.0, ingest.upload_sweeping.ended, name="ended_uploads")
         run.every(60.0, ingest.sweeping.expiries, name="expiries")
         await run.serve()
 

@@ -7,13 +7,18 @@ from datetime import datetime
 from services.common.db import Database
 from services.ingest.adapters.postgres.chores import PostgresChores
 from services.ingest.adapters.postgres.media import PostgresMedia
+from services.ingest.adapters.postgres.uploads import PostgresUploads
+from services.ingest.app.admitting import Door, UploadLimits
 from services.ingest.app.cleaning import Cleaning
 from services.ingest.app.judging import Judging
 from services.ingest.app.reading import Reading
 from services.ingest.app.removing import Removing
 from services.ingest.app.rendering import Rendering
+from services.ingest.app.resuming import Resuming
+from services.ingest.app.sealing import Sealing
 from services.ingest.app.sweeping import Sweeping
-from services.ingest.app.uploading import Uploading, UploadLimits
+from services.ingest.app.upload_sweeping import UploadSweeping
+from services.ingest.app.uploading import Uploading
 from services.ingest.ports import Scanner, SecondOpinion, Store, Wakeups
 
 
@@ -37,11 +42,13 @@ class Ingest:
     """The use cases."""
 
     uploading: Uploading
+    resuming: Resuming
     judging: Judging
     rendering: Rendering
     reading: Reading
     removing: Removing
     sweeping: Sweeping
+    upload_sweeping: UploadSweeping
 
     @classmethod
     def assemble(cls, world: World, limits: UploadLimits) -> "Ingest":
@@ -50,13 +57,25 @@ class Ingest:
         cleaning = Cleaning(table, chores, world.quarantine, world.active)
         judging = Judging(table, world.scanner, world.active, cleaning, quarantine_bucket=world.quarantine_bucket)
         removing = Removing(table, cleaning)
+        door, uploads = Door(table, limits), PostgresUploads(world.database)
+        sealing = Sealing(uploads, world.quarantine, now=world.now, new_id=world.new_id)
+        resuming = Resuming(
+            uploads,
+            world.quarantine,
+            world.opinion,
+            world.wakeups,
+            sealing,
+            door,
+            now=world.now,
+            new_id=world.new_id,
+        )
         return cls(
-            uploading=Uploading(
-                table, world.quarantine, world.opinion, now=world.now, new_id=world.new_id, limits=limits
-            ),
+            uploading=Uploading(table, world.quarantine, world.opinion, now=world.now, new_id=world.new_id, door=door),
+            resuming=resuming,
             judging=judging,
             rendering=Rendering(table),
             reading=Reading(table, world.active, world.wakeups, now=world.now),
             removing=removing,
             sweeping=Sweeping(table, chores, world.quarantine, judging, removing, cleaning),
+            upload_sweeping=UploadSweeping(uploads, uploads, world.quarantine, resuming),
         )

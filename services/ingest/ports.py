@@ -11,8 +11,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from services.common.errors import Code
 from services.ingest.domain.formats import Kind
 from services.ingest.domain.media import Media, Sealed, State
+from services.ingest.domain.upload import Upload
 
 
 class Announcement(StrEnum):
@@ -30,15 +32,17 @@ class Outcome(StrEnum):
     CLEAN = "clean"
     INFECTED = "infected"
     UNSCANNABLE = "unscannable"
+    MALFORMED = "malformed"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The scanner's word about exactly `about`. threat is empty when clean."""
+    """The scanner's word about exactly `about`. threat is empty when clean; code is set when malformed."""
 
     outcome: Outcome
     threat: str
     about: Sealed
+    code: Code | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +194,65 @@ class Chores(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class UploadRef:
+    """Names one upload in pieces across workspaces, for the sweepers."""
+
+    workspace_id: str
+    upload_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadChange:
+    """What becomes of an upload, and with it, of nothing or of the sealed item it has become."""
+
+    upload: Upload
+    sealed: Media | None = None
+    scan_at: datetime | None = None  # when a sweeper looks at the sealed item
+    wake: bool = False  # somebody waits for this upload
+
+
+UploadStep = Callable[[Upload, datetime], UploadChange | None]
+
+
+class UploadTable(Protocol):
+    """The truth about uploads in pieces. Each call is one transaction."""
+
+    async def add(self, upload: Upload) -> None: ...
+
+    async def find(self, ref: UploadRef) -> Upload | None: ...
+
+    async def change(self, ref: UploadRef, step: UploadStep) -> Upload | None:
+        """Locks the row, lets `step` decide (what it raises changes nothing), stores what it says.
+
+        Returns:
+            The upload as it stands now; None when there is none, or when `step` wants no change.
+        """
+        ...
+
+
+class UploadChores(Protocol):
+    """What the sweeper of uploads asks across all workspaces, about those nobody writes to."""
+
+    async def unsealed(self, limit: int) -> Sequence[UploadRef]:
+        """Whole, and their client done with them."""
+        ...
+
+    async def overdue(self, limit: int) -> Sequence[UploadRef]:
+        """Past their time."""
+        ...
+
+    async def spent(self, limit: int) -> Sequence[Upload]:
+        """Ended, with bytes that may still be stored."""
+        ...
+
+    async def forget(self) -> None:
+        """Removes what ended so long ago that nobody asks any more."""
+        ...
+
+
 class Wakeups(Protocol):
-    """Tells when a media item changed."""
+    """Tells when a media item or an upload changed."""
 
     def watch(self, key: str) -> AbstractContextManager[asyncio.Event]:
         """Set by whatever is said about `key` while inside."""
@@ -214,6 +275,7 @@ class Store(Protocol):
     async def put_part(self, key: str, upload_id: str, n: int, data: bytes) -> str: ...
     async def complete(self, key: str, upload_id: str, parts: Sequence[tuple[int, str]]) -> Stored: ...
     async def abort(self, key: str, upload_id: str) -> None: ...
+    async def abort_all(self, prefix: str) -> None: ...
     async def put(self, key: str, data: bytes, content_type: str) -> Stored: ...
     async def head(self, key: str) -> Stored | None: ...
     async def copy(self, src_bucket: str, src_key: str, dst_key: str, *, if_match: str) -> Stored: ...
@@ -227,7 +289,7 @@ class Store(Protocol):
 class Scanner(Protocol):
     """Gives the verdict. SCANNER_UNAVAILABLE: none was reached. OBJECT_CHANGED: the object is not the sealed one."""
 
-    async def scan(self, sealed: Sealed) -> Verdict: ...
+    async def scan(self, sealed: Sealed, content_type: str) -> Verdict: ...
 
 
 class SecondOpinion(Protocol):

@@ -2,44 +2,33 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC
-from typing import Any, TypeAlias
 
-import grpc
 from mediaapi.v1 import ingest_service_pb2 as pb
-from mediaapi.v1 import ingest_service_pb2_grpc, media_pb2
+from mediaapi.v1 import media_pb2
 
 from services.common import context
-from services.common.errors import Code, MediaError, Violation
 from services.ingest.app.frames import End, Frame, Start
-from services.ingest.app.reading import Reading
-from services.ingest.app.removing import Removing
-from services.ingest.app.uploading import Uploading
-from services.ingest.domain.formats import Kind
-from services.ingest.events import KINDS, STATUSES
+from services.ingest.assembly import Ingest
+from services.ingest.events import STATUSES
 from services.ingest.ports import Query, Ref
+from services.ingest.upload_rpc import CHUNK_LIMIT_BYTES, Rpc, UploadRpc, invalid, kind_of, wait_s
 from services.ingest.view import message
 
-WAIT_S = 10.0  # for the verdict, when the caller did not say
-WAIT_MOST_S = 30.0
-CHUNK_LIMIT_BYTES = 1 << 20
 PAGE_DEFAULT, PAGE_MOST = 20, 100
 
-Rpc: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-
-_KIND = {number: kind for kind, number in KINDS.items()}
 _STATE = {number: state for state, number in STATUSES.items()}
 
 # A servicer's methods are named by the proto.
 # ruff: noqa: N802
 
 
-class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
+class IngestRpc(UploadRpc):
     """One RPC, one use case."""
 
-    def __init__(self, uploading: Uploading, reading: Reading, removing: Removing) -> None:
-        self._uploading = uploading
-        self._reading = reading
-        self._removing = removing
+    def __init__(self, ingest: Ingest) -> None:
+        super().__init__(ingest.resuming, ingest.reading)
+        self._uploading = ingest.uploading
+        self._removing = ingest.removing
 
     async def UploadMedia(
         self, request_iterator: AsyncIterator[pb.UploadMediaRequest], context_: Rpc
@@ -47,8 +36,7 @@ class IngestRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         """See IngestService.UploadMedia."""
         caller = context.current()
         media = await self._uploading.upload(caller, _frames(request_iterator))
-        wait_s = WAIT_S if caller.wait_s is None else min(max(caller.wait_s, 0.0), WAIT_MOST_S)
-        return message(await self._reading.settled(_ref(media.media_id), wait_s))
+        return message(await self._reading.settled(_ref(media.media_id), wait_s()))
 
     async def GetMedia(self, request: pb.GetMediaRequest, context_: Rpc) -> media_pb2.Media:
         """See IngestService.GetMedia."""
@@ -109,42 +97,32 @@ async def _frames(requests: AsyncIterator[pb.UploadMediaRequest]) -> AsyncIterat
                 yield Start(request.header.filename)
             case "chunk":
                 if len(request.chunk) > CHUNK_LIMIT_BYTES:
-                    raise _invalid("file", f"A chunk has at most {CHUNK_LIMIT_BYTES} bytes.")
+                    raise invalid("file", f"A chunk has at most {CHUNK_LIMIT_BYTES} bytes.")
                 yield request.chunk
             case "trailer":
                 trailer = request.trailer
                 alt_text = trailer.alt_text if trailer.HasField("alt_text") else None
-                yield End(_kind(trailer.kind), alt_text)
+                yield End(kind_of(trailer.kind), alt_text)
             case _:
-                raise _invalid("file", "An empty frame.")
+                raise invalid("file", "An empty frame.")
 
 
 def _query(request: pb.ListMediaRequest) -> Query:
     limit = request.limit or PAGE_DEFAULT
     if not 1 <= limit <= PAGE_MOST:
-        raise _invalid("limit", f"Between 1 and {PAGE_MOST}.")
+        raise invalid("limit", f"Between 1 and {PAGE_MOST}.")
     if "\x00" in request.q:
-        raise _invalid("q", "Must not contain U+0000.")
+        raise invalid("q", "Must not contain U+0000.")
     if request.status and request.status not in _STATE:
-        raise _invalid("status", "No such status.")
+        raise invalid("status", "No such status.")
     return Query(
         limit=limit,
         before=request.cursor or None,
-        kind=_kind(request.kind),
+        kind=kind_of(request.kind),
         state=_STATE.get(request.status),
         name_part=request.q,
     )
 
 
-def _kind(number: int) -> Kind | None:
-    if number and number not in _KIND:
-        raise _invalid("kind", "No such kind.")
-    return _KIND.get(media_pb2.MediaKind.ValueType(number))
-
-
 def _ref(media_id: str) -> Ref:
     return Ref(context.current().workspace_id, media_id)
-
-
-def _invalid(field: str, sentence: str) -> MediaError:
-    return MediaError(Code.INVALID_REQUEST, violations=(Violation(field, sentence),))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from services.common.settings import var
-from services.ingest.app.uploading import UploadLimits
+from services.ingest.app.admitting import UploadLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ _OUTCOMES = {
     scanner_service_pb2.VERDICT_CLEAN: Outcome.CLEAN,
     scanner_service_pb2.VERDICT_INFECTED: Outcome.INFECTED,
     scanner_service_pb2.VERDICT_UNSCANNABLE: Outcome.UNSCANNABLE,
+    scanner_service_pb2.VERDICT_MALFORMED: Outcome.MALFORMED,
 }
 
 
@@ -24,12 +25,19 @@ class ScannerStage:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = scanner_service_pb2_grpc.ScannerServiceStub(channel)
 
-    async def scan(self, sealed: Sealed) -> Verdict:
+    async def scan(self, sealed: Sealed, content_type: str) -> Verdict:
         """See ports.Scanner. A verdict this version does not know decides nothing."""
-        request = scanner_service_pb2.ScanObjectRequest(key=sealed.key, etag=sealed.etag, size_bytes=sealed.size_bytes)
+        request = scanner_service_pb2.ScanObjectRequest(
+            key=sealed.key, etag=sealed.etag, size_bytes=sealed.size_bytes, content_type=content_type
+        )
         answer = await self._stub.ScanObject(request, timeout=DEADLINE_S + sealed.size_bytes / SLOWEST_BYTES_PER_S)
         outcome = _OUTCOMES.get(answer.verdict)
         if outcome is None:
             raise MediaError(Code.SCANNER_UNAVAILABLE, why=f"verdict {answer.verdict}")
         about = Sealed(sealed.key, sealed.etag, answer.size_bytes, answer.sha256)
-        return Verdict(outcome, answer.threat, about)
+        return Verdict(outcome, answer.threat, about, _code(answer.code) if outcome is Outcome.MALFORMED else None)
+
+
+def _code(name: str) -> Code:
+    """A newer scanner may have codes this version does not know: the file is damaged, as far as anybody here can say."""
+    return Code(name) if name in Code.__members__.values() else Code.MEDIA_CORRUPT

@@ -9,7 +9,7 @@ from datetime import timedelta
 from services.common.errors import Code, MediaError
 from services.ingest.app.cleaning import Cleaning
 from services.ingest.app.holding import LEASE_S, ClaimLostError, hold
-from services.ingest.domain.media import GONE, Media, State, backoff_s, tampered, unsafe
+from services.ingest.domain.media import GONE, Fault, Media, State, backoff_s, malformed, tampered, unsafe
 from services.ingest.ports import Announcement, Change, MediaTable, Outcome, Ref, Row, Scanner, Store, Verdict
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Judging:
     async def _decide(self, row: Row) -> Media:
         """Scan, verdict, copy, told: each step may be the last before a crash, and is found done by the next try."""
         media = row.media
-        verdict = row.verdict or await self._scanner.scan(media.sealed)
+        verdict = row.verdict or await self._scanner.scan(media.sealed, media.content_type)
         if verdict.about != media.sealed:
             raise MediaError(Code.OBJECT_CHANGED, why="the verdict is about other bytes than the sealed ones")
         if verdict.outcome is not Outcome.CLEAN:
@@ -122,8 +122,13 @@ class Judging:
 
 
 def _rejected(row: Row, verdict: Verdict) -> Change:
-    fault = unsafe(verdict.threat, verdict.outcome)
-    return Change(media=row.media.fail(fault), verdict=verdict, announce=(Announcement.SETTLED,))
+    # Kept is what the virus scanner said; what else is wrong with the bytes stands in the item itself.
+    kept = verdict if verdict.code is None else None
+    return Change(media=row.media.fail(_fault(verdict)), verdict=kept, announce=(Announcement.SETTLED,))
+
+
+def _fault(verdict: Verdict) -> Fault:
+    return malformed(verdict.code) if verdict.code else unsafe(verdict.threat, verdict.outcome)
 
 
 def _promoted(row: Row, etag: str) -> Change:

@@ -46,25 +46,25 @@ class Sweeping:
     async def scans(self) -> None:
         """Verdicts that are owed: nobody asked, or the scanner was away, or whoever asked died."""
         due = await self._chores.due(State.SCANNING, BATCH)
-        await _each(due, self._judging.judge)
+        await each(due, self._judging.judge)
 
     async def renditions(self) -> None:
         """Tells the transcoder again of what it never answered."""
         due = await self._chores.due(State.PROCESSING, BATCH)
-        await _each(due, self._remind)
+        await each(due, self._remind)
 
     async def uploads(self) -> None:
         """Uploads whose writer died."""
-        await _each(await self._chores.abandoned(BATCH), self._abandon)
+        await each(await self._chores.abandoned(BATCH), self._abandon)
 
     async def expiries(self) -> None:
         """Items whose time is over, and pins nobody ended."""
         await self._chores.forget_pins()
-        await _each(await self._chores.ended(BATCH), self._removing.expire)
+        await each(await self._chores.ended(BATCH), self._removing.expire)
 
     async def litter(self) -> None:
         """Bytes nothing needs any more."""
-        await _each(await self._chores.litter(BATCH), self._cleaning.sweep)
+        await each(await self._chores.litter(BATCH), self._cleaning.sweep)
 
     async def _remind(self, ref: Ref) -> None:
         def step(row: Row) -> Change | None:
@@ -83,7 +83,7 @@ class Sweeping:
             await undo(self._table, self._quarantine, row.media)
 
 
-async def _each(items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
+async def each(items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
     """A few at a time. One that fails must not keep the others waiting: it is due again in the next round."""
     places = asyncio.Semaphore(AT_ONCE)
 

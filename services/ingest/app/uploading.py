@@ -3,15 +3,16 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.common.context import CallContext
 from services.common.errors import Code, MediaError
+from services.ingest.app.admitting import Door, recognise
 from services.ingest.app.frames import End, Frame, Frames, Start
 from services.ingest.app.intake import Intake
-from services.ingest.domain import formats, texts
-from services.ingest.domain.formats import SNIFF_BYTES, Format
+from services.ingest.domain import texts
+from services.ingest.domain.formats import Format
 from services.ingest.domain.media import GONE, Media, Sealed, State, expiry
 from services.ingest.ports import Announcement, Change, MediaTable, Ref, Row, SecondOpinion, Store
 
@@ -19,17 +20,7 @@ log = logging.getLogger(__name__)
 
 LEASE_S = 120.0  # a writer that says nothing for this long is gone
 SEALED_GRACE_S = 2.0  # the event normally drives the scan; after this the sweeper does
-RETRY_AFTER_S = 15
 SAME_REQUEST_FOR = timedelta(hours=24)  # as long as an idempotency key means anything
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UploadLimits:
-    """What is refused at the door. backlog: media whose scan failed and is still owed."""
-
-    at_once: int
-    backlog_workspace: int
-    backlog_total: int
 
 
 class Uploading:
@@ -43,15 +34,14 @@ class Uploading:
         *,
         now: Callable[[], datetime],
         new_id: Callable[[str], str],
-        limits: UploadLimits,
+        door: Door,
     ) -> None:
         self._table = table
         self._store = quarantine
         self._opinion = opinion
         self._now = now
         self._new_id = new_id
-        self._limits = limits
-        self._under_way = 0
+        self._door = door
 
     async def upload(self, caller: CallContext, stream: AsyncIterator[Frame]) -> Media:
         """Stores one file. Returns it sealed, its scan owed.
@@ -61,33 +51,13 @@ class Uploading:
                 MEDIA_TYPE_UNSUPPORTED, MEDIA_TOO_LARGE, MEDIA_TYPE_MISMATCH, MULTIPART_MALFORMED, INVALID_REQUEST;
                 UNAVAILABLE when a store is.
         """
-        await self._admit(caller.workspace_id)
-        self._under_way += 1
-        try:
+        await self._door.admit(caller.workspace_id)
+        with self._door.place():
             frames = Frames(stream)
             start = await frames.start()
             head = await frames.head()
-            format_ = await self._recognise(head)
+            format_ = await recognise(self._opinion, head)
             return await self._store_and_seal(self._draft(caller, start, format_), format_, head, frames)
-        finally:
-            self._under_way -= 1
-
-    async def _admit(self, workspace_id: str) -> None:
-        if self._under_way >= self._limits.at_once:
-            raise MediaError(Code.UPSTREAM_BUSY, upstream="ingest", retry_after_s=1)
-        owed = await self._table.backlog(workspace_id)
-        if owed.workspace >= self._limits.backlog_workspace or owed.total >= self._limits.backlog_total:
-            raise MediaError(Code.SCANNER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S)
-
-    async def _recognise(self, head: bytes) -> Format:
-        """Two tables must agree: ours picks the format, libmagic may object."""
-        first = head[:SNIFF_BYTES]
-        format_ = formats.sniff(first)
-        if format_ is None:
-            raise MediaError(Code.MEDIA_TYPE_UNSUPPORTED)
-        if await self._opinion(first) not in format_.libmagic:
-            raise MediaError(Code.MEDIA_TYPE_UNSUPPORTED)
-        return format_
 
     def _draft(self, caller: CallContext, start: Start, format_: Format) -> Media:
         media_id, now = self._new_id("med"), self._now()

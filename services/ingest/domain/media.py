@@ -69,6 +69,11 @@ def unsafe(threat: str, reason: str) -> Fault:
     return Fault(code, MediaError(code, threat=threat, reason=reason).message, threat, reason)
 
 
+def malformed(code: Code) -> Fault:
+    """The scanner walked over the bytes and refused their structure."""
+    return Fault(code, MediaError(code).message)
+
+
 def tampered() -> Fault:
     """The stored bytes are no longer the ones that were sealed: nobody's fault but ours."""
     return Fault(Code.OBJECT_CHANGED, MediaError(Code.OBJECT_CHANGED).message)

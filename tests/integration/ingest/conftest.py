@@ -23,8 +23,8 @@ from services.common.context import CallContext, use
 from services.common.errors import Code, MediaError
 from services.ingest.adapters.libmagic import Libmagic
 from services.ingest.adapters.postgres.media import CHANGED_CHANNEL, SCHEMA
+from services.ingest.app.admitting import UploadLimits
 from services.ingest.app.frames import End, Frame, Start
-from services.ingest.app.uploading import UploadLimits
 from services.ingest.assembly import Ingest, World
 from services.ingest.domain.media import Media, Sealed
 from services.ingest.ports import Outcome, Ref, Verdict
@@ -60,10 +60,11 @@ class InProcessScanner:
     def __init__(self, scanner: Scanner) -> None:
         self._scanner = scanner
 
-    async def scan(self, sealed: Sealed) -> Verdict:
-        report = await self._scanner.scan(sealed.key, sealed.etag, sealed.size_bytes)
+    async def scan(self, sealed: Sealed, content_type: str) -> Verdict:
+        report = await self._scanner.scan(sealed.key, sealed.etag, sealed.size_bytes, content_type)
         about = Sealed(sealed.key, sealed.etag, report.size_bytes, report.sha256)
-        return Verdict(Outcome(report.finding.outcome.value), report.finding.threat, about)
+        found = report.finding
+        return Verdict(Outcome(found.outcome.value), found.threat, about, Code(found.code) if found.code else None)
 
 
 @dataclass(slots=True)
@@ -139,7 +140,7 @@ async def stage(postgres: Postgres, s3: S3, clamd: Clamd, ingest_url: str) -> As
     """Empty stores, and ingest on them."""
     s3.empty()
     with psycopg.connect(postgres.url(), autocommit=True) as conn:
-        conn.execute("TRUNCATE ingest.media, ingest.pins, ingest.verdicts, ingest.outbox, ingest.inbox")
+        conn.execute("TRUNCATE ingest.uploads, ingest.media, ingest.pins, ingest.verdicts, ingest.outbox, ingest.inbox")
     pair = s3.credentials("ingest")
     connect = (s3.endpoint, s3.region, pair.access_key, pair.secret_key)
     async with AsyncExitStack() as closing:

@@ -114,9 +114,9 @@ class Meddling:
     def __init__(self, inner: Scanner, *, before: Callable[[], None], after: Callable[[], None]) -> None:
         self._inner, self._before, self._after = inner, before, after
 
-    async def scan(self, sealed: Sealed) -> Verdict:
+    async def scan(self, sealed: Sealed, content_type: str) -> Verdict:
         self._before()
-        verdict = await self._inner.scan(sealed)
+        verdict = await self._inner.scan(sealed, content_type)
         self._after()
         return verdict
 
@@ -224,10 +224,10 @@ async def test_a_claim_taken_over_by_another_stops_the_first(stage: Stage) -> No
     entered, go_on = asyncio.Event(), asyncio.Event()
 
     class Slow:
-        async def scan(self, sealed: Sealed) -> Verdict:
+        async def scan(self, sealed: Sealed, content_type: str) -> Verdict:
             entered.set()
             await go_on.wait()
-            return await stage.world.scanner.scan(sealed)
+            return await stage.world.scanner.scan(sealed, content_type)
 
     first = asyncio.create_task(stage.rebuilt(scanner=Slow()).ingest.judging.judge(ref))
     await entered.wait()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from services.common.errors import Code, MediaError
 from services.ingest.domain.media import GONE, Media, Sealed, State
+from services.ingest.domain.upload import ENDED, Phase, Upload
 from services.ingest.ports import (
     Announcement,
     Backlog,
@@ -18,6 +19,8 @@ from services.ingest.ports import (
     Ref,
     Row,
     Step,
+    UploadRef,
+    UploadStep,
     Verdict,
 )
 
@@ -213,6 +216,50 @@ class Table:
         return not self._held(entry) and (entry.due_at is None or entry.due_at <= self._clock())
 
 
+class Uploads:
+    """ports.UploadTable and ports.UploadChores in one dict; what is sealed goes to the table of media."""
+
+    def __init__(self, clock: Clock, media: Table) -> None:
+        self._clock = clock
+        self._media = media
+        self.rows: dict[UploadRef, Upload] = {}
+
+    async def add(self, upload: Upload) -> None:
+        self.rows[UploadRef(upload.workspace_id, upload.upload_id)] = upload
+
+    async def find(self, ref: UploadRef) -> Upload | None:
+        return self.rows.get(ref)
+
+    async def change(self, ref: UploadRef, step: UploadStep) -> Upload | None:
+        row = self.rows.get(ref)
+        change = step(row, self._clock()) if row else None
+        if change is None:
+            return None
+        self.rows[ref] = change.upload
+        if change.sealed is not None:
+            self._media.put(change.sealed)
+            self._media.announced.append((Announcement.SEALED, change.sealed))
+        return change.upload
+
+    async def unsealed(self, limit: int) -> Sequence[UploadRef]:
+        return [ref for ref, row in self._free() if row.phase is Phase.RECEIVING and row.finishing][:limit]
+
+    async def overdue(self, limit: int) -> Sequence[UploadRef]:
+        now = self._clock()
+        return [ref for ref, row in self._free() if row.phase is Phase.RECEIVING and row.expires_at <= now][:limit]
+
+    async def spent(self, limit: int) -> Sequence[Upload]:
+        now = self._clock()
+        ended = [row for _, row in self._free() if row.in_store and row.phase in ENDED]
+        return [row for row in ended if row.due_at is not None and row.due_at <= now][:limit]
+
+    async def forget(self) -> None:
+        """Nothing here grows old enough."""
+
+    def _free(self) -> list[tuple[UploadRef, Upload]]:
+        return [(ref, row) for ref, row in self.rows.items() if not row.held(self._clock())]
+
+
 @dataclass(frozen=True, slots=True)
 class Info:
     """ports.Stored."""
@@ -229,13 +276,16 @@ class Store:
         self.others = {other.name: other for other in others}
         self.objects: dict[str, bytes] = {}
         self.uploads: dict[str, dict[int, bytes]] = {}
+        self._started = 0
         self.parts_under_way = self.most_parts_under_way = 0
         self.fail: set[str] = set()
 
     async def start_multipart(self, key: str, content_type: str) -> str:
         self._check("start_multipart")
-        self.uploads[f"upload of {key}"] = {}
-        return f"upload of {key}"
+        self._started += 1
+        upload_id = f"{key} {self._started}"
+        self.uploads[upload_id] = {}
+        return upload_id
 
     async def put_part(self, key: str, upload_id: str, n: int, data: bytes) -> str:
         import asyncio
@@ -245,17 +295,22 @@ class Store:
         await asyncio.sleep(0)
         self.parts_under_way -= 1
         self._check("put_part")
-        self.uploads[upload_id][n] = data
+        self._open(upload_id)[n] = data
         return str(n)
 
     async def complete(self, key: str, upload_id: str, parts: Sequence[tuple[int, str]]) -> Info:
         self._check("complete")
-        held = self.uploads.pop(upload_id)
+        held = self._open(upload_id)
+        del self.uploads[upload_id]
         return await self.put(key, b"".join(held[n] for n, _ in parts), "")
 
     async def abort(self, key: str, upload_id: str) -> None:
         self._check("abort")
         self.uploads.pop(upload_id, None)
+
+    async def abort_all(self, prefix: str) -> None:
+        self._check("abort_all")
+        self.uploads = {name: parts for name, parts in self.uploads.items() if not name.startswith(prefix)}
 
     async def put(self, key: str, data: bytes, content_type: str) -> Info:
         self._check("put")
@@ -293,6 +348,11 @@ class Store:
             raise MediaError(Code.OBJECT_CHANGED)
         yield data[first or 0 : None if last is None else last + 1]
 
+    def _open(self, upload_id: str) -> dict[int, bytes]:
+        if upload_id not in self.uploads:
+            raise MediaError(Code.NOT_FOUND)
+        return self.uploads[upload_id]
+
     def _check(self, method: str) -> None:
         if method in self.fail:
             raise MediaError(Code.UNAVAILABLE)
@@ -304,16 +364,19 @@ class Scanner:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.outcome, self.threat = Outcome.CLEAN, ""
+        self.code: Code | None = None
+        self.types: list[str] = []
         self.error: MediaError | None = None
         self.scans = 0
         self.after: Callable[[], None] = lambda: None
 
-    async def scan(self, sealed: Sealed) -> Verdict:
+    async def scan(self, sealed: Sealed, content_type: str) -> Verdict:
         self.scans += 1
+        self.types.append(content_type)
         if self.error:
             raise self.error
         data = self._store.objects[sealed.key]
-        verdict = Verdict(self.outcome, self.threat, Sealed(sealed.key, etag(data), len(data), sha256(data)))
+        verdict = Verdict(self.outcome, self.threat, Sealed(sealed.key, etag(data), len(data), sha256(data)), self.code)
         self.after()
         return verdict
 

@@ -42,6 +42,19 @@ async def test_bad_bytes_never_reach_the_active_store(world: World, outcome: Out
     assert caught.value.details == {"threat": "Some-Threat", "reason": outcome.value}
 
 
+async def test_malformed_bytes_are_rejected_with_their_own_code(world: World) -> None:
+    ref = await world.sealed()
+    world.scanner.outcome, world.scanner.code = Outcome.MALFORMED, Code.MEDIA_DIMENSIONS_EXCEEDED
+    await world.judging.judge(ref)
+    assert state(world) is State.REJECTED
+    assert world.scanner.types == ["image/jpeg"]
+    assert (world.active.objects, world.quarantine.objects) == ({}, {})
+    assert world.told() == [Announcement.SEALED, Announcement.SETTLED]
+    with pytest.raises(MediaError) as caught:
+        await world.reading.settled(ref, 0)
+    assert caught.value.code is Code.MEDIA_DIMENSIONS_EXCEEDED
+
+
 @pytest.mark.parametrize("code", [Code.SCANNER_UNAVAILABLE, Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.INTERNAL])
 async def test_a_scanner_that_is_away_rejects_nothing_and_promotes_nothing(world: World, code: Code) -> None:
     await world.sealed()

@@ -7,17 +7,22 @@ from itertools import count
 from typing import Literal
 
 from services.common.context import CallContext
+from services.ingest.app.admitting import Door, UploadLimits
 from services.ingest.app.cleaning import Cleaning
 from services.ingest.app.frames import End, Frame, Start
 from services.ingest.app.judging import Judging
 from services.ingest.app.reading import Reading
 from services.ingest.app.removing import Removing
 from services.ingest.app.rendering import Rendering
+from services.ingest.app.resuming import Resuming
+from services.ingest.app.sealing import Sealing
 from services.ingest.app.sweeping import Sweeping
-from services.ingest.app.uploading import Uploading, UploadLimits
+from services.ingest.app.upload_sweeping import UploadSweeping
+from services.ingest.app.uploading import Uploading
 from services.ingest.domain.media import Media
-from services.ingest.ports import Announcement, Ref
-from tests.unit.ingest.fakes import Clock, Scanner, Store, Table
+from services.ingest.ports import Announcement, Ref, UploadTable
+from services.ingest.ports import Store as StorePort
+from tests.unit.ingest.fakes import Clock, Scanner, Store, Table, Uploads
 
 CALLER = CallContext(workspace_id="ws_1", request_id="req_1", plan="pro")
 JPEG_HEAD = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(4096)
@@ -36,19 +41,28 @@ class World:
         self.opinion = "image/jpeg"
         self._numbers = count(1)
         cleaning = Cleaning(self.table, self.table, self.quarantine, self.active)
+        self.door = Door(self.table, UploadLimits(at_once=2, backlog_workspace=3, backlog_total=5))
+        self.uploads = Uploads(self.clock, self.table)
+        self.resuming = self.resuming_over(self.uploads, self.quarantine)
+        self.upload_sweeping = UploadSweeping(self.uploads, self.uploads, self.quarantine, self.resuming)
         self.uploading = Uploading(
             self.table,
             self.quarantine,
             self._opinion,
             now=self.clock,
-            new_id=lambda prefix: f"{prefix}_{next(self._numbers):026d}",
-            limits=UploadLimits(at_once=2, backlog_workspace=3, backlog_total=5),
+            new_id=self._new_id,
+            door=self.door,
         )
         self.judging = Judging(self.table, self.scanner, self.active, cleaning, quarantine_bucket="quarantine")
         self.rendering = Rendering(self.table)
         self.reading = Reading(self.table, self.active, Never(), now=self.clock)
         self.removing = Removing(self.table, cleaning)
         self.sweeping = Sweeping(self.table, self.table, self.quarantine, self.judging, self.removing, cleaning)
+
+    def resuming_over(self, uploads: UploadTable, store: StorePort) -> Resuming:
+        """The use cases as one process has them."""
+        sealing = Sealing(uploads, store, now=self.clock, new_id=self._new_id)
+        return Resuming(uploads, store, self._opinion, Never(), sealing, self.door, now=self.clock, new_id=self._new_id)
 
     async def upload(self, *chunks: bytes, end: End | None = None, filename: str = "photo.jpg") -> Media:
         return await self.uploading.upload(CALLER, frames(Start(filename), *chunks, end or End(None, None)))
@@ -64,6 +78,9 @@ class World:
 
     def told(self) -> list[Announcement]:
         return [announcement for announcement, _ in self.table.announced]
+
+    def _new_id(self, prefix: str) -> str:
+        return f"{prefix}_{next(self._numbers):026d}"
 
     async def _opinion(self, head: bytes) -> str:
         return self.opinion

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from mediaapi.v1 import media_pb2 as _media_pb2
 import builtins as _builtins
 import sys
@@ -19,6 +20,32 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _UploadStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UploadStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UploadStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UPLOAD_STATUS_UNSPECIFIED: _UploadStatus.ValueType  # 0
+    UPLOAD_STATUS_RECEIVING: _UploadStatus.ValueType  # 1
+    """Bytes are still to come."""
+    UPLOAD_STATUS_COMPLETE: _UploadStatus.ValueType  # 2
+    """It has become the media item `mediaId`."""
+    UPLOAD_STATUS_REJECTED: _UploadStatus.ValueType  # 3
+    """Its bytes are not taken; `error` says why."""
+
+class UploadStatus(_UploadStatus, metaclass=_UploadStatusEnumTypeWrapper):
+    """Life of an upload in pieces. Ended ones answer upload_not_found or upload_expired."""
+
+UPLOAD_STATUS_UNSPECIFIED: UploadStatus.ValueType  # 0
+UPLOAD_STATUS_RECEIVING: UploadStatus.ValueType  # 1
+"""Bytes are still to come."""
+UPLOAD_STATUS_COMPLETE: UploadStatus.ValueType  # 2
+"""It has become the media item `mediaId`."""
+UPLOAD_STATUS_REJECTED: UploadStatus.ValueType  # 3
+"""Its bytes are not taken; `error` says why."""
+Global___UploadStatus: _TypeAlias = UploadStatus  # noqa: Y015
 
 @_typing.final
 class UploadMediaRequest(_message.Message):
@@ -399,3 +426,309 @@ class UnpinMediaResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UnpinMediaResponse: _TypeAlias = UnpinMediaResponse  # noqa: Y015
+
+@_typing.final
+class CreateUploadRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILENAME_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    ALT_TEXT_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    filename: _builtins.str
+    size_bytes: _builtins.int
+    """At most 500 MB; the type found in the bytes may allow less."""
+    kind: _media_pb2.MediaKind.ValueType
+    """Must agree with the bytes; not given: whatever they are."""
+    alt_text: _builtins.str
+    """For people who cannot see it."""
+    sha256: _builtins.str
+    """Lower-case hex, of the whole file: other bytes are then refused."""
+    def __init__(
+        self,
+        *,
+        filename: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        kind: _media_pb2.MediaKind.ValueType = ...,
+        alt_text: _builtins.str | None = ...,
+        sha256: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "_sha256", b"_sha256", "alt_text", b"alt_text", "sha256", b"sha256"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "_sha256", b"_sha256", "alt_text", b"alt_text", "filename", b"filename", "kind", b"kind", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__alt_text: _TypeAlias = _typing.Literal["alt_text"]  # noqa: Y015
+    _WhichOneofArgType__alt_text: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text"]  # noqa: Y015
+    _WhichOneofReturnType__sha256: _TypeAlias = _typing.Literal["sha256"]  # noqa: Y015
+    _WhichOneofArgType__sha256: _TypeAlias = _typing.Literal["_sha256", b"_sha256"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__alt_text) -> _WhichOneofReturnType__alt_text | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sha256) -> _WhichOneofReturnType__sha256 | None: ...
+
+Global___CreateUploadRequest: _TypeAlias = CreateUploadRequest  # noqa: Y015
+
+@_typing.final
+class Upload(_message.Message):
+    """One file on its way in, in pieces."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    CHUNK_ALIGNMENT_FIELD_NUMBER: _builtins.int
+    MEDIA_ID_FIELD_NUMBER: _builtins.int
+    FILENAME_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """"upl_" and a ULID."""
+    status: Global___UploadStatus.ValueType
+    offset: _builtins.int
+    """Bytes that are safely here; the next piece begins with this one."""
+    size_bytes: _builtins.int
+    chunk_alignment: _builtins.int
+    """Pieces of a multiple of this many bytes cost the least."""
+    media_id: _builtins.str
+    """Once complete."""
+    filename: _builtins.str
+    @_builtins.property
+    def error(self) -> _media_pb2.MediaError: ...
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """What is not complete by then is dropped."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        status: Global___UploadStatus.ValueType = ...,
+        offset: _builtins.int = ...,
+        size_bytes: _builtins.int = ...,
+        chunk_alignment: _builtins.int = ...,
+        media_id: _builtins.str | None = ...,
+        filename: _builtins.str = ...,
+        error: _media_pb2.MediaError | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_media_id", b"_media_id", "created_at", b"created_at", "error", b"error", "expires_at", b"expires_at", "media_id", b"media_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_media_id", b"_media_id", "chunk_alignment", b"chunk_alignment", "created_at", b"created_at", "error", b"error", "expires_at", b"expires_at", "filename", b"filename", "id", b"id", "media_id", b"media_id", "offset", b"offset", "size_bytes", b"size_bytes", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__media_id: _TypeAlias = _typing.Literal["media_id"]  # noqa: Y015
+    _WhichOneofArgType__media_id: _TypeAlias = _typing.Literal["_media_id", b"_media_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__media_id) -> _WhichOneofReturnType__media_id | None: ...
+
+Global___Upload: _TypeAlias = Upload  # noqa: Y015
+
+@_typing.final
+class GetUploadRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetUploadRequest: _TypeAlias = GetUploadRequest  # noqa: Y015
+
+@_typing.final
+class DeleteUploadRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteUploadRequest: _TypeAlias = DeleteUploadRequest  # noqa: Y015
+
+@_typing.final
+class DeleteUploadResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteUploadResponse: _TypeAlias = DeleteUploadResponse  # noqa: Y015
+
+@_typing.final
+class AppendUploadRequest(_message.Message):
+    """One frame of a piece: a header, chunks, and the end, without which the client went away in the middle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """At most 1 MiB."""
+    @_builtins.property
+    def header(self) -> Global___AppendUploadHeader:
+        """First, once."""
+
+    @_builtins.property
+    def end(self) -> Global___AppendUploadEnd:
+        """Last, once: the client sent all of the piece."""
+
+    def __init__(
+        self,
+        *,
+        header: Global___AppendUploadHeader | None = ...,
+        chunk: _builtins.bytes = ...,
+        end: Global___AppendUploadEnd | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "end", b"end", "frame", b"frame", "header", b"header"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "end", b"end", "frame", b"frame", "header", b"header"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["header", "chunk", "end"]  # noqa: Y015
+    _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
+
+Global___AppendUploadRequest: _TypeAlias = AppendUploadRequest  # noqa: Y015
+
+@_typing.final
+class AppendUploadHeader(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    PIECE_BYTES_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    offset: _builtins.int
+    """Where the piece begins; not given: nothing follows, only the state is asked for."""
+    size_bytes: _builtins.int
+    """Of the whole file as this request has it; must agree with the upload's."""
+    piece_bytes: _builtins.int
+    """Of the piece, where the client said so."""
+    open: _builtins.bool
+    """The client will say itself that it is done: do not seal, even if all bytes are here."""
+    @_builtins.property
+    def digest(self) -> Global___PieceDigest:
+        """Of the piece: nothing of it is kept unless it agrees."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        offset: _builtins.int | None = ...,
+        size_bytes: _builtins.int | None = ...,
+        piece_bytes: _builtins.int | None = ...,
+        open: _builtins.bool = ...,
+        digest: Global___PieceDigest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_offset", b"_offset", "_piece_bytes", b"_piece_bytes", "_size_bytes", b"_size_bytes", "digest", b"digest", "offset", b"offset", "piece_bytes", b"piece_bytes", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_offset", b"_offset", "_piece_bytes", b"_piece_bytes", "_size_bytes", b"_size_bytes", "digest", b"digest", "id", b"id", "offset", b"offset", "open", b"open", "piece_bytes", b"piece_bytes", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__offset: _TypeAlias = _typing.Literal["offset"]  # noqa: Y015
+    _WhichOneofArgType__offset: _TypeAlias = _typing.Literal["_offset", b"_offset"]  # noqa: Y015
+    _WhichOneofReturnType__piece_bytes: _TypeAlias = _typing.Literal["piece_bytes"]  # noqa: Y015
+    _WhichOneofArgType__piece_bytes: _TypeAlias = _typing.Literal["_piece_bytes", b"_piece_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__size_bytes: _TypeAlias = _typing.Literal["size_bytes"]  # noqa: Y015
+    _WhichOneofArgType__size_bytes: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__offset) -> _WhichOneofReturnType__offset | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__piece_bytes) -> _WhichOneofReturnType__piece_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__size_bytes) -> _WhichOneofReturnType__size_bytes | None: ...
+
+Global___AppendUploadHeader: _TypeAlias = AppendUploadHeader  # noqa: Y015
+
+@_typing.final
+class PieceDigest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALGORITHM_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    algorithm: _builtins.str
+    """"sha1", "sha256", "sha512" or "md5"."""
+    value: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        algorithm: _builtins.str = ...,
+        value: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PieceDigest: _TypeAlias = PieceDigest  # noqa: Y015
+
+@_typing.final
+class AppendUploadEnd(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppendUploadEnd: _TypeAlias = AppendUploadEnd  # noqa: Y015
+
+@_typing.final
+class AppendUploadResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPLOAD_FIELD_NUMBER: _builtins.int
+    MEDIA_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def upload(self) -> Global___Upload: ...
+    @_builtins.property
+    def media(self) -> _media_pb2.Media:
+        """Once complete; its verdict was waited for as long as the caller's wait allows."""
+
+    def __init__(
+        self,
+        *,
+        upload: Global___Upload | None = ...,
+        media: _media_pb2.Media | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["media", b"media", "upload", b"upload"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["media", b"media", "upload", b"upload"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppendUploadResponse: _TypeAlias = AppendUploadResponse  # noqa: Y015

@@ -66,6 +66,26 @@ class IngestServiceStub:
                 request_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.DownloadSourceRequest.SerializeToString,
                 response_deserializer=mediaapi_dot_v1_dot_ingest__service__pb2.DownloadSourceResponse.FromString,
                 _registered_method=True)
+        self.CreateUpload = channel.unary_unary(
+                '/mediaapi.v1.IngestService/CreateUpload',
+                request_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.CreateUploadRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_ingest__service__pb2.Upload.FromString,
+                _registered_method=True)
+        self.GetUpload = channel.unary_unary(
+                '/mediaapi.v1.IngestService/GetUpload',
+                request_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.GetUploadRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_ingest__service__pb2.Upload.FromString,
+                _registered_method=True)
+        self.DeleteUpload = channel.unary_unary(
+                '/mediaapi.v1.IngestService/DeleteUpload',
+                request_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.DeleteUploadRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_ingest__service__pb2.DeleteUploadResponse.FromString,
+                _registered_method=True)
+        self.AppendUpload = channel.stream_unary(
+                '/mediaapi.v1.IngestService/AppendUpload',
+                request_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.AppendUploadRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_ingest__service__pb2.AppendUploadResponse.FromString,
+                _registered_method=True)
         self.PinMedia = channel.unary_unary(
                 '/mediaapi.v1.IngestService/PinMedia',
                 request_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.PinMediaRequest.SerializeToString,
@@ -127,6 +147,37 @@ class IngestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateUpload(self, request, context):
+        """Begins an upload in pieces: required above 100 MB, welcome below. It ends after 24
+        hours.
+        Errors: media_too_large, scanner_unavailable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUpload(self, request, context):
+        """How far an upload is. Errors: upload_not_found, upload_expired.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteUpload(self, request, context):
+        """Ends an upload and drops what it received; a media item it has become stays. Errors: upload_not_found.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AppendUpload(self, request_iterator, context):
+        """Adds bytes at the end of an upload, and seals it once all are there; or only tells how far it is. What is answered
+        as its offset outlives any crash.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PinMedia(self, request, context):
         """Keeps a media item's bytes alive for `holder` (a post id) whatever else happens to it. Safe to repeat.
         Errors: media_not_found.
@@ -174,6 +225,26 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.DownloadSource,
                     request_deserializer=mediaapi_dot_v1_dot_ingest__service__pb2.DownloadSourceRequest.FromString,
                     response_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.DownloadSourceResponse.SerializeToString,
+            ),
+            'CreateUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateUpload,
+                    request_deserializer=mediaapi_dot_v1_dot_ingest__service__pb2.CreateUploadRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.Upload.SerializeToString,
+            ),
+            'GetUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUpload,
+                    request_deserializer=mediaapi_dot_v1_dot_ingest__service__pb2.GetUploadRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.Upload.SerializeToString,
+            ),
+            'DeleteUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteUpload,
+                    request_deserializer=mediaapi_dot_v1_dot_ingest__service__pb2.DeleteUploadRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.DeleteUploadResponse.SerializeToString,
+            ),
+            'AppendUpload': grpc.stream_unary_rpc_method_handler(
+                    servicer.AppendUpload,
+                    request_deserializer=mediaapi_dot_v1_dot_ingest__service__pb2.AppendUploadRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.AppendUploadResponse.SerializeToString,
             ),
             'PinMedia': grpc.unary_unary_rpc_method_handler(
                     servicer.PinMedia,
@@ -349,6 +420,114 @@ class IngestService:
             '/mediaapi.v1.IngestService/DownloadSource',
             mediaapi_dot_v1_dot_ingest__service__pb2.DownloadSourceRequest.SerializeToString,
             mediaapi_dot_v1_dot_ingest__service__pb2.DownloadSourceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediaapi.v1.IngestService/CreateUpload',
+            mediaapi_dot_v1_dot_ingest__service__pb2.CreateUploadRequest.SerializeToString,
+            mediaapi_dot_v1_dot_ingest__service__pb2.Upload.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediaapi.v1.IngestService/GetUpload',
+            mediaapi_dot_v1_dot_ingest__service__pb2.GetUploadRequest.SerializeToString,
+            mediaapi_dot_v1_dot_ingest__service__pb2.Upload.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediaapi.v1.IngestService/DeleteUpload',
+            mediaapi_dot_v1_dot_ingest__service__pb2.DeleteUploadRequest.SerializeToString,
+            mediaapi_dot_v1_dot_ingest__service__pb2.DeleteUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AppendUpload(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/mediaapi.v1.IngestService/AppendUpload',
+            mediaapi_dot_v1_dot_ingest__service__pb2.AppendUploadRequest.SerializeToString,
+            mediaapi_dot_v1_dot_ingest__service__pb2.AppendUploadResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,6 +50,19 @@ class IngestServiceStub:
     """From the answer on the item is unknown everywhere, its CDN URLs too. Errors: media_not_found."""
     DownloadSource: _grpc.UnaryStreamMultiCallable[_ingest_service_pb2.DownloadSourceRequest, _ingest_service_pb2.DownloadSourceResponse]
     """The owner's original bytes, exactly as uploaded. Errors: media_not_found, media_not_ready, range_not_satisfiable."""
+    CreateUpload: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.CreateUploadRequest, _ingest_service_pb2.Upload]
+    """Begins an upload in pieces: required above 100 MB, welcome below. It ends after 24
+    hours.
+    Errors: media_too_large, scanner_unavailable.
+    """
+    GetUpload: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.GetUploadRequest, _ingest_service_pb2.Upload]
+    """How far an upload is. Errors: upload_not_found, upload_expired."""
+    DeleteUpload: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.DeleteUploadRequest, _ingest_service_pb2.DeleteUploadResponse]
+    """Ends an upload and drops what it received; a media item it has become stays. Errors: upload_not_found."""
+    AppendUpload: _grpc.StreamUnaryMultiCallable[_ingest_service_pb2.AppendUploadRequest, _ingest_service_pb2.AppendUploadResponse]
+    """Adds bytes at the end of an upload, and seals it once all are there; or only tells how far it is. What is answered
+    as its offset outlives any crash.
+    """
     PinMedia: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.PinMediaRequest, _media_pb2.Media]
     """Keeps a media item's bytes alive for `holder` (a post id) whatever else happens to it. Safe to repeat.
     Errors: media_not_found.
@@ -78,6 +91,19 @@ class IngestServiceAsyncStub(IngestServiceStub):
     """From the answer on the item is unknown everywhere, its CDN URLs too. Errors: media_not_found."""
     DownloadSource: _aio.UnaryStreamMultiCallable[_ingest_service_pb2.DownloadSourceRequest, _ingest_service_pb2.DownloadSourceResponse]  # type: ignore[assignment]
     """The owner's original bytes, exactly as uploaded. Errors: media_not_found, media_not_ready, range_not_satisfiable."""
+    CreateUpload: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.CreateUploadRequest, _ingest_service_pb2.Upload]  # type: ignore[assignment]
+    """Begins an upload in pieces: required above 100 MB, welcome below. It ends after 24
+    hours.
+    Errors: media_too_large, scanner_unavailable.
+    """
+    GetUpload: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.GetUploadRequest, _ingest_service_pb2.Upload]  # type: ignore[assignment]
+    """How far an upload is. Errors: upload_not_found, upload_expired."""
+    DeleteUpload: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.DeleteUploadRequest, _ingest_service_pb2.DeleteUploadResponse]  # type: ignore[assignment]
+    """Ends an upload and drops what it received; a media item it has become stays. Errors: upload_not_found."""
+    AppendUpload: _aio.StreamUnaryMultiCallable[_ingest_service_pb2.AppendUploadRequest, _ingest_service_pb2.AppendUploadResponse]  # type: ignore[assignment]
+    """Adds bytes at the end of an upload, and seals it once all are there; or only tells how far it is. What is answered
+    as its offset outlives any crash.
+    """
     PinMedia: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.PinMediaRequest, _media_pb2.Media]  # type: ignore[assignment]
     """Keeps a media item's bytes alive for `holder` (a post id) whatever else happens to it. Safe to repeat.
     Errors: media_not_found.
@@ -139,6 +165,43 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_ingest_service_pb2.DownloadSourceResponse], _abc.AsyncIterator[_ingest_service_pb2.DownloadSourceResponse]]:
         """The owner's original bytes, exactly as uploaded. Errors: media_not_found, media_not_ready, range_not_satisfiable."""
+
+    @_abc_1.abstractmethod
+    def CreateUpload(
+        self,
+        request: _ingest_service_pb2.CreateUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingest_service_pb2.Upload, _abc.Awaitable[_ingest_service_pb2.Upload]]:
+        """Begins an upload in pieces: required above 100 MB, welcome below. It ends after 24
+        hours.
+        Errors: media_too_large, scanner_unavailable.
+        """
+
+    @_abc_1.abstractmethod
+    def GetUpload(
+        self,
+        request: _ingest_service_pb2.GetUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingest_service_pb2.Upload, _abc.Awaitable[_ingest_service_pb2.Upload]]:
+        """How far an upload is. Errors: upload_not_found, upload_expired."""
+
+    @_abc_1.abstractmethod
+    def DeleteUpload(
+        self,
+        request: _ingest_service_pb2.DeleteUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingest_service_pb2.DeleteUploadResponse, _abc.Awaitable[_ingest_service_pb2.DeleteUploadResponse]]:
+        """Ends an upload and drops what it received; a media item it has become stays. Errors: upload_not_found."""
+
+    @_abc_1.abstractmethod
+    def AppendUpload(
+        self,
+        request_iterator: _MaybeAsyncIterator[_ingest_service_pb2.AppendUploadRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingest_service_pb2.AppendUploadResponse, _abc.Awaitable[_ingest_service_pb2.AppendUploadResponse]]:
+        """Adds bytes at the end of an upload, and seals it once all are there; or only tells how far it is. What is answered
+        as its offset outlives any crash.
+        """
 
     @_abc_1.abstractmethod
     def PinMedia(

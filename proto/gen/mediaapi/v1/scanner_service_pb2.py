@@ -24,19 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!mediaapi/v1/scanner_service.proto\x12\x0bmediaapi.v1\"B\n\x11ScanObjectRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\"o\n\x12ScanObjectResponse\x12%\n\x07verdict\x18\x01 \x01(\x0e\x32\x14.mediaapi.v1.Verdict\x12\x0e\n\x06threat\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03*d\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x11\n\rVERDICT_CLEAN\x10\x01\x12\x14\n\x10VERDICT_INFECTED\x10\x02\x12\x17\n\x13VERDICT_UNSCANNABLE\x10\x03\x32_\n\x0eScannerService\x12M\n\nScanObject\x12\x1e.mediaapi.v1.ScanObjectRequest\x1a\x1f.mediaapi.v1.ScanObjectResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!mediaapi/v1/scanner_service.proto\x12\x0bmediaapi.v1\"X\n\x11ScanObjectRequest\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x14\n\x0c\x63ontent_type\x18\x04 \x01(\t\"}\n\x12ScanObjectResponse\x12%\n\x07verdict\x18\x01 \x01(\x0e\x32\x14.mediaapi.v1.Verdict\x12\x0e\n\x06threat\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12\x0c\n\x04\x63ode\x18\x05 \x01(\t*{\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x11\n\rVERDICT_CLEAN\x10\x01\x12\x14\n\x10VERDICT_INFECTED\x10\x02\x12\x17\n\x13VERDICT_UNSCANNABLE\x10\x03\x12\x15\n\x11VERDICT_MALFORMED\x10\x04\x32_\n\x0eScannerService\x12M\n\nScanObject\x12\x1e.mediaapi.v1.ScanObjectRequest\x1a\x1f.mediaapi.v1.ScanObjectResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mediaapi.v1.scanner_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VERDICT']._serialized_start=231
-  _globals['_VERDICT']._serialized_end=331
+  _globals['_VERDICT']._serialized_start=267
+  _globals['_VERDICT']._serialized_end=390
   _globals['_SCANOBJECTREQUEST']._serialized_start=50
-  _globals['_SCANOBJECTREQUEST']._serialized_end=116
-  _globals['_SCANOBJECTRESPONSE']._serialized_start=118
-  _globals['_SCANOBJECTRESPONSE']._serialized_end=229
-  _globals['_SCANNERSERVICE']._serialized_start=333
-  _globals['_SCANNERSERVICE']._serialized_end=428
+  _globals['_SCANOBJECTREQUEST']._serialized_end=138
+  _globals['_SCANOBJECTRESPONSE']._serialized_start=140
+  _globals['_SCANOBJECTRESPONSE']._serialized_end=265
+  _globals['_SCANNERSERVICE']._serialized_start=392
+  _globals['_SCANNERSERVICE']._serialized_end=487
 # @@protoc_insertion_point(module_scope)

@@ -29,6 +29,8 @@ class _VerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Verdict.Value
     """A signature matched."""
     VERDICT_UNSCANNABLE: _Verdict.ValueType  # 3
     """A scanner limit was passed or the content is encrypted: never clean."""
+    VERDICT_MALFORMED: _Verdict.ValueType  # 4
+    """No decoder may see it: damaged, or made to cost more than a picture or a film does."""
 
 class Verdict(_Verdict, metaclass=_VerdictEnumTypeWrapper):
     """What the scanner says about one object. Only CLEAN lets it through."""
@@ -39,6 +41,8 @@ VERDICT_INFECTED: Verdict.ValueType  # 2
 """A signature matched."""
 VERDICT_UNSCANNABLE: Verdict.ValueType  # 3
 """A scanner limit was passed or the content is encrypted: never clean."""
+VERDICT_MALFORMED: Verdict.ValueType  # 4
+"""No decoder may see it: damaged, or made to cost more than a picture or a film does."""
 Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
 
 @_typing.final
@@ -48,21 +52,25 @@ class ScanObjectRequest(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    CONTENT_TYPE_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """In the quarantine bucket."""
     etag: _builtins.str
     """Of the sealed object."""
     size_bytes: _builtins.int
+    content_type: _builtins.str
+    """What its first bytes say; not given: its structure is not looked at."""
     def __init__(
         self,
         *,
         key: _builtins.str = ...,
         etag: _builtins.str = ...,
         size_bytes: _builtins.int = ...,
+        content_type: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "key", b"key", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "etag", b"etag", "key", b"key", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -76,6 +84,7 @@ class ScanObjectResponse(_message.Message):
     THREAT_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
     verdict: Global___Verdict.ValueType
     threat: _builtins.str
     """The scanner's name for it; empty when clean."""
@@ -83,6 +92,8 @@ class ScanObjectResponse(_message.Message):
     """Lower-case hex, of the bytes the scanner saw."""
     size_bytes: _builtins.int
     """How many it saw; equals the request's."""
+    code: _builtins.str
+    """Of a malformed one: the media item's error code, such as media_corrupt; else empty."""
     def __init__(
         self,
         *,
@@ -90,10 +101,11 @@ class ScanObjectResponse(_message.Message):
         threat: _builtins.str = ...,
         sha256: _builtins.str = ...,
         size_bytes: _builtins.int = ...,
+        code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["sha256", b"sha256", "size_bytes", b"size_bytes", "threat", b"threat", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "sha256", b"sha256", "size_bytes", b"size_bytes", "threat", b"threat", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

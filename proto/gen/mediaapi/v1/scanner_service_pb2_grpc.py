@@ -47,7 +47,7 @@ class ScannerServiceServicer:
     """
 
     def ScanObject(self, request, context):
-        """Streams exactly this object through the virus scanner and hashes the same bytes.
+        """Streams exactly this object through the virus scanner, hashes the same bytes, and walks over their structure.
         Errors: scanner_unavailable (nothing was decided; ask again), object_changed (it is not the sealed object).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -34,7 +34,7 @@ class ScannerServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ScannerServiceAsyncStub: ...
     ScanObject: _grpc.UnaryUnaryMultiCallable[_scanner_service_pb2.ScanObjectRequest, _scanner_service_pb2.ScanObjectResponse]
-    """Streams exactly this object through the virus scanner and hashes the same bytes.
+    """Streams exactly this object through the virus scanner, hashes the same bytes, and walks over their structure.
     Errors: scanner_unavailable (nothing was decided; ask again), object_changed (it is not the sealed object).
     """
 
@@ -44,7 +44,7 @@ class ScannerServiceAsyncStub(ScannerServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ScanObject: _aio.UnaryUnaryMultiCallable[_scanner_service_pb2.ScanObjectRequest, _scanner_service_pb2.ScanObjectResponse]  # type: ignore[assignment]
-    """Streams exactly this object through the virus scanner and hashes the same bytes.
+    """Streams exactly this object through the virus scanner, hashes the same bytes, and walks over their structure.
     Errors: scanner_unavailable (nothing was decided; ask again), object_changed (it is not the sealed object).
     """
 
@@ -57,7 +57,7 @@ class ScannerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _scanner_service_pb2.ScanObjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scanner_service_pb2.ScanObjectResponse, _abc.Awaitable[_scanner_service_pb2.ScanObjectResponse]]:
-        """Streams exactly this object through the virus scanner and hashes the same bytes.
+        """Streams exactly this object through the virus scanner, hashes the same bytes, and walks over their structure.
         Errors: scanner_unavailable (nothing was decided; ask again), object_changed (it is not the sealed object).
         """
 

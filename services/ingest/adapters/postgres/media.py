@@ -181,6 +181,14 @@ class PostgresMedia:
             await conn.execute(_UNPIN, {**_key(ref), "holder": holder})
 
 
+async def add_sealed(conn: AsyncConnection, media: Media, scan_at: datetime | None) -> None:
+    """An item whose bytes are all here already, and the word that its scan is owed."""
+    await conn.execute(_ADD, {**rows.values(media), "lease_s": 0})
+    await _store(conn, Change(media=media, due_at=scan_at))
+    await outbox.emit(conn, SCHEMA, telling(Announcement.SEALED, media))
+    await db.notify(conn, CHANGED_CHANNEL, media.media_id)
+
+
 async def _lock(conn: AsyncConnection, ref: Ref) -> Row | None:
     found = (await conn.execute(_LOCK, _key(ref))).mappings().one_or_none()
     return rows.row(found) if found else None

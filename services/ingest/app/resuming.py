@@ -1,0 +1,336 @@
+"""Uploads in pieces: begun, asked about, added to, ended."""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from services.common.context import CallContext
+from services.common.errors import Code, MediaError
+from services.ingest.app.admitting import Door
+from services.ingest.app.piecing import LEASE_S, LostError, RefusedError, Writer
+from services.ingest.app.sealing import Sealing, drop
+from services.ingest.domain import texts
+from services.ingest.domain import upload as rules
+from services.ingest.domain.formats import Kind
+from services.ingest.domain.upload import LIFETIME, Phase, Piece, Refusal, Upload
+from services.ingest.ports import SecondOpinion, Store, UploadChange, UploadRef, UploadTable, Wakeups
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+HANDOVER_S = 3.0  # a writer asked to leave stores what it has; after this it is fenced off instead
+SEALING_S = 20.0  # longer than a lease, so that whoever waits outlives a killed writer
+LATE_S = 60.0  # a request to the store that was under way when an upload ended is over by then
+_UPLOAD_ID = re.compile(r"upl_[0-9A-HJKMNP-TV-Z]{26}")
+
+
+class Whole:
+    """Ends a piece whose client sent all of it; a piece without it was cut off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a client says of a file before its first byte."""
+
+    filename: str
+    size_bytes: int
+    kind: Kind | None = None
+    alt_text: str | None = None
+    sha256: str = ""
+
+
+class Resuming:
+    """The use cases of CreateUpload, GetUpload, AppendUpload and DeleteUpload."""
+
+    def __init__(
+        self,
+        table: UploadTable,
+        quarantine: Store,
+        opinion: SecondOpinion,
+        wakeups: Wakeups,
+        sealing: Sealing,
+        door: Door,
+        *,
+        now: Callable[[], datetime],
+        new_id: Callable[[str], str],
+    ) -> None:
+        self._table = table
+        self._store = quarantine
+        self._opinion = opinion
+        self._wakeups = wakeups
+        self._sealing = sealing
+        self._door = door
+        self._now = now
+        self._new_id = new_id
+
+    async def create(self, caller: CallContext, wanted: Wanted) -> Upload:
+        """Raises MediaError: MEDIA_TOO_LARGE, MEDIA_EMPTY, INVALID_REQUEST, SCANNER_UNAVAILABLE, UPSTREAM_BUSY."""
+        rules.check_declared(wanted.size_bytes, wanted.kind, wanted.sha256)
+        alt_text = texts.check_alt_text(wanted.alt_text)
+        await self._door.admit(caller.workspace_id)
+        now, media_id = self._now(), self._new_id("med")
+        upload = Upload(
+            workspace_id=caller.workspace_id,
+            upload_id=self._new_id("upl"),
+            media_id=media_id,
+            size_bytes=wanted.size_bytes,
+            filename=texts.clean_filename(wanted.filename),
+            alt_text=alt_text,
+            kind=wanted.kind,
+            sha256=wanted.sha256,
+            plan=caller.plan,
+            request_id=caller.request_id,
+            quarantine_key=f"{media_id}/{self._new_id('obj')}",
+            created_at=now,
+            expires_at=now + LIFETIME,
+        )
+        await self._table.add(upload)
+        return upload
+
+    async def get(self, ref: UploadRef) -> Upload:
+        """As it stands, refused ones too. Raises MediaError: UPLOAD_NOT_FOUND, UPLOAD_EXPIRED."""
+        upload = await self._table.find(known(ref))
+        if upload is None:
+            raise rules.unknown(ref.upload_id)
+        if upload.phase is not Phase.REJECTED:
+            rules.check_alive(upload, self._now())
+        return upload
+
+    async def delete(self, ref: UploadRef) -> None:
+        """No byte more. A media item it has become is none of its business. Raises MediaError: UPLOAD_NOT_FOUND."""
+        held = False
+
+        def step(row: Upload, now: datetime) -> UploadChange:
+            nonlocal held
+            if row.phase is Phase.DELETED:
+                raise rules.unknown(row.upload_id)
+            held = row.held(now)
+            return UploadChange(upload=row.end(Phase.DELETED, now + timedelta(seconds=LATE_S)), wake=held)
+
+        gone = await self._table.change(known(ref), step)
+        if gone is None:
+            raise rules.unknown(ref.upload_id)
+        if gone.in_store and not held:  # else whoever writes finds out, and cleans up when its requests are over
+            await self._drop(gone)
+
+    async def append(self, ref: UploadRef, piece: Piece, body: AsyncIterator[bytes | Whole]) -> Upload:
+        """Takes bytes at the end of what is here, and seals the upload once all are.
+
+        The newest request writes: an older one is asked to store what it has and to leave, or is fenced off. What
+        comes back as the offset is durable, and so is what a cut-off body brought unless the piece has a digest.
+
+        Raises:
+            MediaError: UPLOAD_NOT_FOUND, UPLOAD_EXPIRED, UPLOAD_COMPLETE, UPLOAD_OFFSET_CONFLICT with the true
+                offset, UPLOAD_LOCKED for the older of two; LENGTH_MISMATCH, MEDIA_TOO_LARGE, CHECKSUM_MISMATCH;
+                MEDIA_TYPE_UNSUPPORTED, MEDIA_TYPE_MISMATCH, and then for ever; UPSTREAM_BUSY, UNAVAILABLE.
+        """
+        with self._wakeups.watch(known(ref).upload_id) as woken:
+            upload, taken = await self._claim(ref, piece, woken)
+            if not taken:
+                return upload
+            writer = Writer(self._table, self._store, self._opinion, upload, new_id=self._new_id, digest=piece.digest)
+            try:
+                with self._door.place():
+                    return await self._write(writer, piece, body, woken)
+            except MediaError as error:
+                if error.code is Code.UPSTREAM_BUSY:
+                    await self._leave(writer)
+                raise
+
+    async def finish(self, ref: UploadRef) -> None:
+        """Seals an upload whose writer died before it could."""
+        await self.append(ref, Piece(), _nothing())
+
+    async def _claim(self, ref: UploadRef, piece: Piece, woken: asyncio.Event) -> tuple[Upload, bool]:
+        """The upload, and whether this request now writes to it."""
+        began = asyncio.get_running_loop().time()
+        while True:
+            woken.clear()
+            waited_s = asyncio.get_running_loop().time() - began
+            turn = _Turn(piece, waited_s)
+            upload = await self._table.change(ref, turn.step)
+            if turn.seen is None:
+                raise rules.unknown(ref.upload_id)
+            if turn.taken and upload is not None:
+                return upload, True
+            if not turn.waits:
+                return turn.seen, False
+            await _until(woken, 0.5)
+
+    async def _write(
+        self, writer: Writer, piece: Piece, body: AsyncIterator[bytes | Whole], woken: asyncio.Event
+    ) -> Upload:
+        work = asyncio.create_task(self._receive(writer, piece, body))
+        guard = asyncio.create_task(self._guard(writer.upload, woken))
+        try:
+            return await _first(work, guard, writer)
+        except LostError as exc:
+            await writer.settle()
+            raise await self._why(writer.upload) from exc
+        except RefusedError as refused:
+            await writer.settle()
+            await self._reject(writer.upload, refused.error)
+            raise refused.error from refused
+        except asyncio.CancelledError:
+            await _ended(work)
+            await asyncio.shield(self._keep(writer))
+            raise
+        except MediaError:
+            await self._keep(writer)
+            raise
+        finally:
+            await _ended(work)
+            await _ended(guard)
+
+    async def _receive(self, writer: Writer, piece: Piece, body: AsyncIterator[bytes | Whole]) -> Upload:
+        await writer.open()
+        whole = False
+        async for chunk in body:
+            if isinstance(chunk, Whole):
+                whole = True
+                break
+            await writer.take(chunk)
+        upload = await writer.keep(whole=whole or piece.offset is None, seal=not piece.open)
+        return await self._sealing.seal(upload) if upload.finishing else upload
+
+    async def _guard(self, upload: Upload, woken: asyncio.Event) -> bool:
+        """Keeps the lease. Returns once the writer has to leave: True, in order; False, it has been fenced off."""
+
+        def renew(row: Upload, now: datetime) -> UploadChange | None:
+            if row.epoch != upload.epoch or row.phase is not Phase.RECEIVING:
+                return None
+            return UploadChange(upload=replace(row, lease_until=now + timedelta(seconds=LEASE_S)))
+
+        while True:
+            await _until(woken, LEASE_S / 3)
+            woken.clear()
+            try:
+                kept = await self._table.change(_ref(upload), renew)
+            except MediaError as exc:  # What it stores meanwhile is fenced by the epoch, lease or not.
+                log.warning("lease not renewed", extra={"upload_id": upload.upload_id, "code": exc.code})
+                continue
+            if kept is None:
+                return False
+            if kept.stop_epoch == kept.epoch:
+                return True
+
+    async def _keep(self, writer: Writer) -> None:
+        """What arrived before it broke off, where that can be stored."""
+        try:
+            await writer.keep(whole=False)
+        except (MediaError, LostError, RefusedError) as exc:
+            log.info("piece not kept", extra={"upload_id": writer.upload.upload_id, "why": str(exc)})
+            await self._leave(writer)
+
+    async def _leave(self, writer: Writer) -> None:
+        with suppress(MediaError, LostError):  # The lease runs out, and who comes next need not even wait for that.
+            await writer.leave()
+
+    async def _reject(self, upload: Upload, error: MediaError) -> None:
+        def step(row: Upload, now: datetime) -> UploadChange | None:
+            if row.epoch != upload.epoch or row.phase is not Phase.RECEIVING:
+                return None
+            refused = row.reject(Refusal(error.code, error.details), now + timedelta(seconds=LATE_S))
+            return UploadChange(upload=refused, wake=True)
+
+        refused = await self._table.change(_ref(upload), step)
+        if refused is not None:
+            await self._drop(refused)
+
+    async def _why(self, upload: Upload) -> MediaError:
+        """Why a writer lost its upload; if it is over, its last bytes go now."""
+        row = await self._table.find(_ref(upload))
+        if row is None:
+            return rules.unknown(upload.upload_id)
+        if row.phase in rules.ENDED:
+            await self._drop(row)
+        try:
+            rules.check_alive(row, self._now())
+        except MediaError as error:
+            return error
+        return rules.locked(row)
+
+    async def _drop(self, upload: Upload) -> None:
+        try:
+            await drop(self._store, upload)
+        except MediaError as exc:
+            log.warning("left for the sweeper", extra={"upload_id": upload.upload_id, "code": exc.code})
+
+
+class _Turn:
+    """One look at a locked row: takes the upload, waits for its writer, or only sees how far it is."""
+
+    def __init__(self, piece: Piece, waited_s: float) -> None:
+        self._piece = piece
+        self._waited_s = waited_s
+        self.seen: Upload | None = None
+        self.taken = self.waits = False
+
+    def step(self, row: Upload, now: datetime) -> UploadChange | None:
+        self.seen = row
+        rules.check_alive(row, now)
+        rules.check_fits(row, self._piece)
+        wanted, held = self._piece.offset, row.held(now)
+        if row.phase is Phase.COMPLETE:
+            return None
+        if wanted is not None and wanted < row.offset:
+            raise rules.conflict(row)
+        if held and row.finishing:
+            if self._waited_s > SEALING_S:
+                raise rules.locked(row)
+            self.waits = True
+            return None
+        if held and wanted != row.offset and self._waited_s <= HANDOVER_S:
+            self.waits = True
+            asked = row.stop_epoch == row.epoch
+            return None if asked else UploadChange(upload=replace(row, stop_epoch=row.epoch), wake=True)
+        if wanted is not None and wanted != row.offset:
+            raise rules.conflict(row)
+        if wanted is None and not held and (self._piece.open or not row.whole):
+            return None
+        self.taken = True
+        return UploadChange(upload=row.claimed(now, LEASE_S), wake=held)
+
+
+def known(ref: UploadRef) -> UploadRef:
+    """The same, unless it cannot be one of ours. Raises MediaError: UPLOAD_NOT_FOUND."""
+    if not _UPLOAD_ID.fullmatch(ref.upload_id):
+        raise rules.unknown(ref.upload_id)
+    return ref
+
+
+def _ref(upload: Upload) -> UploadRef:
+    return UploadRef(upload.workspace_id, upload.upload_id)
+
+
+async def _first(work: "asyncio.Task[Upload]", guard: "asyncio.Task[bool]", writer: Writer) -> Upload:
+    """What the work came to. Raises: what the work does; LostError, the guard saw that it has to end."""
+    await asyncio.wait((work, guard), return_when=asyncio.FIRST_COMPLETED)
+    if work.done():
+        return work.result()
+    await _ended(work)
+    if guard.result():
+        await writer.keep(whole=False)
+    raise LostError(writer.upload.upload_id)
+
+
+async def _until(woken: asyncio.Event, within_s: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(within_s):
+            await woken.wait()
+
+
+async def _ended(task: "asyncio.Task[T]") -> None:
+    """Cancels a task, and sees it end."""
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def _nothing() -> AsyncIterator[bytes | Whole]:
+    yield Whole()

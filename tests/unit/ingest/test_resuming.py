@@ -1,0 +1,330 @@
+"""Uploads in pieces against a model: random pieces, cuts, repetitions and crashes."""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from services.common.errors import Code, MediaError
+from services.ingest.app import piecing
+from services.ingest.app.resuming import Resuming, Wanted, Whole
+from services.ingest.domain.upload import Digest, Phase, Piece, Upload
+from services.ingest.ports import Announcement, UploadRef
+from tests.unit.ingest.world import CALLER, JPEG_HEAD, MP4_HEAD, World
+
+SIZE = 30_000
+PART, LEAST = 8_000, 5_000
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same arithmetic, with less to do."""
+    monkeypatch.setattr(piecing, "PART_BYTES", PART)
+    monkeypatch.setattr(piecing, "LEAST_PART_BYTES", LEAST)
+
+
+@pytest.fixture
+def world() -> World:
+    """Empty; libmagic sees videos."""
+    found = World()
+    found.opinion = "video/mp4"
+    return found
+
+
+def film(size: int = SIZE) -> bytes:
+    return (MP4_HEAD[:32] + random.Random(1).randbytes(size))[:size]  # noqa: S311
+
+
+async def body(data: bytes, *, whole: bool = True) -> AsyncIterator[bytes | Whole]:
+    for at in range(0, len(data), 1000):
+        yield data[at : at + 1000]
+    if whole:
+        yield Whole()
+
+
+async def begin(world: World, size: int = SIZE, **wanted: Any) -> UploadRef:
+    upload = await world.resuming.create(CALLER, Wanted(filename="clip.mp4", size_bytes=size, **wanted))
+    return UploadRef(upload.workspace_id, upload.upload_id)
+
+
+async def code_of(attempt: Awaitable[object]) -> Code:
+    with pytest.raises(MediaError) as caught:
+        await attempt
+    return caught.value.code
+
+
+async def test_the_sealed_item_is_told_once_and_is_the_file(world: World) -> None:
+    data = film()
+    ref = await begin(world, kind=None, alt_text="waves")
+    await world.resuming.append(ref, Piece(offset=0), body(data[:12_345]))
+    upload = await world.resuming.append(ref, Piece(offset=12_345, size_bytes=SIZE), body(data[12_345:]))
+    assert (upload.phase, upload.offset) == (Phase.COMPLETE, SIZE)
+    media = world.table.only().media
+    assert (media.media_id, media.alt_text, media.filename) == (upload.media_id, "waves", "clip.mp4")
+    assert world.quarantine.objects[media.quarantine_key] == data
+    assert world.told() == [Announcement.SEALED]
+    assert await code_of(world.resuming.append(ref, Piece(offset=SIZE), body(b""))) is Code.UPLOAD_COMPLETE
+    assert (await world.resuming.append(ref, Piece(), body(b""))).media_id == media.media_id
+
+
+@pytest.mark.parametrize(
+    ("declared", "code"),
+    [
+        ({"size_bytes": 500_000_001}, Code.MEDIA_TOO_LARGE),
+        ({"size_bytes": 0}, Code.MEDIA_EMPTY),
+        ({"size_bytes": -1}, Code.INVALID_REQUEST),
+        ({"size_bytes": 1, "sha256": "x" * 64}, Code.INVALID_REQUEST),
+        ({"size_bytes": 1, "sha256": "00"}, Code.INVALID_REQUEST),
+    ],
+)
+async def test_what_no_upload_can_be_is_refused_at_once(world: World, declared: Any, code: Code) -> None:
+    assert await code_of(world.resuming.create(CALLER, Wanted(filename="", **declared))) is code
+    assert world.uploads.rows == {}
+
+
+async def test_the_first_bytes_tell_what_is_not_taken(world: World) -> None:
+    ref = await begin(world)
+    for _ in range(2):  # the second time without looking at a byte
+        attempt = world.resuming.append(ref, Piece(offset=0), body(b"<svg>" + bytes(20_000)))
+        assert await code_of(attempt) is Code.MEDIA_TYPE_UNSUPPORTED
+    assert (world.quarantine.objects, world.quarantine.uploads) == ({}, {})
+
+
+async def test_a_short_start_is_kept_until_it_tells_the_type(world: World) -> None:
+    data = film()
+    ref = await begin(world)
+    assert (await world.resuming.append(ref, Piece(offset=0), body(data[:100]))).content_type == ""
+    assert (await world.resuming.append(ref, Piece(offset=100), body(data[100:5000]))).content_type == "video/mp4"
+
+
+async def test_the_type_found_decides_what_is_too_large(world: World) -> None:
+    world.opinion = "image/jpeg"
+    ref = await begin(world, size=8_000_001)
+    assert await code_of(world.resuming.append(ref, Piece(offset=0), body(JPEG_HEAD))) is Code.MEDIA_TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("piece", "code"),
+    [
+        (Piece(offset=1), Code.UPLOAD_OFFSET_CONFLICT),
+        (Piece(offset=0, size_bytes=SIZE + 1), Code.LENGTH_MISMATCH),
+        (Piece(offset=0, length_bytes=SIZE + 1), Code.MEDIA_TOO_LARGE),
+    ],
+)
+async def test_a_piece_that_cannot_fit_is_refused_before_its_first_byte(world: World, piece: Piece, code: Code) -> None:
+    async def unread() -> AsyncIterator[bytes | Whole]:
+        raise AssertionError("read")
+        yield b""
+
+    ref = await begin(world)
+    assert await code_of(world.resuming.append(ref, piece, unread())) is code
+
+
+async def test_bytes_past_the_end_are_not_taken(world: World) -> None:
+    ref = await begin(world)
+    attempt = world.resuming.append(ref, Piece(offset=0), body(film(SIZE + 500)))
+    assert await code_of(attempt) is Code.MEDIA_TOO_LARGE
+    assert (await world.resuming.get(ref)).phase is Phase.RECEIVING
+
+
+@pytest.mark.parametrize("size", [3000, 20_000, SIZE])
+async def test_a_piece_with_a_wrong_checksum_leaves_no_trace(world: World, size: int) -> None:
+    data = film()
+    ref = await begin(world)
+    await world.resuming.append(ref, Piece(offset=0), body(data[:2000]))
+    wrong = Piece(offset=2000, digest=Digest(algorithm="sha1", value=bytes(20)))
+    assert await code_of(world.resuming.append(ref, wrong, body(data[2000:size]))) is Code.CHECKSUM_MISMATCH
+    assert (await world.resuming.get(ref)).offset == 2000
+    right = Digest(algorithm="sha256", value=hashlib.sha256(data[2000:]).digest())
+    upload = await world.resuming.append(ref, Piece(offset=2000, digest=right), body(data[2000:]))
+    assert world.table.only().media.sha256 == hashlib.sha256(data).hexdigest()
+    assert upload.phase is Phase.COMPLETE
+
+
+async def test_a_cut_piece_with_a_checksum_counts_for_nothing(world: World) -> None:
+    ref = await begin(world)
+    piece = Piece(offset=0, digest=Digest(algorithm="sha1", value=bytes(20)))
+    assert (await world.resuming.append(ref, piece, body(film()[:20_000], whole=False))).offset == 0
+
+
+async def test_a_store_that_is_away_loses_nothing_told(world: World) -> None:
+    data = film()
+    ref = await begin(world)
+    await world.resuming.append(ref, Piece(offset=0), body(data[:9_000]))
+    world.quarantine.fail = {"put", "put_part"}
+    assert await code_of(world.resuming.append(ref, Piece(offset=9_000), body(data[9_000:]))) is Code.UNAVAILABLE
+    world.quarantine.fail = set()
+    assert (await world.resuming.get(ref)).offset == 9_000
+    upload = await world.resuming.append(ref, Piece(offset=9_000), body(data[9_000:]))
+    assert upload.phase is Phase.COMPLETE
+
+
+async def test_a_seal_that_failed_is_made_by_the_sweeper(world: World) -> None:
+    ref = await begin(world)
+    world.quarantine.fail = {"complete"}
+    assert await code_of(world.resuming.append(ref, Piece(offset=0), body(film()))) is Code.UNAVAILABLE
+    world.quarantine.fail = set()
+    await world.upload_sweeping.unsealed()
+    assert (await world.resuming.get(ref)).phase is Phase.COMPLETE
+
+
+async def test_no_more_are_taken_in_at_once_than_there_are_places(world: World) -> None:
+    ref = await begin(world)
+    with world.door.place(), world.door.place():
+        assert await code_of(world.resuming.append(ref, Piece(offset=0), body(film()))) is Code.UPSTREAM_BUSY
+    assert not (await world.resuming.get(ref)).held(world.clock())
+
+
+async def test_an_upload_ends_after_a_day(world: World) -> None:
+    ref = await begin(world)
+    await world.resuming.append(ref, Piece(offset=0), body(film()[:20_000]))
+    world.clock.advance(24 * 3600)
+    assert await code_of(world.resuming.get(ref)) is Code.UPLOAD_EXPIRED
+    assert await code_of(world.resuming.append(ref, Piece(), body(b""))) is Code.UPLOAD_EXPIRED
+    await world.upload_sweeping.ended()
+    assert (world.quarantine.objects, world.quarantine.uploads) == ({}, {})
+
+
+class Killed(Exception):  # noqa: N818
+    """The process is gone."""
+
+
+class Mortal:
+    """A port that works so many more times."""
+
+    def __init__(self, port: Any, lives: Iterator[int]) -> None:
+        self._port, self._lives = port, lives
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method: Callable[..., Any] = getattr(self._port, name)
+        if name == "read":
+            return method
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            if next(self._lives, None) is None:
+                raise Killed
+            return await method(*args, **kwargs)
+
+        return call
+
+
+class Sessions(RuleBasedStateMachine):
+    """One upload. The model: the file, and the highest offset anybody was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.world.opinion = "video/mp4"
+        self.data = film()
+        self.told = 0
+        self.over = False
+        self.ref = asyncio.run(begin(self.world, sha256=hashlib.sha256(self.data).hexdigest()))
+
+    @rule(length=st.integers(0, SIZE), whole=st.booleans(), is_open=st.booleans(), lives=st.integers(0, 25))
+    def append(self, length: int, whole: bool, is_open: bool, lives: int) -> None:
+        """At the true offset; the process may die after so many calls (25: it does not)."""
+        first = self.upload.offset
+        chunk = self.data[first : first + length]
+        self._try(Piece(offset=first, open=is_open), body(chunk, whole=whole), lives)
+
+    @rule(first=st.integers(0, SIZE), length=st.integers(1, 9000))
+    def append_anywhere(self, first: int, length: int) -> None:
+        """Only the true offset is taken."""
+        before = self.upload
+        piece = self.data[first : first + length]
+        code = self._try(Piece(offset=first, length_bytes=len(piece)), body(piece), 25)
+        if code is None and before.phase is Phase.RECEIVING:
+            assert first == before.offset
+
+    @rule(length=st.integers(1, 20_000), right=st.booleans())
+    def append_checked(self, length: int, right: bool) -> None:
+        """With a checksum, right or wrong."""
+        before = self.upload
+        chunk = self.data[before.offset : before.offset + length]
+        value = hashlib.sha1(chunk, usedforsecurity=False).digest() if right else bytes(20)
+        code = self._try(Piece(offset=before.offset, digest=Digest(algorithm="sha1", value=value)), body(chunk), 25)
+        if code is Code.CHECKSUM_MISMATCH:
+            assert not right
+            assert self.upload.offset == before.offset
+
+    @rule(lives=st.integers(0, 25))
+    def ask(self, lives: int) -> None:
+        """How far is it?"""
+        self._try(Piece(), body(b""), lives)
+
+    @rule()
+    def sweep(self) -> None:
+        """A round of all chores."""
+
+        async def round_() -> None:
+            await self.world.upload_sweeping.unsealed()
+            await self.world.upload_sweeping.ended()
+
+        asyncio.run(round_())
+
+    @invariant()
+    def nothing_told_is_lost(self) -> None:
+        """And what is stored is what was sent."""
+        upload = self.upload
+        assert upload.offset >= self.told
+        if upload.phase is Phase.COMPLETE:
+            media = self.world.table.only().media
+            assert self.world.quarantine.objects[media.quarantine_key] == self.data
+            assert self.world.told() == [Announcement.SEALED]
+            assert self.world.quarantine.uploads == {}
+        elif upload.multipart_id in self.world.quarantine.uploads or not upload.parts:
+            held = self.world.quarantine.uploads.get(upload.multipart_id, {})
+            stored = b"".join(held[part.number] for part in upload.parts)
+            stored += self.world.quarantine.objects.get(upload.tail_key, b"")
+            assert stored == self.data[: upload.offset]
+            assert all(part.size_bytes >= LEAST for part in upload.parts[:-1])
+
+    def teardown(self) -> None:
+        """Whatever happened, it can be brought to its end."""
+        self._try(Piece(), body(b""), 25)
+        offset = self.upload.offset
+        if self.upload.phase is Phase.RECEIVING:
+            self._try(Piece(offset=offset), body(self.data[offset:]), 100)
+        assert self.upload.phase is Phase.COMPLETE
+        self.nothing_told_is_lost()
+
+    @property
+    def upload(self) -> Upload:
+        return self.world.uploads.rows[self.ref]
+
+    def _refused(self, error: MediaError) -> Code:
+        assert error.details.get("offset", self.upload.offset) == self.upload.offset
+        return error.code
+
+    def _try(self, piece: Piece, chunks: AsyncIterator[bytes | Whole], lives: int) -> Code | None:
+        calls = iter(range(lives if lives < 25 else 10_000))
+        resuming: Resuming = self.world.resuming_over(
+            Mortal(self.world.uploads, calls),
+            Mortal(self.world.quarantine, calls),
+        )
+        self.world.clock.advance(20)  # nobody need wait for the dead
+        try:
+            self.told = asyncio.run(resuming.append(self.ref, piece, chunks)).offset
+        except MediaError as error:
+            return self._refused(error)
+        except Killed:
+            return None
+        return None
+
+
+def test_any_course_of_an_upload_ends_in_the_file() -> None:
+    run_state_machine_as_test(
+        Sessions,
+        settings=settings(
+            max_examples=40,
+            stateful_step_count=12,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+        ),
+    )
