@@ -28,6 +28,9 @@ OPTIONS = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
+    # A stage that is back is used at once; gRPC itself would wait up to two minutes after a long absence.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 OURS = "/mediaapi."
 PROBES = "/mediaapi.v1.HealthService/"  # asked every few seconds: nothing to count or trace

@@ -131,6 +131,13 @@ def test_a_post_is_one_trace_to_its_delivery(client: Client, collector: Collecto
     assert len([seen for seen in spans if seen.span.name == "publisher_delivery"]) >= 2
 
 
+def test_a_variant_on_demand_is_made_in_the_trace_of_who_asked(client: Client, collector: Collector) -> None:
+    media_id, caller = upload(client, Caller()), Caller()
+    body(client.http.post(f"/v1/media/{media_id}/variants", json={"preset": "instagram.story"}, headers=caller.headers))
+    expected = {("gateway", "POST /v1/media/{media_id}/variants"), ("transcoder", "transcoder_job")}
+    assert_connected(await_spans(collector, caller, expected), caller)
+
+
 def test_a_download_and_a_refusal_are_traced_too(client: Client, collector: Collector) -> None:
     media_id = upload(client, Caller())
     download, refusal = Caller(), Caller()

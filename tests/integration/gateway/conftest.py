@@ -1,21 +1,19 @@
-"""The gateway as a process in front of all stages as processes, on the real stores and clamd; no Envoy."""
+"""The gateway as a process in front of all stages as processes, on real stores and clamd; Envoy is passed by."""
 
+import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from deploy.local.clamd import Clamd
-from deploy.local.nats import Nats
 from deploy.local.ports import HOST, Ports
-from deploy.local.postgres import Postgres
 from deploy.local.s3 import S3
-from deploy.local.stages import STAGES, Stage, Wiring
+from deploy.local.stack import Stack
 from deploy.local.state import State
-from deploy.local.tenant import Tenant, migrate
 from services.common import ids
 from tests.contract.described import Described
 from tests.media import jpeg
@@ -41,13 +39,11 @@ class Workspace:
         return done(self.http.post("/v1/accounts", json=wanted))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Service:
     """All stages and two of their customers, neither of whom may notice the other."""
 
-    wiring: Wiring
-    stages: dict[str, Stage]
-    tenant: Tenant
+    stack: Stack
     described: Described
     one: Workspace
     other: Workspace
@@ -55,17 +51,22 @@ class Service:
     @property
     def port(self) -> int:
         """Of the gateway's HTTP."""
-        return self.wiring.ports.gateway_http
+        return self.stack.ports.gateway_http
 
-    @contextmanager
-    def customer(self, *, workspace_id: str = "", mode: str = "test") -> Iterator[Workspace]:
+    def customer(self, *, workspace_id: str = "", mode: str = "test") -> AbstractContextManager[Workspace]:
         """A new workspace, or another key of one."""
-        if not workspace_id:
-            workspace_id = ids.new("ws")
-            self.tenant.create_workspace(workspace_id, "Test", plan="pro")
-        key = self.tenant.issue_key(workspace_id, mode=mode)
-        with _client(self.port, key, self.described) as http:
-            yield Workspace(workspace_id, key, http)
+        return customer(self.stack, self.described, workspace_id=workspace_id, mode=mode)
+
+
+@contextmanager
+def customer(stack: Stack, described: Described, *, workspace_id: str = "", mode: str = "test") -> Iterator[Workspace]:
+    """See Service.customer."""
+    if not workspace_id:
+        workspace_id = ids.new("ws")
+        stack.tenant.create_workspace(workspace_id, "Test", plan="pro")
+    key = stack.tenant.issue_key(workspace_id, mode=mode)
+    with _client(stack.ports.gateway_http, key, described) as http:
+        yield Workspace(workspace_id, key, http)
 
 
 def done(answer: httpx.Response) -> dict[str, Any]:
@@ -94,25 +95,26 @@ def _client(port: int, key: str, described: Described) -> httpx.Client:
     )
 
 
-@pytest.fixture(scope="package")
-def service(postgres: Postgres, nats: Nats, s3: S3, clamd: Clamd, local_state: State) -> Iterator[Service]:
-    """Started once."""
-    wiring = Wiring(state=local_state, ports=Ports.free(), postgres=postgres, nats=nats, s3=s3, clamd=clamd)
-    migrate(wiring)
-    tenant = Tenant(wiring)
-    stages = {name: Stage(name, wiring) for name in ("sandbox", *STAGES)}
-    try:
-        for stage in stages.values():
-            stage.launch()
-        for stage in stages.values():
-            stage.wait_ready()
-        url = f"http://{HOST}:{wiring.ports.gateway_http}"
-        described = Described(httpx.get(f"{url}/openapi.json", trust_env=False).json())
-        nobody = Workspace("", "", httpx.Client())
-        service = Service(wiring, stages, tenant, described, nobody, nobody)
-        with ExitStack() as held:
-            service.one, service.other = (held.enter_context(service.customer()) for _ in range(2))
-            yield service
-    finally:
-        for stage in reversed(stages.values()):
-            stage.stop()
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """Everything on free ports, with stores of its own: other tests play stages on the shared ones."""
+    with (
+        tempfile.TemporaryDirectory(prefix="lmp-", ignore_cleanup_errors=True) as folder,
+        Stack(State(Path(folder)), ports=Ports.free(), tell=print) as running,
+    ):
+        yield running
+
+
+@pytest.fixture(scope="session")
+def s3(stack: Stack) -> S3:
+    """Its object store."""
+    return stack.s3
+
+
+@pytest.fixture(scope="session")
+def service(stack: Stack) -> Iterator[Service]:
+    """With two customers."""
+    url = f"http://{HOST}:{stack.ports.gateway_http}"
+    described = Described(httpx.get(f"{url}/openapi.json", trust_env=False).json())
+    with customer(stack, described) as one, customer(stack, described) as other:
+        yield Service(stack, described, one, other)

@@ -183,7 +183,7 @@ def test_a_file_that_is_not_taken_never_gets_to_the_public(customer: Workspace, 
 def test_a_flood_is_cut_off_and_costs_no_memory(
     service: Service, empty: Workspace, start: bytes, piece: bytes, code: str, most_bytes: int
 ) -> None:
-    gateway = service.stages["gateway"].pid
+    gateway = service.stack.pids["gateway"]
     before = resident_bytes(gateway)
     flood = Flood(start, piece, 400)
     answer = send(empty, iter(flood))

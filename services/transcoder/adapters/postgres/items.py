@@ -53,7 +53,7 @@ _FORGET = text("DELETE FROM transcoder.variants WHERE workspace_id = :workspace_
 _STORE = text(
     "UPDATE transcoder.items SET version = :version, width = :width, height = :height, duration_s = :duration_s,"
     " has_audio = :has_audio, thumbhash = :thumbhash, fit = CAST(:fit AS jsonb), catalog = :catalog, fault = :fault,"
-    " tries = :tries, lease_until = CASE WHEN :release THEN NULL ELSE lease_until END,"
+    " traceparent = :traceparent, tries = :tries, lease_until = CASE WHEN :release THEN NULL ELSE lease_until END,"
     " due_at = CASE WHEN NOT :pending THEN NULL"
     " ELSE coalesce(now() + make_interval(secs => CAST(:wait_s AS double precision)), due_at, now()) END,"
     " queued_at = CASE WHEN due_at IS NULL THEN now() ELSE queued_at END,"
@@ -167,6 +167,8 @@ class PostgresItems:
             "retell": change.tell and before.settled,
             "retell_after_s": RETELL_AFTER_S,
         }
+        if change.wanted:  # What is done from here on is done for this request.
+            bind["traceparent"] = telemetry.traceparent()
         await conn.execute(_STORE, bind)
         await _store_variants(conn, item, before.variants)
         for event in self._events(item, change):
