@@ -55,7 +55,7 @@ def body_of(service: Service, route: Route) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize(
-    "route", [route for route in ROUTES if not route.multipart], ids=lambda route: str(route.rpc.name)
+    "route", [route for route in ROUTES if not route.rpc.client_streaming], ids=lambda route: str(route.rpc.name)
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())

@@ -1,35 +1,49 @@
 """What belongs to another workspace is answered byte for byte like what never was."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 import httpx
 import pytest
 
 from services.common import ids
 from services.gateway.services import route_table
-from tests.integration.gateway.conftest import Service, done, refused
+from tests.integration.gateway.conftest import Service, Workspace, done, refused
 
 ROUTES = [route for route in route_table().routes if route.variables]
 BODIES: Mapping[str, object] = {"CreateVariant": {"preset": "bluesky.image"}, "UpdateMedia": {"altText": "Mine."}}
 
 
-@dataclass(frozen=True, slots=True)
-class Owned:
-    """Ids of one workspace by their prefix."""
+LISTED = [route.segments[1] for route in route_table().routes if route.is_list]
+Owned = Mapping[str, str]  # An id by resource.
 
-    by_resource: Mapping[str, str]
+
+def _post(owner: Workspace) -> str:
+    body = {"text": "Theirs.", "targets": [{"accountId": owner.account()["id"]}]}
+    return str(done(owner.http.post("/v1/posts", json=body))["id"])
+
+
+def _key(owner: Workspace) -> str:
+    return str(done(owner.http.post("/v1/api-keys", json={"name": "Theirs"}))["apiKey"]["id"])
+
+
+def _upload(owner: Workspace) -> str:
+    return str(done(owner.http.post("/v1/uploads", json={"filename": "a.mp4", "sizeBytes": 1_000_000}))["id"])
+
+
+MADE: Mapping[str, Callable[[Workspace], str]] = {
+    "accounts": lambda owner: str(owner.account()["id"]),
+    "api-keys": _key,
+    "media": lambda owner: str(owner.media()["id"]),
+    "posts": _post,
+    "uploads": _upload,
+}
 
 
 @pytest.fixture(scope="module")
 def theirs(service: Service) -> Owned:
-    """What the other workspace has: one of everything."""
-    media, account = service.other.media(), service.other.account()
-    post = {"text": "Theirs.", "targets": [{"accountId": account["id"]}]}
-    key = done(service.other.http.post("/v1/api-keys", json={"name": "Theirs"}))["apiKey"]
-    made = {"posts": done(service.other.http.post("/v1/posts", json=post))["id"], "media": media["id"]}
-    return Owned({"accounts": account["id"], "api-keys": key["id"], **made})
+    """What the other workspace has: an id of every resource that has any."""
+    return {resource: MADE[resource](service.other) for resource in {route.segments[1] for route in ROUTES}}
 
 
 def asked(http: httpx.Client, route_index: int, an_id: str) -> httpx.Response:
@@ -46,7 +60,7 @@ def shape(answer: httpx.Response, an_id: str) -> tuple[int, bytes, list[tuple[st
 
 @pytest.mark.parametrize("index", range(len(ROUTES)), ids=[route.rpc.name for route in ROUTES])
 def test_an_id_of_another_workspace_is_an_unknown_id(service: Service, theirs: Owned, index: int) -> None:
-    their_id = theirs.by_resource[ROUTES[index].segments[1]]
+    their_id = theirs[ROUTES[index].segments[1]]
     unknown_id = ids.new(their_id.partition("_")[0])
     foreign, unknown = (asked(service.one.http, index, an_id) for an_id in (their_id, unknown_id))
     assert foreign.status_code == 404
@@ -55,13 +69,14 @@ def test_an_id_of_another_workspace_is_an_unknown_id(service: Service, theirs: O
 
 def test_what_was_refused_to_others_is_untouched(service: Service, theirs: Owned) -> None:
     for resource in ("accounts", "media", "posts"):
-        done(service.other.http.get(f"/v1/{resource}/{theirs.by_resource[resource]}"))
+        done(service.other.http.get(f"/v1/{resource}/{theirs[resource]}"))
     keys = done(service.other.http.get("/v1/api-keys"))["data"]
-    assert theirs.by_resource["api-keys"] in [key["id"] for key in keys]
+    assert theirs["api-keys"] in [key["id"] for key in keys]
 
 
 def test_lists_show_nothing_of_others(service: Service, theirs: Owned) -> None:
-    for resource, their_id in theirs.by_resource.items():
+    for resource in LISTED:
+        their_id = theirs[resource]
         assert their_id in service.other.http.get(f"/v1/{resource}").text
         assert their_id not in service.one.http.get(f"/v1/{resource}").text
 
@@ -69,7 +84,7 @@ def test_lists_show_nothing_of_others(service: Service, theirs: Owned) -> None:
 @pytest.mark.parametrize("resource", ["accounts", "media"])
 def test_a_post_cannot_use_what_others_have(service: Service, theirs: Owned, resource: str) -> None:
     account, media = service.one.account()["id"], service.one.media()["id"]
-    their_id = theirs.by_resource[resource]
+    their_id = theirs[resource]
 
     def posted(used_id: str) -> httpx.Response:
         body = {
