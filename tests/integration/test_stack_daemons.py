@@ -56,6 +56,7 @@ def test_what_was_committed_survives_a_kill(postgres: Postgres) -> None:
 
 
 async def test_a_stage_can_make_streams_but_not_drop_them(nats: Nats) -> None:
+    await _drop_streams(nats)
     client = await nats_client.connect(nats.url("ingest"))
     try:
         stream = client.jetstream()
@@ -70,6 +71,7 @@ async def test_a_stage_can_make_streams_but_not_drop_them(nats: Nats) -> None:
 
 
 async def test_wiping_jetstream_loses_the_streams_and_nothing_else(nats: Nats) -> None:
+    await _drop_streams(nats)
     client = await nats_client.connect(nats.url())
     await client.jetstream().add_stream(name="TRIAL", subjects=["media.v1.trial"])
     await client.close()
