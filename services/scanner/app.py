@@ -11,6 +11,7 @@ from services.common.errors import Code, MediaError
 from services.scanner import domain
 from services.scanner.domain import Finding, Outcome, Signatures
 from services.scanner.ports import Engine, Meter, Objects
+from services.scanner.structure.walking import Malformed, Walk
 
 log = logging.getLogger(__name__)
 
@@ -30,22 +31,30 @@ class Report:
 
 
 class _Tally:
-    """Counts and hashes what passes through, and drops what would end clamd's stream early: empty chunks."""
+    """Counts, hashes and walks over what passes, and drops what would end clamd's stream early: empty chunks."""
 
-    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+    def __init__(self, chunks: AsyncIterator[bytes], walk: Walk) -> None:
         self._chunks = chunks
+        self._walk = walk
         self._sha256 = hashlib.sha256()
         self.size_bytes = 0
 
     async def passed_on(self) -> AsyncIterator[bytes]:
         async for chunk in self._chunks:
             if chunk:
-                self._sha256.update(chunk)
-                self.size_bytes += len(chunk)
+                await asyncio.to_thread(self._look_at, chunk)
                 yield chunk
+
+    def _look_at(self, chunk: bytes) -> None:
+        self._sha256.update(chunk)
+        self._walk.feed(chunk)
+        self.size_bytes += len(chunk)
 
     def sha256(self) -> str:
         return self._sha256.hexdigest()
+
+    def malformed(self) -> Malformed | None:
+        return self._walk.verdict()
 
 
 class Scanner:
@@ -77,8 +86,11 @@ class Scanner:
         self._signatures = Signatures("untested")
         self._why = "the engine has not been tested yet"
 
-    async def scan(self, key: str, etag: str, size_bytes: int) -> Report:
+    async def scan(self, key: str, etag: str, size_bytes: int, content_type: str = "") -> Report:
         """Streams the object through the engine and says what it found.
+
+        Args:
+            content_type: Whose structure the bytes must have; "": any.
 
         Raises:
             MediaError: SCANNER_UNAVAILABLE, nothing was decided; OBJECT_CHANGED, not the object that was sealed.
@@ -86,12 +98,12 @@ class Scanner:
         async with self._places:
             await self._trust()
             started = self._now()
-            report = await self._read_through(key, etag, size_bytes)
+            report = await self._read_through(key, etag, size_bytes, content_type)
         self._meter.scanned(report.finding.outcome, size_bytes, (self._now() - started).total_seconds())
         return report
 
-    async def _read_through(self, key: str, etag: str, size_bytes: int) -> Report:
-        tally = _Tally(self._objects.read(key, if_match=etag))
+    async def _read_through(self, key: str, etag: str, size_bytes: int, content_type: str) -> Report:
+        tally = _Tally(self._objects.read(key, if_match=etag), Walk(content_type, size_bytes))
         chunks = tally.passed_on()
         try:
             async with asyncio.timeout(domain.deadline_s(size_bytes)):
@@ -112,7 +124,10 @@ class Scanner:
         if tally.size_bytes != size_bytes:
             # An answer about another number of bytes is an answer about something else.
             raise MediaError(Code.SCANNER_UNAVAILABLE, why=f"read {tally.size_bytes} of {size_bytes} bytes")
-        return Report(found, tally.sha256(), tally.size_bytes)
+        malformed = tally.malformed()
+        if malformed:
+            log.info("malformed", extra={"key": key, "code": malformed.code, "why": malformed.why})
+        return Report(domain.judged(found, malformed.code if malformed else ""), tally.sha256(), tally.size_bytes)
 
     def _distrust(self, why: str) -> MediaError:
         """An engine that failed may come back as another one: it has to pass the test again first."""

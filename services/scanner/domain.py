@@ -11,19 +11,21 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """The three verdicts there are."""
+    """The verdicts there are."""
 
     CLEAN = "clean"
     INFECTED = "infected"
     UNSCANNABLE = "unscannable"
+    MALFORMED = "malformed"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One verdict. threat is clamd's name for it, empty when clean."""
+    """One verdict. threat is clamd's name for it, code the public one of what is malformed; else empty."""
 
     outcome: Outcome
     threat: str = ""
+    code: str = ""
 
 
 # What clamd reports under "FOUND" although no signature matched: it stopped looking, or could not look.
@@ -47,6 +49,16 @@ def finding(reply: str) -> Finding | None:
     if name.startswith(_NOT_LOOKED_INTO):
         return Finding(Outcome.UNSCANNABLE, name)
     return Finding(Outcome.INFECTED, name)
+
+
+def judged(found: Finding, malformed: str) -> Finding:
+    """The verdict on bytes in which clamd `found` this. malformed: the public code of what is wrong with them, or "".
+
+    What clamd found weighs more: that a file is malicious says more than that it is damaged.
+    """
+    if found.outcome is Outcome.CLEAN and malformed:
+        return Finding(Outcome.MALFORMED, code=malformed)
+    return found
 
 
 def deadline_s(size_bytes: int) -> float:

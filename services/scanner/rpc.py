@@ -14,6 +14,7 @@ _VERDICTS = {
     Outcome.CLEAN: scanner_service_pb2.VERDICT_CLEAN,
     Outcome.INFECTED: scanner_service_pb2.VERDICT_INFECTED,
     Outcome.UNSCANNABLE: scanner_service_pb2.VERDICT_UNSCANNABLE,
+    Outcome.MALFORMED: scanner_service_pb2.VERDICT_MALFORMED,
 }
 
 
@@ -27,10 +28,11 @@ class ScannerRpc(scanner_service_pb2_grpc.ScannerServiceServicer):
         self, request: scanner_service_pb2.ScanObjectRequest, context: Rpc
     ) -> scanner_service_pb2.ScanObjectResponse:
         """See ScannerService.ScanObject."""
-        report = await self._scanner.scan(request.key, request.etag, request.size_bytes)
+        report = await self._scanner.scan(request.key, request.etag, request.size_bytes, request.content_type)
         return scanner_service_pb2.ScanObjectResponse(
             verdict=_VERDICTS[report.finding.outcome],
             threat=report.finding.threat,
             sha256=report.sha256,
             size_bytes=report.size_bytes,
+            code=report.finding.code,
         )

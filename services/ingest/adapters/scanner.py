@@ -39,5 +39,5 @@ class ScannerStage:
 
 
 def _code(name: str) -> Code:
-    """A newer scanner may have codes this version does not know: the file is damaged, as far as anybody here can say."""
+    """A newer scanner may know more codes: then it is damaged, as far as anybody here can say."""
     return Code(name) if name in Code.__members__.values() else Code.MEDIA_CORRUPT

@@ -9,7 +9,8 @@ import pytest
 from services.common.errors import Code, MediaError
 from services.scanner import domain
 from services.scanner.app import Scanner
-from services.scanner.domain import Outcome
+from services.scanner.domain import Finding, Outcome
+from tests.media import jpeg
 
 FOUND = "stream: Eicar-Test-Signature FOUND"
 VERSION = "ClamAV 1.4.6/27800/Mon Nov 23 08:00:00 2026"
@@ -160,3 +161,21 @@ async def test_old_or_undated_signatures_are_not_trusted_where_an_age_is_set(ver
 
 async def test_any_age_is_trusted_where_none_is_set() -> None:
     assert (await scanner(Engine(version="ClamAV 1.4.6"), b"abc").scan("key", "etag", 3)).size_bytes == 3
+
+
+async def test_a_structure_nobody_may_decode_is_malformed_and_the_report_about_all_of_it() -> None:
+    data = b"\x89PNG\r\n\x1a\n" + bytes(100)
+    report = await scanner(Engine(), data[:5], data[5:]).scan("key", "etag", len(data), "image/png")
+    assert report.finding == Finding(Outcome.MALFORMED, code="media_corrupt")
+    assert (report.sha256, report.size_bytes) == (hashlib.sha256(data).hexdigest(), len(data))
+
+
+async def test_what_the_engine_finds_weighs_more_than_a_structure() -> None:
+    report = await scanner(Engine(FOUND), b"no picture").scan("key", "etag", 10, "image/png")
+    assert report.finding == Finding(Outcome.INFECTED, "Eicar-Test-Signature")
+
+
+async def test_a_well_formed_picture_and_bytes_of_no_known_type_are_clean() -> None:
+    for data, content_type in ((jpeg(), "image/jpeg"), (b"anything", ""), (b"anything", "image/unheard-of")):
+        report = await scanner(Engine(), data).scan("key", "etag", len(data), content_type)
+        assert report.finding == Finding(Outcome.CLEAN)
