@@ -111,7 +111,7 @@ class _Decoding:
                 raise InputFault(Code.MEDIA_CORRUPT, "sound without a picture")
             return
         if self._sound is None:
-            self._sound = _Sound(frame, len(self._encoders))
+            self._sound = _Sound(frame, len(self._encoders), self._probe.duration_s)
         self._sound.push(frame, self._start_s)
         self._hand_on_sound()
 
@@ -141,10 +141,11 @@ class _Decoding:
 
 
 class _Sound:
-    """Stereo at 48 kHz from the picture's first moment on: gaps become silence, what comes before is cut."""
+    """Stereo at 48 kHz as long as there is a picture: gaps become silence, what comes before or after is cut."""
 
-    def __init__(self, first: AudioFrame, outputs: int) -> None:
+    def __init__(self, first: AudioFrame, outputs: int, duration_s: float) -> None:
         self._graph = Graph()
+        self._last = round(duration_s * first.sample_rate)
         self._clock = Fraction(1, first.sample_rate)
         head: FilterContext = self._graph.add(
             "abuffer",
@@ -173,6 +174,8 @@ class _Sound:
         else:
             at = round((frame.pts * frame.time_base - start_s) / self._clock)
         self._next = at + frame.samples
+        if at > self._last:
+            return  # a file may name any time, and the gap before it would be filled
         frame.pts, frame.time_base = at, self._clock
         self._graph.push(frame)
 

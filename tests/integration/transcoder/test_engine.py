@@ -322,6 +322,32 @@ async def test_bombs_and_wrecks_are_the_files_fault_and_cost_little(
     assert time.perf_counter() - began < 20
 
 
+async def test_sound_ten_days_later_is_not_waited_for(bench: Bench) -> None:
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as out:
+        video = out.add_stream("libx264", rate=10, options={"preset": "ultrafast", "bf": "0"})
+        sound = out.add_stream("aac", rate=media.SOUND_RATE_HZ, layout="stereo")
+        assert isinstance(video, av.VideoStream)
+        assert isinstance(sound, av.AudioStream)
+        video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
+        for late_s in (0, 10 * 86_400):
+            tone = media.tone(1)
+            tone.pts = late_s * media.SOUND_RATE_HZ
+            out.mux(sound.encode(tone))
+        for n in range(20):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), n, dtype=np.uint8), format="rgb24")
+            frame.pts, frame.time_base = n, Fraction(1, 10)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+        out.mux(sound.encode(None))
+    began = time.perf_counter()
+    result = await bench.run(buffer.getvalue(), "video/mp4", "bluesky.video")
+    with av.open(io.BytesIO(bench.read(result.renditions[0])), "r") as film:
+        assert film.duration
+        assert film.duration / av.time_base < 2.5
+    assert time.perf_counter() - began < 10
+
+
 async def test_a_picture_that_names_too_many_pixels_is_refused(bench: Bench) -> None:
     gif = b"GIF89a" + struct.pack("<HHBBB", 12_000, 12_000, 0x80, 0, 0) + bytes(6)
     gif += b"," + struct.pack("<HHHHB", 0, 0, 12_000, 12_000, 0) + b"\x02\x02\x4c\x01\x00;"
