@@ -42,9 +42,13 @@ class Recipe:
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        # quality: (best, worst) on Pillow's scale. max_width_px and max_height_px: never enlarged to.
+        # quality: (best, worst) on Pillow's scale. max_width_px and max_height_px: never enlarged to. pad: a shape the
+        # limits do not take is given white bars.
         "jpeg_under_bytes": Recipe(
-            "image", "image", 1, {"max_width_px": int, "max_height_px": int, "quality": tuple, "keep_compliant": bool}
+            "image",
+            "image",
+            1,
+            {"max_width_px": int, "max_height_px": int, "quality": tuple, "keep_compliant": bool, "pad": bool},
         ),
         # Motion kept: the GIF's own frames, everything else dropped.
         "gif_strip": Recipe("image", "image", 1, {}),

@@ -27,8 +27,8 @@ class Misfit:
 def misfit(preset: Preset, probe: Probe) -> Misfit | None:
     """Why this source cannot become that preset; None when it can.
 
-    Sizes and rates never stand in the way by being too large: a rendition is made smaller. Nothing is cropped, padded,
-    shortened or enlarged.
+    Sizes and rates never stand in the way by being too large: a rendition is made smaller. Nothing is cropped,
+    shortened or enlarged, and bars are added only where a preset says so.
     """
     if preset.of != probe.kind:
         return Misfit("kind_unsupported", f"{preset.id} is made from a {preset.of}, this is a {probe.kind}")
@@ -38,7 +38,7 @@ def misfit(preset: Preset, probe: Probe) -> Misfit | None:
         return _animation(preset.limits, probe)
     if probe.kind == "video" and probe.hdr == "dolby":
         return Misfit("hdr_unsupported", "its colours are stored in a way only its maker's devices can read")
-    found = _shape(preset.limits, probe)
+    found = None if preset.params.get("pad") else _shape(preset.limits, probe)
     if found is None and preset.makes == "video":
         found = _length(preset.limits, probe) or _rate(preset, probe)
     return found

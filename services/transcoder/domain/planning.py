@@ -7,6 +7,7 @@ one rendition, whatever platform they belong to.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from typing import TypeAlias
 
 from services.platforms.catalog import Preset
@@ -39,11 +40,26 @@ class Stripped:
 
 @dataclass(frozen=True, slots=True)
 class Jpeg:
-    """A still, `width` × `height`. quality: (best, worst), Pillow's scale."""
+    """A still, `width` × `height`. quality: (best, worst), Pillow's scale.
+
+    canvas: the size with bars around it; None: no bars.
+    """
 
     width: int
     height: int
     quality: tuple[int, int]
+    canvas: tuple[int, int] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Pixels of the file."""
+        return self.canvas or (self.width, self.height)
+
+    def smaller(self, scale: float) -> "Jpeg":
+        """The same at `scale` < 1 of its sides."""
+        width, height = box(self.width, self.height, max(1, int(self.width * scale)), max(1, int(self.height * scale)))
+        canvas = self.canvas and _canvas(width, height, self.canvas[0] / self.canvas[1])
+        return Jpeg(width, height, self.quality, canvas)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +118,10 @@ def _plan(preset: Preset, probe: Probe) -> Plan:
     if preset.recipe == "gif_strip":
         return Plan(preset, How.STRIP, Stripped()) if probe.has_extras else Plan(preset, How.AS_IS, Untouched())
     if preset.recipe == "jpeg_under_bytes":
-        if _still_complies(preset, probe):
+        recipe = _jpeg(preset, probe)
+        if recipe.canvas is None and _still_complies(preset, probe):
             return Plan(preset, How.STRIP, Stripped()) if probe.has_extras else Plan(preset, How.AS_IS, Untouched())
-        return Plan(preset, How.ENCODE, _jpeg(preset, probe))
+        return Plan(preset, How.ENCODE, recipe)
     if preset.recipe == "cover_frame":
         return Plan(preset, How.ENCODE, Cover(_jpeg(preset, probe)))
     if _film_complies(preset, probe):
@@ -140,8 +157,21 @@ def frame_rate(probe: Probe) -> Fraction:
 def _jpeg(preset: Preset, probe: Probe) -> Jpeg:
     quality = preset.params["quality"]
     assert isinstance(quality, tuple)
-    width, height = box(probe.width, probe.height, _whole(preset, "max_width_px"), _whole(preset, "max_height_px"))
-    return Jpeg(width, height, (quality[0], quality[1]))
+    most_width, most_height = _whole(preset, "max_width_px"), _whole(preset, "max_height_px")
+    wanted = probe.aspect
+    if preset.params.get("pad"):
+        wanted = min(max(wanted, preset.limits.min_aspect or 0.0), preset.limits.max_aspect or wanted)
+    if wanted == probe.aspect:
+        return Jpeg(*box(probe.width, probe.height, most_width, most_height), (quality[0], quality[1]))
+    # With its bars it must fit the box too.
+    inner = (min(most_width, int(most_height * wanted)), min(most_height, int(most_width / wanted)))
+    width, height = box(probe.width, probe.height, *inner)
+    return Jpeg(width, height, (quality[0], quality[1]), _canvas(width, height, wanted))
+
+
+def _canvas(width: int, height: int, aspect: float) -> tuple[int, int]:
+    """The smallest size of that shape around a picture."""
+    return max(width, ceil(height * aspect)), max(height, ceil(width / aspect))
 
 
 def _mp4(preset: Preset, probe: Probe) -> Mp4:
@@ -166,7 +196,7 @@ def _frame(preset: Preset, probe: Probe) -> tuple[int, int]:
 
 
 def _still_complies(preset: Preset, probe: Probe) -> bool:
-    """Whether the source, at most stripped of metadata, is what the preset wants."""
+    """Whether the source, at most stripped of metadata, is what the preset wants; its shape is."""
     width, height = _whole(preset, "max_width_px"), _whole(preset, "max_height_px")
     return (
         preset.params["keep_compliant"] is True

@@ -195,7 +195,7 @@ def _jpeg(stills: Stills, preset: Preset, recipe: Jpeg, scratch: Path) -> Outcom
     found = stills.make(recipe, preset.limits.max_bytes)
     if found is None:
         return Misfit("too_large_for_platform", f"no quality fits {preset.limits.max_bytes} bytes")
-    digest = _digest(preset.recipe, [found.width, found.height, found.quality])
+    digest = _digest(preset.recipe, [found.width, found.height, found.quality, recipe.canvas is not None])
     path = scratch / f"{digest}.jpg"
     if not path.exists():
         path.write_bytes(found.data)

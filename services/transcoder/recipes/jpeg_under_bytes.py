@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from services.transcoder.domain.planning import Jpeg, box
+from services.transcoder.domain.planning import Jpeg
 
 # A file this close under its cap is worth no further try: the next quality step would not be seen.
 NEAR = 0.93
@@ -36,7 +36,7 @@ class Stills:
     def __init__(self, picture: Image.Image) -> None:
         self._picture = picture
         self._scaled: dict[tuple[int, int], Image.Image] = {picture.size: picture}
-        self._made: dict[tuple[int, int, int], Encoded] = {}
+        self._made: dict[tuple[Jpeg, int], Encoded] = {}
 
     def make(self, wanted: Jpeg, limit_bytes: int) -> Encoded | None:
         """Encodes one still of at most `limit_bytes`.
@@ -47,17 +47,16 @@ class Stills:
         Returns:
             Baseline JPEG, 4:2:0, without metadata; None when nothing fits.
         """
-        width, height = wanted.width, wanted.height
         for _ in range(SHRINKS + 1):
-            if found := self._search(width, height, wanted.quality, limit_bytes):
+            if found := self._search(wanted, limit_bytes):
                 return found
-            width, height = box(width, height, max(1, int(width * SHRINK)), max(1, int(height * SHRINK)))
+            wanted = wanted.smaller(SHRINK)
         return None
 
-    def _search(self, width: int, height: int, quality: tuple[int, int], limit_bytes: int) -> Encoded | None:
+    def _search(self, wanted: Jpeg, limit_bytes: int) -> Encoded | None:
         """The best quality that fits: by the secant on the logarithm of the size, since that is nearly a line."""
-        best, worst = quality
-        above = self._encode(width, height, best)
+        best, worst = wanted.quality
+        above = self._encode(wanted, best)
         if len(above.data) <= limit_bytes:
             return above
         below: Encoded | None = None
@@ -66,7 +65,7 @@ class Stills:
             excess = math.log(len(above.data) / limit_bytes) - math.log((1 + NEAR) / 2)
             guess = above.quality - math.ceil(excess / slope)
             lowest = below.quality + 1 if below else worst
-            tried = self._encode(width, height, max(lowest, min(above.quality - 1, guess)))
+            tried = self._encode(wanted, max(lowest, min(above.quality - 1, guess)))
             if len(tried.data) > limit_bytes:
                 slope = _slope(above, tried)
                 above = tried
@@ -77,18 +76,23 @@ class Stills:
                 below = tried
         return below
 
-    def _encode(self, width: int, height: int, quality: int) -> Encoded:
-        key = (width, height, quality)
+    def _encode(self, wanted: Jpeg, quality: int) -> Encoded:
+        key = (wanted, quality)
         if key not in self._made:
             buffer = io.BytesIO()
-            self._scale(width, height).save(buffer, "JPEG", quality=quality, optimize=True, subsampling="4:2:0")
-            self._made[key] = Encoded(buffer.getvalue(), width, height, quality)
+            self._scale(wanted).save(buffer, "JPEG", quality=quality, optimize=True, subsampling="4:2:0")
+            self._made[key] = Encoded(buffer.getvalue(), *wanted.size, quality)
         return self._made[key]
 
-    def _scale(self, width: int, height: int) -> Image.Image:
-        if (width, height) not in self._scaled:
-            self._scaled[width, height] = self._picture.resize((width, height), Image.Resampling.LANCZOS)
-        return self._scaled[width, height]
+    def _scale(self, wanted: Jpeg) -> Image.Image:
+        size = (wanted.width, wanted.height)
+        if size not in self._scaled:
+            self._scaled[size] = self._picture.resize(size, Image.Resampling.LANCZOS)
+        if wanted.canvas is None:
+            return self._scaled[size]
+        canvas = Image.new("RGB", wanted.canvas, "white")
+        canvas.paste(self._scaled[size], ((canvas.width - wanted.width) // 2, (canvas.height - wanted.height) // 2))
+        return canvas
 
 
 def _slope(above: Encoded, below: Encoded) -> float:

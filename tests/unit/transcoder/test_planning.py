@@ -48,6 +48,24 @@ def test_whatever_is_not_compliant_is_encoded(change: dict[str, object]) -> None
     assert plans(replace(PLAIN, **change))["bluesky.image"].how is How.ENCODE  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("size", [(3000, 4000), (3024, 4032), (4000, 1000), (1001, 3001), (700, 900)])
+def test_a_shape_instagram_does_not_take_is_given_bars(size: tuple[int, int]) -> None:
+    preset = catalog.presets("image")["instagram.feed"]
+    made = plans(replace(PLAIN, width=size[0], height=size[1]))["instagram.feed"]
+    assert made.how is How.ENCODE
+    recipe = made.recipe
+    assert isinstance(recipe, Jpeg)
+    assert abs(recipe.width / recipe.height - size[0] / size[1]) < 0.01
+    for one in (recipe, recipe.smaller(0.8)):
+        width, height = one.size
+        assert 0.8 <= width / height <= 1.91
+        assert width <= (preset.limits.max_width_px or 0)
+        assert width >= one.width
+        assert height >= one.height
+        assert (width, height).count(one.width) + (width, height).count(one.height) >= 1
+    assert plans(replace(PLAIN, width=800, height=1000))["instagram.feed"].how is How.AS_IS
+
+
 def test_an_animation_is_stripped_where_it_may_move() -> None:
     assert plans(GIF)["x.gif"].how is How.STRIP
     assert plans(replace(GIF, has_extras=False))["x.gif"].how is How.AS_IS

@@ -158,5 +158,15 @@ def test_the_best_quality_under_the_cap_is_found_in_few_tries(
         assert better.tell() > limit_bytes or len(found.data) >= 0.93 * limit_bytes
 
 
+def test_bars_are_white_and_the_picture_stands_in_their_middle() -> None:
+    found = Stills(Image.new("RGB", (300, 400), "black")).make(Jpeg(300, 400, (88, 40), (320, 400)), 100_000)
+    assert found
+    assert (found.width, found.height) == (320, 400)
+    with Image.open(io.BytesIO(found.data)) as seen:
+        grey = seen.convert("L")
+        assert [grey.getpixel((x, 200)) for x in (3, 316)] == [255, 255]
+        assert [grey.getpixel((x, 200)) for x in (20, 160, 300)] == [0, 0, 0]
+
+
 def test_what_fits_at_no_quality_is_refused() -> None:
     assert Stills(media.picture(900, 600, noise=60)).make(Jpeg(900, 600, (88, 40)), 2_000) is None
