@@ -21,14 +21,17 @@ from services.ingest.domain.media import State
 from services.ingest.domain.upload import Phase, Piece, Upload
 from services.ingest.ports import Ref, UploadRef
 from tests.integration.ingest.conftest import CALLER, LIMITS, Stage, error_of
+from tests.unit.scanner.structure.boxes import box, mvhd, plain_tables, trak
 
 MIB = 1 << 20
 HEAD = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2"
 
 
 def video(size: int, seed: int = 1) -> bytes:
-    """Begins like an MP4; random, so that a part in the wrong place is noticed."""
-    return HEAD + random.Random(seed).randbytes(size - len(HEAD))  # noqa: S311
+    """An MP4 whose media are random, so that a part in the wrong place is noticed."""
+    index = box(b"moov", mvhd(), trak(*plain_tables()))
+    media = random.Random(seed).randbytes(size - len(HEAD) - 8 - len(index))  # noqa: S311
+    return HEAD + box(b"mdat", media) + index
 
 
 async def body(data: bytes, *, whole: bool = True) -> AsyncIterator[bytes | Whole]:
