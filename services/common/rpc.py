@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
@@ -196,7 +196,7 @@ class Channel(grpc.aio.Channel):
 
     def stream_unary(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """See gRPC."""
-        return _calling(self._inner.stream_unary(method, *args, **kwargs), _Unary, None)
+        return _calling(self._inner.stream_unary(method, *args, **kwargs), _Sending, None)
 
     def unary_stream(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """See gRPC."""
@@ -229,21 +229,42 @@ class _Unary:
     def cancel(self) -> bool:
         return bool(self._call.cancel())
 
+    async def _result(self) -> Any:
+        try:
+            return await self._call
+        except grpc.RpcError as exc:
+            raise self._told(exc) from exc
+        except asyncio.CancelledError:
+            self._call.cancel()
+            raise
+
+    def _told(self, exc: grpc.RpcError) -> MediaError:
+        return from_rpc(exc)
+
+
+class _Sending(_Unary):
+    """A call whose request is a stream. A server may answer before it has all of it; gRPC then fails the write that is
+    under way, and puts an error of its own over the status that came. So what came is kept."""
+
+    def __init__(self, call: Any) -> None:
+        super().__init__(call)
+        self._came: MediaError | None = None
+        call.add_done_callback(self._done)
+
     async def write(self, message: Any) -> None:
-        """Of a stream, once there is room. What ended the call early is told by awaiting it."""
+        """Once there is room. What ended the call early is told by awaiting it."""
         await self._call.write(message)
 
     async def done_writing(self) -> None:
         await self._call.done_writing()
 
-    async def _result(self) -> Any:
-        try:
-            return await self._call
-        except grpc.RpcError as exc:
-            raise from_rpc(exc) from exc
-        except asyncio.CancelledError:
-            self._call.cancel()
-            raise
+    def _done(self, call: Any) -> None:
+        for name, value in _at_once(call.trailing_metadata()) or ():
+            if name == TRAILER and isinstance(value, bytes):
+                self._came = unpack(value)
+
+    def _told(self, exc: grpc.RpcError) -> MediaError:
+        return self._came or from_rpc(exc)
 
 
 class _Stream:
@@ -259,6 +280,16 @@ class _Stream:
                 yield message
         except grpc.RpcError as exc:
             raise from_rpc(exc) from exc
+
+
+def _at_once(asked: Coroutine[Any, Any, Any]) -> Any:
+    """What is known already; None where it would have to be waited for."""
+    try:
+        asked.send(None)
+    except StopIteration as known:
+        return known.value
+    asked.close()
+    return None
 
 
 def _plain(value: object) -> Any:

@@ -82,6 +82,8 @@ class Front:
         except ClientGoneError:
             exchange.code = "client_gone"
         except MediaError as error:
+            if error.row.http >= 500:
+                log.warning("request failed", extra={"code": error.code, "why": error.why})
             await self._fail(exchange, error)
         except Exception as error:
             log.exception("request failed", extra={"request_id": exchange.request_id, "path": exchange.path})

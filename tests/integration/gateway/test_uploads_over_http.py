@@ -195,6 +195,12 @@ def test_a_flood_is_cut_off_and_costs_no_memory(
         assert answer.json()["error"]["details"]["limit"] in (8_000_000, MAX_FILE_BYTES)
 
 
+@pytest.mark.usefixtures("nothing_stays")
+def test_a_refusal_in_the_middle_of_a_file_is_told_each_time(empty: Workspace) -> None:
+    answers = [send(empty, iter(Flood(PHOTO, bytes(MIB), 60))) for _ in range(20)]
+    assert {refused(answer) for answer in answers} == {(413, "media_too_large")}
+
+
 NAMES = {
     "../../etc/passwd": "passwd",
     "..\\..\\boot.ini": "boot.ini",
