@@ -15,6 +15,7 @@ class Code(StrEnum):
     CHECKSUM_MISMATCH = "checksum_mismatch"
     CONTENT_ENCODING_UNSUPPORTED = "content_encoding_unsupported"
     CONTENT_TYPE_INVALID = "content_type_invalid"
+    CONTENT_TYPE_UNSUPPORTED = "content_type_unsupported"
     DEADLINE_EXCEEDED = "deadline_exceeded"
     FORBIDDEN = "forbidden"
     HEADERS_TOO_LARGE = "headers_too_large"
@@ -102,6 +103,9 @@ TABLE: dict[Code, Row] = {
         False,
         "This route does not take Content-Type {content_type}.",
         "See the API reference.",
+    ),
+    Code.CONTENT_TYPE_UNSUPPORTED: Row(
+        "INVALID_ARGUMENT", 415, False, "Content-Type {content_type} is not taken here.", "Send it as {expected}."
     ),
     Code.DEADLINE_EXCEEDED: Row("DEADLINE_EXCEEDED", 504, True, "It took too long.", "Try again."),
     Code.FORBIDDEN: Row("PERMISSION_DENIED", 403, False, "The key may not: {scope}.", "Use a key with that scope."),

@@ -16,6 +16,9 @@ from services.gateway.domain.keys import SECRET_BYTES
 from services.gateway.idempotency import Idempotency
 from services.gateway.services import PUBLIC, route_table
 from services.gateway.transcode.calls import Upstreams
+from services.gateway.uploads.api import UploadApi
+from services.gateway.uploads.sessions import Sessions
+from services.gateway.web.answers import Answers
 from services.gateway.web.api import TranscodingApi
 from services.gateway.web.docs import Docs
 from services.gateway.web.front import Front
@@ -54,13 +57,16 @@ class Gateway:
             new_id=lambda: ids.new("key"),
             new_secret=lambda: secrets.token_bytes(SECRET_BYTES),
         )
-        api = TranscodingApi(
+        upstreams = Upstreams({service.full_name: channels[stage] for stage, service in PUBLIC.items()})
+        answers = Answers(table, public_url)
+        transcoding = TranscodingApi(
             table,
             authentication=authentication,
-            upstreams=Upstreams({service.full_name: channels[stage] for stage, service in PUBLIC.items()}),
+            upstreams=upstreams,
             idempotency=Idempotency(replays, new_token=lambda: ids.new("tok")),
-            public_url=public_url,
+            answers=answers,
         )
+        api = UploadApi(transcoding, table, Sessions(table, upstreams), answers)
         health = Health(channels)
         pages = {"/healthz": health.healthz, "/readyz": health.readyz, **Docs(table, public_url).pages()}
         http = Front(api, pages=pages, new_request_id=lambda: ids.new("req"), observe=Observer(registry))

@@ -25,6 +25,7 @@ from services.gateway.services import route_table
 from services.gateway.transcode import strict_json
 from services.gateway.transcode.calls import Upstreams
 from services.gateway.transcode.routes import Route
+from services.gateway.web.answers import Answers
 from services.gateway.web.api import TranscodingApi
 from services.gateway.web.docs import Docs
 from services.gateway.web.front import Front
@@ -101,7 +102,7 @@ async def world() -> AsyncIterator[World]:
         authentication=Authentication(keyring, pepper=PEPPER, now=utc_now, monotonic=lambda: 0.0),
         upstreams=stages,
         idempotency=Idempotency(Table(), new_token=lambda: ids.new("tok")),
-        public_url=URL,
+        answers=Answers(ROUTES, URL),
     )
     observe = Observer(CollectorRegistry())
     front = Front(api, pages=docs.pages(), new_request_id=lambda: ids.new("req"), observe=observe)

@@ -68,6 +68,18 @@ export interface CreatePostRequest {
   scheduledAt?: string
 }
 
+export interface CreateUploadRequest {
+  filename?: string
+  /** At most 500 MB; the type found in the bytes may allow less. */
+  sizeBytes: number
+  /** Must agree with the bytes; not given: whatever they are. */
+  kind?: MediaKind
+  /** For people who cannot see it. */
+  altText?: string
+  /** Lower-case hex, of the whole file: other bytes are then refused. */
+  sha256?: string
+}
+
 export interface CreateVariantRequest {
   /** e.g. "instagram.reel". */
   preset: string
@@ -260,6 +272,34 @@ export type TargetStatus = 'scheduled' | 'waiting_media' | 'queued' | 'publishin
 export interface UpdateMediaRequest {
   altText?: string
 }
+
+/** One file on its way in, in pieces. */
+export interface Upload {
+  /** "upl_" and a ULID. */
+  id: string
+  status: UploadStatus
+  /** Bytes that are safely here; the next piece begins with this one. */
+  offset: number
+  sizeBytes: number
+  /** Pieces of a multiple of this many bytes cost the least. */
+  chunkAlignment: number
+  /** Once complete. */
+  mediaId: string | null
+  filename: string
+  error: MediaError | null
+  createdAt: string
+  /** What is not complete by then is dropped. */
+  expiresAt: string
+}
+
+/**
+ * Life of an upload in pieces. Ended ones answer upload_not_found or upload_expired.
+ *
+ * - `receiving`: Bytes are still to come.
+ * - `complete`: It has become the media item `mediaId`.
+ * - `rejected`: Its bytes are not taken; `error` says why.
+ */
+export type UploadStatus = 'receiving' | 'complete' | 'rejected'
 
 /** What one preset became for one media item. */
 export interface Variant {

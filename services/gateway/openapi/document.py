@@ -19,6 +19,7 @@ _DESCRIPTION = (
 )
 _TAGS = {
     "Media": "Photos and videos: uploaded, scanned, prepared for every platform, and forgotten in time.",
+    "Uploads": "Large files in pieces, over bad connections: what has arrived is never sent again.",
     "Posts": "One text with media, published to many accounts.",
     "Accounts": "Connected accounts of platforms. Credentials go in and never come out.",
     "Usage": "What the month has used of the plan.",
@@ -124,6 +125,18 @@ def _parameters() -> Node:
         ("IfNoneMatch", "If-None-Match", text, "An ETag: 304 if nothing has changed."),
         ("IfMatch", "If-Match", text, "An ETag: 412 if something has changed."),
         ("Range", "Range", {"type": "string", "examples": ["bytes=0-1023"]}, "One range of bytes."),
+        (
+            "PieceRange",
+            "Content-Range",
+            {"type": "string", "examples": ["bytes 0-262143/104857600", "bytes */104857600"]},
+            "Which bytes of the whole file these are; `bytes */total` sends none and asks how far the upload is.",
+        ),
+        (
+            "ContentDigest",
+            "Content-Digest",
+            {"type": "string", "examples": ["sha-256=:…:"]},
+            "Of the piece, by sha-256 or sha-512 (RFC 9530): nothing of it is kept unless it agrees.",
+        ),
         ("IfRange", "If-Range", text, "An ETag: the whole file if it has changed."),
     ]
     return {
@@ -144,6 +157,8 @@ def _headers() -> Node:
         "ContentRange": "Which bytes these are.",
         "ContentDisposition": "Always an attachment, with the name it was uploaded under.",
         "AcceptRanges": "bytes",
+        "UploadRange": "The bytes that are safely here; absent while there are none.",
+        "UploadOffset": "Where the upload goes on.",
     }
     return {name: {"description": told[name], "schema": {"type": "string"}} for name in HEADER_NAMES}
 

@@ -21,6 +21,7 @@ EVERYWHERE = (
     Code.DEADLINE_EXCEEDED,
 )
 WITH_BODY = (Code.CONTENT_TYPE_INVALID, Code.CONTENT_ENCODING_UNSUPPORTED, Code.UPLOAD_STALLED)
+WITH_PIECE = (Code.CONTENT_ENCODING_UNSUPPORTED, Code.UPLOAD_STALLED)
 WITH_JSON = (Code.INVALID_JSON, Code.REQUEST_TOO_LARGE)
 WITH_FORM = (Code.MULTIPART_MALFORMED, Code.MULTIPART_TOO_MANY_PARTS, Code.MEDIA_MISSING_FILE, Code.MEDIA_TOO_LARGE)
 BY_METHOD = {
@@ -49,7 +50,8 @@ def error_codes(route: Route) -> list[Code]:
     if route.variables:
         codes.append(Code.NOT_FOUND)  # For what no id can be: a control character, bytes that are not UTF-8.
     if route.has_body:
-        codes += [*WITH_BODY, *(WITH_FORM if route.multipart else WITH_JSON)]
+        codes += WITH_BODY if not route.pieces else WITH_PIECE
+        codes += WITH_FORM if route.multipart else () if route.pieces else WITH_JSON
     return sorted(set(codes), key=lambda code: (TABLE[code].http, code))
 
 
@@ -70,7 +72,7 @@ def operation(route: Route, schemas: Schemas) -> Node:
 
 
 def _path(route: Route) -> list[JSON]:
-    fields = route.rpc.input_type.fields_by_name
+    fields = route.request.fields_by_name
     return [
         {
             "name": fields[name].json_name,
@@ -103,8 +105,10 @@ def _headers(route: Route) -> list[JSON]:
     names = ["RequestId"]
     if route.method == "POST":
         names.append("IdempotencyKey")
-    if route.multipart or route.in_progress:
+    if route.waits:
         names.append("Prefer")
+    if route.pieces:
+        names += ["PieceRange", "ContentDigest"]
     if route.method == "GET":
         names.append("IfNoneMatch")
     if route.method == "PATCH":
@@ -115,6 +119,9 @@ def _headers(route: Route) -> list[JSON]:
 
 
 def _body(route: Route, schemas: Schemas) -> Node:
+    if route.pieces:
+        piece: Node = {"schema": {"type": "string", "format": "binary", "description": "The bytes, as they are."}}
+        return {"required": False, "content": {"application/octet-stream": piece}}
     if not route.multipart:
         schema = schemas.request(route.rpc.input_type, route.variables)
         return {"required": True, "content": {"application/json": {"schema": schema}}}
@@ -137,10 +144,13 @@ def _successes(route: Route, schemas: Schemas) -> Node:
     headers = _answer_headers("RequestId", *_named_headers(route))
     if route.success == 204:
         return {"204": {"description": _STATUS_TEXTS[204], "headers": headers}}
-    content: Node = {"application/json": {"schema": schemas.answer(route.rpc.output_type)}}
+    content: Node = {"application/json": {"schema": schemas.answer(route.answer)}}
     answers: Node = {}
     for status in filter(None, (route.success, route.in_progress)):
         answers[str(status)] = {"description": _STATUS_TEXTS[status], "headers": headers, "content": content}
+    if route.pieces:
+        told = _answer_headers("RequestId", "UploadRange", "UploadOffset")
+        answers["308"] = {"description": "Not complete yet; `Range` tells how far it is.", "headers": told}
     if route.method == "GET":
         answers["304"] = {
             "description": "Not changed since the ETag sent.",
@@ -164,9 +174,9 @@ def _file() -> Node:
 
 
 def _named_headers(route: Route) -> list[str]:
-    names = {"GET": ["ETag"], "POST": ["IdempotentReplayed"], "PATCH": ["ETag"], "DELETE": []}[route.method]
+    names = {"GET": ["ETag"], "POST": ["IdempotentReplayed"], "PATCH": ["ETag"], "PUT": [], "DELETE": []}[route.method]
     names += ["Location"] if route.success == 201 else []
-    names += ["PreferenceApplied"] if route.multipart or route.in_progress else []
+    names += ["PreferenceApplied"] if route.waits else []
     return [*names, "Link"] if route.is_list else names
 
 
@@ -202,4 +212,6 @@ HEADER_NAMES = {
     "ContentRange": "Content-Range",
     "ContentDisposition": "Content-Disposition",
     "AcceptRanges": "Accept-Ranges",
+    "UploadRange": "Range",
+    "UploadOffset": "Upload-Offset",
 }

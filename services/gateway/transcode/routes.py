@@ -36,8 +36,26 @@ class Route:
     in_progress: int
     scope: str
     multipart: bool
+    pieces: bool
     attachment: bool
     rpc: MethodDescriptor
+
+    @property
+    def request(self) -> Descriptor:
+        """The message that holds what is said in path and query: of a stream of pieces, its header."""
+        header = self.rpc.input_type.fields_by_name["header"].message_type if self.pieces else None
+        return header or self.rpc.input_type
+
+    @property
+    def answer(self) -> Descriptor:
+        """The message whose JSON is the answer: of a piece, what the upload has become."""
+        media = self.rpc.output_type.fields_by_name["media"].message_type if self.pieces else None
+        return media or self.rpc.output_type
+
+    @property
+    def waits(self) -> bool:
+        """Its answer may be waited for: `Prefer: wait=N`."""
+        return self.multipart or self.pieces or self.in_progress > 0
 
     @property
     def service(self) -> str:
@@ -171,9 +189,9 @@ def _route(rpc: MethodDescriptor, http: http_pb2.HttpRule, route: options_pb2.Ro
         raise RouteError(f"{rpc.full_name}: a public route needs `success` and `scope`.")
     if http.body not in ("", "*"):
         raise RouteError(f"{rpc.full_name}: body must be the whole message or nothing.")
-    if rpc.client_streaming != route.multipart or rpc.server_streaming != route.attachment:
-        raise RouteError(f"{rpc.full_name}: a stream must be a multipart upload or an attachment.")
-    if not route.multipart:
+    if rpc.client_streaming != (route.multipart or route.pieces) or rpc.server_streaming != route.attachment:
+        raise RouteError(f"{rpc.full_name}: a stream must be an upload or an attachment.")
+    if not rpc.client_streaming:
         _check_request(rpc, variables)
     return Route(
         method=verb.upper(),
@@ -185,6 +203,7 @@ def _route(rpc: MethodDescriptor, http: http_pb2.HttpRule, route: options_pb2.Ro
         in_progress=route.in_progress,
         scope=route.scope,
         multipart=route.multipart,
+        pieces=route.pieces,
         attachment=route.attachment,
         rpc=rpc,
     )

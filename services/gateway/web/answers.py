@@ -40,7 +40,7 @@ class Answers:
     def response(self, call: Call, answer: Answer) -> Response:
         """The whole HTTP answer; 304 where the caller has it already."""
         wrapping: Headers = (_NO_SCRIPTS,)
-        if call.caller.wait_s is not None:
+        if call.caller.wait_s is not None and call.match.route.waits:
             wrapping += (("preference-applied", f"wait={call.caller.wait_s:.0f}"),)
         if answer.body is None:
             return Response(answer.status, headers=(*wrapping, ("cache-control", "no-store")))

@@ -15,7 +15,7 @@ from services.gateway.idempotency import Claim, Idempotency
 from services.gateway.transcode import calls, strict_json
 from services.gateway.transcode.calls import Upstreams
 from services.gateway.transcode.encode import dumps
-from services.gateway.transcode.routes import RouteTable
+from services.gateway.transcode.routes import Match, RouteTable
 from services.gateway.transcode.strict_json import JSON
 from services.gateway.web import headers
 from services.gateway.web.answers import Answers, Call, etag, replayed, stored, without_secrets
@@ -33,25 +33,18 @@ class TranscodingApi:
         authentication: Authentication,
         upstreams: Upstreams,
         idempotency: Idempotency,
-        public_url: str,
+        answers: Answers,
     ) -> None:
         self._table = table
         self._authentication = authentication
         self._upstreams = upstreams
         self._idempotency = idempotency
-        self._answers = Answers(table, public_url)
+        self._answers = answers
 
     async def serve(self, exchange: Exchange) -> None:
         """Answer one request. Raises: MediaError."""
         match = self._table.match(exchange.method, exchange.raw_path)
-        exchange.route = match.route.template
-        query = exchange.query
-        _refuse_keys_in_url(query)
-        grant = await self._authentication.authenticate(headers.bearer(exchange.header("authorization")))
-        exchange.workspace_id = grant.key.workspace_id
-        if not grant.key.may(match.route.scope):
-            raise MediaError(Code.FORBIDDEN, scope=match.route.scope)
-        call = Call(exchange, match, _caller(exchange, grant), grant.key.key_id, query)
+        call = await self.admit(exchange, match)
         if match.route.attachment:
             await self._attachment(call)
         elif match.route.method == "POST" and call.caller.idempotency_key is not None:
@@ -59,11 +52,22 @@ class TranscodingApi:
         elif match.route.multipart:
             await exchange.respond(self._uploaded(call, await self._upload(call)))
         else:
-            request = calls.read_request(match, query, await _json_body(call))
+            request = calls.read_request(match, call.query, await _json_body(call))
             condition = exchange.header("if-match") if match.route.method == "PATCH" else None
             async with self._unchanged(call, condition):
                 response = await self._upstreams.call(match.route, request, call.caller, call.key_id)
             await exchange.respond(self._answers.response(call, calls.answer(match.route, response)))
+
+    async def admit(self, exchange: Exchange, match: Match) -> Call:
+        """Who asks for that route, if they may. Raises: MediaError UNAUTHORIZED, FORBIDDEN, INVALID_REQUEST."""
+        exchange.route = match.route.template
+        query = exchange.query
+        _refuse_keys_in_url(query)
+        grant = await self._authentication.authenticate(headers.bearer(exchange.header("authorization")))
+        exchange.workspace_id = grant.key.workspace_id
+        if not grant.key.may(match.route.scope):
+            raise MediaError(Code.FORBIDDEN, scope=match.route.scope)
+        return Call(exchange, match, _caller(exchange, grant), grant.key.key_id, query)
 
     async def _attachment(self, call: Call) -> None:
         request = calls.read_request(call.match, call.query, None)

@@ -201,13 +201,16 @@ class Resuming:
 
     async def _guard(self, upload: Upload, woken: asyncio.Event) -> bool:
         """Keeps the lease. Returns once the writer has to leave: True, in order; False, it has been fenced off."""
+        left = False
 
         def renew(row: Upload, now: datetime) -> UploadChange | None:
-            if row.epoch != upload.epoch or row.phase is not Phase.RECEIVING:
+            nonlocal left
+            left = row.epoch == upload.epoch and row.lease_until is None
+            if row.epoch != upload.epoch or left:
                 return None
             return UploadChange(upload=replace(row, lease_until=now + timedelta(seconds=LEASE_S)))
 
-        while True:
+        while not left:
             await _until(woken, LEASE_S / 3)
             woken.clear()
             try:
@@ -215,10 +218,12 @@ class Resuming:
             except MediaError as exc:  # What it stores meanwhile is fenced by the epoch, lease or not.
                 log.warning("lease not renewed", extra={"upload_id": upload.upload_id, "code": exc.code})
                 continue
-            if kept is None:
+            if kept is None and not left:
                 return False
-            if kept.stop_epoch == kept.epoch:
+            if kept is not None and kept.stop_epoch == kept.epoch:
                 return True
+        never: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        return await never  # The writer left by itself: nothing to guard.
 
     async def _keep(self, writer: Writer) -> None:
         """What arrived before it broke off, where that can be stored."""

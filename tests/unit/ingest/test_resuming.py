@@ -315,6 +315,7 @@ class Sessions(RuleBasedStateMachine):
             return self._refused(error)
         except Killed:
             return None
+        assert not self.upload.held(self.world.clock())
         return None
 
 

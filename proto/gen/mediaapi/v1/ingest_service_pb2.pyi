@@ -518,12 +518,17 @@ class Upload(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_media_id", b"_media_id", "created_at", b"created_at", "error", b"error", "expires_at", b"expires_at", "media_id", b"media_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "_media_id", b"_media_id", "created_at", b"created_at", "error", b"error", "expires_at", b"expires_at", "media_id", b"media_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_media_id", b"_media_id", "chunk_alignment", b"chunk_alignment", "created_at", b"created_at", "error", b"error", "expires_at", b"expires_at", "filename", b"filename", "id", b"id", "media_id", b"media_id", "offset", b"offset", "size_bytes", b"size_bytes", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "_media_id", b"_media_id", "chunk_alignment", b"chunk_alignment", "created_at", b"created_at", "error", b"error", "expires_at", b"expires_at", "filename", b"filename", "id", b"id", "media_id", b"media_id", "offset", b"offset", "size_bytes", b"size_bytes", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__error: _TypeAlias = _typing.Literal["error"]  # noqa: Y015
+    _WhichOneofArgType__error: _TypeAlias = _typing.Literal["_error", b"_error"]  # noqa: Y015
     _WhichOneofReturnType__media_id: _TypeAlias = _typing.Literal["media_id"]  # noqa: Y015
     _WhichOneofArgType__media_id: _TypeAlias = _typing.Literal["_media_id", b"_media_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__error) -> _WhichOneofReturnType__error | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__media_id) -> _WhichOneofReturnType__media_id | None: ...
 
 Global___Upload: _TypeAlias = Upload  # noqa: Y015

@@ -148,9 +148,9 @@ class IngestServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateUpload(self, request, context):
-        """Begins an upload in pieces: required above 100 MB, welcome below. It ends after 24
-        hours.
-        Errors: media_too_large, scanner_unavailable.
+        """Begins an upload in pieces: required above 100 MB, welcome below. The bytes follow under its id, in any of three
+        dialects: PUT with Content-Range, tus 1.0, IETF resumable uploads. It ends after 24 hours.
+        Errors: media_too_large, media_empty, scanner_unavailable, upstream_busy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -172,7 +172,12 @@ class IngestServiceServicer:
 
     def AppendUpload(self, request_iterator, context):
         """Adds bytes at the end of an upload, and seals it once all are there; or only tells how far it is. What is answered
-        as its offset outlives any crash.
+        as its offset outlives any crash. `Content-Range: bytes a-b/total` says where the piece belongs, `bytes */total` asks
+        how far the upload is; 308 with `Range: bytes=0-n` tells it, 200 the media item once all is here.
+        Errors: upload_not_found, upload_expired, upload_complete, upload_offset_conflict, upload_locked, length_mismatch,
+        checksum_mismatch, media_too_large, media_type_unsupported, media_type_mismatch, media_corrupt,
+        media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
+        media_too_complex, media_metadata_too_large, media_rejected_security, media_not_found, upstream_busy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -51,9 +51,9 @@ class IngestServiceStub:
     DownloadSource: _grpc.UnaryStreamMultiCallable[_ingest_service_pb2.DownloadSourceRequest, _ingest_service_pb2.DownloadSourceResponse]
     """The owner's original bytes, exactly as uploaded. Errors: media_not_found, media_not_ready, range_not_satisfiable."""
     CreateUpload: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.CreateUploadRequest, _ingest_service_pb2.Upload]
-    """Begins an upload in pieces: required above 100 MB, welcome below. It ends after 24
-    hours.
-    Errors: media_too_large, scanner_unavailable.
+    """Begins an upload in pieces: required above 100 MB, welcome below. The bytes follow under its id, in any of three
+    dialects: PUT with Content-Range, tus 1.0, IETF resumable uploads. It ends after 24 hours.
+    Errors: media_too_large, media_empty, scanner_unavailable, upstream_busy.
     """
     GetUpload: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.GetUploadRequest, _ingest_service_pb2.Upload]
     """How far an upload is. Errors: upload_not_found, upload_expired."""
@@ -61,7 +61,12 @@ class IngestServiceStub:
     """Ends an upload and drops what it received; a media item it has become stays. Errors: upload_not_found."""
     AppendUpload: _grpc.StreamUnaryMultiCallable[_ingest_service_pb2.AppendUploadRequest, _ingest_service_pb2.AppendUploadResponse]
     """Adds bytes at the end of an upload, and seals it once all are there; or only tells how far it is. What is answered
-    as its offset outlives any crash.
+    as its offset outlives any crash. `Content-Range: bytes a-b/total` says where the piece belongs, `bytes */total` asks
+    how far the upload is; 308 with `Range: bytes=0-n` tells it, 200 the media item once all is here.
+    Errors: upload_not_found, upload_expired, upload_complete, upload_offset_conflict, upload_locked, length_mismatch,
+    checksum_mismatch, media_too_large, media_type_unsupported, media_type_mismatch, media_corrupt,
+    media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
+    media_too_complex, media_metadata_too_large, media_rejected_security, media_not_found, upstream_busy.
     """
     PinMedia: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.PinMediaRequest, _media_pb2.Media]
     """Keeps a media item's bytes alive for `holder` (a post id) whatever else happens to it. Safe to repeat.
@@ -92,9 +97,9 @@ class IngestServiceAsyncStub(IngestServiceStub):
     DownloadSource: _aio.UnaryStreamMultiCallable[_ingest_service_pb2.DownloadSourceRequest, _ingest_service_pb2.DownloadSourceResponse]  # type: ignore[assignment]
     """The owner's original bytes, exactly as uploaded. Errors: media_not_found, media_not_ready, range_not_satisfiable."""
     CreateUpload: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.CreateUploadRequest, _ingest_service_pb2.Upload]  # type: ignore[assignment]
-    """Begins an upload in pieces: required above 100 MB, welcome below. It ends after 24
-    hours.
-    Errors: media_too_large, scanner_unavailable.
+    """Begins an upload in pieces: required above 100 MB, welcome below. The bytes follow under its id, in any of three
+    dialects: PUT with Content-Range, tus 1.0, IETF resumable uploads. It ends after 24 hours.
+    Errors: media_too_large, media_empty, scanner_unavailable, upstream_busy.
     """
     GetUpload: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.GetUploadRequest, _ingest_service_pb2.Upload]  # type: ignore[assignment]
     """How far an upload is. Errors: upload_not_found, upload_expired."""
@@ -102,7 +107,12 @@ class IngestServiceAsyncStub(IngestServiceStub):
     """Ends an upload and drops what it received; a media item it has become stays. Errors: upload_not_found."""
     AppendUpload: _aio.StreamUnaryMultiCallable[_ingest_service_pb2.AppendUploadRequest, _ingest_service_pb2.AppendUploadResponse]  # type: ignore[assignment]
     """Adds bytes at the end of an upload, and seals it once all are there; or only tells how far it is. What is answered
-    as its offset outlives any crash.
+    as its offset outlives any crash. `Content-Range: bytes a-b/total` says where the piece belongs, `bytes */total` asks
+    how far the upload is; 308 with `Range: bytes=0-n` tells it, 200 the media item once all is here.
+    Errors: upload_not_found, upload_expired, upload_complete, upload_offset_conflict, upload_locked, length_mismatch,
+    checksum_mismatch, media_too_large, media_type_unsupported, media_type_mismatch, media_corrupt,
+    media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
+    media_too_complex, media_metadata_too_large, media_rejected_security, media_not_found, upstream_busy.
     """
     PinMedia: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.PinMediaRequest, _media_pb2.Media]  # type: ignore[assignment]
     """Keeps a media item's bytes alive for `holder` (a post id) whatever else happens to it. Safe to repeat.
@@ -172,9 +182,9 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingest_service_pb2.CreateUploadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ingest_service_pb2.Upload, _abc.Awaitable[_ingest_service_pb2.Upload]]:
-        """Begins an upload in pieces: required above 100 MB, welcome below. It ends after 24
-        hours.
-        Errors: media_too_large, scanner_unavailable.
+        """Begins an upload in pieces: required above 100 MB, welcome below. The bytes follow under its id, in any of three
+        dialects: PUT with Content-Range, tus 1.0, IETF resumable uploads. It ends after 24 hours.
+        Errors: media_too_large, media_empty, scanner_unavailable, upstream_busy.
         """
 
     @_abc_1.abstractmethod
@@ -200,7 +210,12 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ingest_service_pb2.AppendUploadResponse, _abc.Awaitable[_ingest_service_pb2.AppendUploadResponse]]:
         """Adds bytes at the end of an upload, and seals it once all are there; or only tells how far it is. What is answered
-        as its offset outlives any crash.
+        as its offset outlives any crash. `Content-Range: bytes a-b/total` says where the piece belongs, `bytes */total` asks
+        how far the upload is; 308 with `Range: bytes=0-n` tells it, 200 the media item once all is here.
+        Errors: upload_not_found, upload_expired, upload_complete, upload_offset_conflict, upload_locked, length_mismatch,
+        checksum_mismatch, media_too_large, media_type_unsupported, media_type_mismatch, media_corrupt,
+        media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
+        media_too_complex, media_metadata_too_large, media_rejected_security, media_not_found, upstream_busy.
         """
 
     @_abc_1.abstractmethod

@@ -53,6 +53,7 @@ class Route(_message.Message):
     IN_PROGRESS_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
     MULTIPART_FIELD_NUMBER: _builtins.int
+    PIECES_FIELD_NUMBER: _builtins.int
     ATTACHMENT_FIELD_NUMBER: _builtins.int
     success: _builtins.int
     """HTTP status of a settled answer: 200, 201, 202 or 204."""
@@ -62,6 +63,8 @@ class Route(_message.Message):
     """API key scope it needs, e.g. "media:write"."""
     multipart: _builtins.bool
     """The request is a stream of UploadMediaRequest frames, filled from multipart/form-data."""
+    pieces: _builtins.bool
+    """The request is a stream of AppendUploadRequest frames, filled from a body and its Content-Range."""
     attachment: _builtins.bool
     """The answer is a stream of DownloadSourceResponse frames, sent as a file with Range."""
     def __init__(
@@ -71,11 +74,12 @@ class Route(_message.Message):
         in_progress: _builtins.int = ...,
         scope: _builtins.str = ...,
         multipart: _builtins.bool = ...,
+        pieces: _builtins.bool = ...,
         attachment: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "in_progress", b"in_progress", "multipart", b"multipart", "scope", b"scope", "success", b"success"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "in_progress", b"in_progress", "multipart", b"multipart", "pieces", b"pieces", "scope", b"scope", "success", b"success"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
