@@ -2,10 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+FUZZ_S ?= 600
 CODE := services deploy tests proto/protos.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up down test check lint types protos envoy fast gen gen-baseline lock doctor clean-local
+.PHONY: help setup run up down test check lint types protos envoy fast fuzz gen gen-baseline lock doctor clean-local
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,8 +24,13 @@ down: ## Stop what `make up` (or `make run`) started
 	@$(BIN)/python -m deploy.local down
 
 test: setup-tests check ## Everything CI runs: check, contract, integration, end to end, SDK
-	$(BIN)/python -m pytest -q tests/contract tests/integration tests/e2e
+	$(BIN)/python -m pytest -q tests/contract tests/fuzz tests/integration tests/e2e
 	cd sdk/typescript && npm test
+
+fuzz: setup ## Hostile files for the walkers, FUZZ_S seconds long (600); what is found becomes a seed
+	@test -d .local/atheris || $(BIN)/pip install -q --no-deps --require-hashes --target .local/atheris -r requirements/fuzz.lock \
+	  || echo "atheris cannot be had here: files are changed by chance instead"
+	PYTHONPATH=.local/atheris $(BIN)/python -m tests.fuzz $(FUZZ_S)
 
 check: setup lint types protos envoy fast ## The quick half: lint, types, protos, Envoy's config, unit and arch tests
 

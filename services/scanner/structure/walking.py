@@ -9,7 +9,7 @@ from services.scanner.structure import gif, jpeg, matroska, png, webp
 from services.scanner.structure.bmff import files
 from services.scanner.structure.reading import Reader, Refused, Steps
 
-_WALKERS: Mapping[str, Callable[[Reader], Steps[None]]] = {
+WALKERS: Mapping[str, Callable[[Reader], Steps[None]]] = {
     "image/jpeg": jpeg.walk,
     "image/png": png.walk,
     "image/gif": gif.walk,
@@ -43,7 +43,7 @@ class Walk:
     """
 
     def __init__(self, content_type: str, size_bytes: int) -> None:
-        walker = _WALKERS.get(content_type)
+        walker = WALKERS.get(content_type)
         self._reader = Reader(size_bytes)
         self._steps = walker(self._reader) if walker else None
         self._found: Malformed | None = None
