@@ -29,6 +29,13 @@ class Described:
         for schema in self.document["components"]["schemas"].values():
             if "properties" in schema:
                 schema["additionalProperties"] = False
+        self._headers = {
+            name.lower()
+            for item in self.document["paths"].values()
+            for node in item.values()
+            for told in node["responses"].values()
+            for name in told["headers"]
+        }
         self._paths = [
             (re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path)), item) for path, item in self.document["paths"].items()
         ]
@@ -52,6 +59,8 @@ class Described:
         assert operation is not None, f"{request.method} {path} is not described"
         told = operation["responses"].get(str(response.status_code))
         assert told is not None, f"{operation['operationId']} answers {response.status_code}: {response.text}"
+        undescribed = self._headers & set(response.headers) - {name.lower() for name in told["headers"]}
+        assert not undescribed, f"{operation['operationId']} answers {response.status_code} with {undescribed}"
         if response.status_code >= 400:
             self._problem(response)
             if request.method != "HEAD":

@@ -3,6 +3,7 @@
 import re
 
 from services.common.errors import TABLE, Code
+from services.gateway.domain import replays
 from services.gateway.openapi import comments
 from services.gateway.openapi.schemas import Node, Schemas
 from services.gateway.transcode.names import is_map
@@ -175,7 +176,7 @@ def _file() -> Node:
 
 def _named_headers(route: Route) -> list[str]:
     names = {"GET": ["ETag"], "POST": ["IdempotentReplayed"], "PATCH": ["ETag"], "PUT": [], "DELETE": []}[route.method]
-    names += ["Location"] if route.success == 201 else []
+    names += ["Location"] if route.method == "POST" and "id" in route.rpc.output_type.fields_by_name else []
     names += ["PreferenceApplied"] if route.waits else []
     return [*names, "Link"] if route.is_list else names
 
@@ -188,11 +189,14 @@ def _failures(route: Route) -> Node:
     by_status: dict[int, list[Code]] = {}
     for code in error_codes(route):
         by_status.setdefault(TABLE[code].http, []).append(code)
-    return {str(status): _failure(status, codes) for status, codes in by_status.items()}
+    return {str(status): _failure(route, status, codes) for status, codes in by_status.items()}
 
 
-def _failure(status: int, codes: list[Code]) -> Node:
-    names = ["RequestId", *(["RetryAfter"] if status in (429, 503) or Code.IDEMPOTENCY_IN_PROGRESS in codes else [])]
+def _failure(route: Route, status: int, codes: list[Code]) -> Node:
+    names = ["RequestId"]
+    names += ["RetryAfter"] if status in (429, 503) or Code.IDEMPOTENCY_IN_PROGRESS in codes else []
+    names += ["IdempotentReplayed"] if route.method == "POST" and replays.worth_keeping(status) else []
+    names += ["ContentRange"] if status == 416 else []
     return {
         "description": "\n".join(f"- [`{code}`](/docs/errors/{code}): {TABLE[code].sentence}" for code in codes),
         "headers": _answer_headers(*names),
