@@ -498,3 +498,19 @@ def test_nothing_of_all_this_is_left_in_quarantine(http: httpx.Client, s3: S3) -
     assert put(http, begin(http, len(data)), data, 0, len(data)).status_code == 200
     found = [row["Key"] for row in s3.client().list_objects_v2(Bucket=ACTIVE)["Contents"]]
     assert found
+
+
+@pytest.mark.timeout(90)
+def test_a_client_that_falls_silent_is_told_so_and_keeps_what_it_sent(http: httpx.Client, service: Service) -> None:
+    data = clip()
+    url = begin(http, len(data))
+    head = (
+        f"PATCH {url} HTTP/1.1\r\nHost: x\r\nAuthorization: {http.headers['authorization']}\r\nTus-Resumable: 1.0.0\r\n"
+        f"Upload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: {len(data)}\r\n\r\n"
+    )
+    with socket.create_connection((HOST, service.port), timeout=60) as client:
+        client.sendall(head.encode() + data[: 2 * MIB])
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"upload_stalled" in answer
+    assert http.head(url, headers=TUS).headers["upload-offset"] == str(2 * MIB)
