@@ -21,7 +21,7 @@ VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements" / "dev.lock"
 STAMP = VENV / ".installed"
 OLDEST_PYTHON = (3, 11)
-NPM_PROJECTS = (ROOT / "sdk" / "typescript", ROOT / "tests" / "pds")
+NPM_PROJECTS = (ROOT / "sdk" / "typescript", ROOT / "tests" / "pds", ROOT / "tests" / "tus")
 
 
 class SetupError(Exception):

@@ -1,11 +1,15 @@
 """Uploads in pieces through Envoy: from browsers, over dying services, in constant memory."""
 
 import hashlib
+import json
 import random
+import re
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import httpx
 import pytest
@@ -19,6 +23,7 @@ MIB = 1 << 20
 SIZE = 150_000_000
 PIECE = 16 * MIB
 TRIES_S = 120.0
+DOCUMENTED = Path(__file__).parents[2] / "docs" / "uploads.md"
 
 
 @cache
@@ -160,3 +165,18 @@ def test_a_body_of_unknown_length_passes_the_edge(client: Client) -> None:
     data = media.jpeg()
     answer = client.http.put(begin(client, len(data)), content=iter([data[:1000], data[1000:]]))
     assert (answer.status_code, answer.json()["sizeBytes"]) == (200, len(data))
+
+
+@pytest.mark.timeout(120)
+def test_the_documented_commands_work(stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(media.padded(media.film(), 20 * MIB))
+    (tmp_path / ".local").mkdir()
+    (tmp_path / ".local" / "env").write_text(f"LMP_BASE_URL={stack.url}\nLMP_API_KEY={stack.api_key}\n")
+    blocks = re.findall(r"```sh\n(.*?)```", DOCUMENTED.read_text(), re.DOTALL)
+    script = "set -eu\n" + "\n".join(blocks)
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.lower().count("range: bytes=0-16777215\n") == 2, done.stdout
+    assert json.loads(done.stdout.splitlines()[-1])["sizeBytes"] == 20 * MIB
