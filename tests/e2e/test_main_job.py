@@ -181,7 +181,11 @@ def test_a_variant_nobody_needed_is_made_on_demand(client: Client) -> None:
         ),
         within_s=30,
     )
-    made = {variant["preset"]: variant for variant in client.media(found["id"])["variants"]}["instagram.story"]
-    assert httpx.get(made["url"]).status_code == 200
+
+    def listed() -> dict[str, Any]:
+        return {variant["preset"]: variant for variant in client.media(found["id"])["variants"]}["instagram.story"]
+
+    eventually(lambda: listed()["status"] == "ready", within_s=30)  # told by an event, a moment later
+    assert httpx.get(listed()["url"]).status_code == 200
     unknown = client.http.post(f"/v1/media/{found['id']}/variants", json={"preset": "nowhere.image"})
     assert unknown.json()["error"]["code"] == "preset_unknown"

@@ -78,6 +78,8 @@ export interface CreateUploadRequest {
   altText?: string
   /** Lower-case hex, of the whole file: other bytes are then refused. */
   sha256?: string
+  /** A stretch of a file, to be put together with others (tus concatenation) before it is anything. */
+  partial?: boolean
 }
 
 export interface CreateVariantRequest {
@@ -290,6 +292,7 @@ export interface Upload {
   createdAt: string
   /** What is not complete by then is dropped. */
   expiresAt: string
+  partial: boolean
 }
 
 /**

@@ -149,4 +149,4 @@ def test_a_body_past_its_bound_is_cut_off(service: Service) -> None:
     headers = {"content-type": "application/json"}
     answer = service.one.http.post("/v1/posts", content=flood(), headers=headers)
     assert refused(answer) == (413, "request_too_large")
-    assert taken < 32 << 20
+    assert taken < 64 << 20  # of 100 MiB; kernels on both sides hold some, and a busy client notices late
