@@ -183,7 +183,8 @@ def test_a_variant_nobody_needed_is_made_on_demand(client: Client) -> None:
     )
 
     def listed() -> dict[str, Any]:
-        return {variant["preset"]: variant for variant in client.media(found["id"])["variants"]}["instagram.story"]
+        by_preset: dict[str, dict[str, Any]] = {one["preset"]: one for one in client.media(found["id"])["variants"]}
+        return by_preset["instagram.story"]
 
     eventually(lambda: listed()["status"] == "ready", within_s=30)  # told by an event, a moment later
     assert httpx.get(listed()["url"]).status_code == 200
