@@ -27,4 +27,5 @@ MAX_EDITS = 10_000
 MAX_DEPTH = 10  # boxes within boxes, as FFmpeg has it
 MAX_DESCRIPTION_BYTES = 1 << 20  # of a track's codecs
 FREE_PARTS = 10_000  # boxes, chunks, segments, elements: so many whatever the size,
-BYTES_PER_PART = 20  # and from there on one for so many bytes
+BYTES_PER_PART = 20  # from there on one for so many bytes,
+MAX_PARTS = 1_000_000  # and never more: three hours in fragments of an eighth of a second

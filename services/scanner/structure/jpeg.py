@@ -13,6 +13,8 @@ _SOI, _EOI, _SOS, _COM = 0xD8, 0xD9, 0xDA, 0xFE
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ALONE = frozenset((0x01, *range(0xD0, 0xD8)))  # without a length
 _APPLICATION = range(0xE0, 0xF0)
+# Fill bytes before a marker, and bytes of no meaning between segments, are passed over as decoders do.
+_MARKER = re.compile(rb"\xff[^\x00\xff]")
 # Within a scan 0xFF is followed by 0, by a restart's number, or by another 0xFF.
 _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
@@ -24,13 +26,14 @@ def walk(reader: Reader) -> Steps[None]:
     pixels = scans = 0
     while True:
         reader.part()
-        marker = yield from _marker(reader)
+        yield from reader.find(_MARKER)
+        marker = (yield from reader.number(2)) & 0xFF
         if marker == _EOI:
             break
         if marker in _ALONE:
             continue
         size = (yield from reader.number(2)) - 2
-        if size < 0 or marker == _SOI or not marker:
+        if size < 0 or marker == _SOI:
             raise corrupt(f"a JPEG segment {marker:#x} of {size} bytes")
         if marker in _FRAMES:
             if pixels:
@@ -49,16 +52,6 @@ def walk(reader: Reader) -> Steps[None]:
             yield from reader.skip(size)
     if not scans or not pixels:
         raise corrupt("a JPEG without a picture")
-
-
-def _marker(reader: Reader) -> Steps[int]:
-    if (yield from reader.number(1)) != 0xFF:
-        raise corrupt(f"no JPEG marker at {reader.position - 1}")
-    while True:
-        marker = yield from reader.number(1)
-        if marker != 0xFF:  # which only fills
-            return marker
-        reader.part()
 
 
 def _frame(reader: Reader, size: int) -> Steps[int]:

@@ -1,11 +1,10 @@
-"""WebM: RFC 8794 (EBML) and RFC 9559 (Matroska). Elements up to the end, blocks counted, times measured.
+"""WebM: RFC 9559 (Matroska). Elements up to the end, blocks counted, times measured.
 
 Recorders that stream leave the sizes of segments and clusters open; such an element ends where one begins that cannot
 be in it. What is in clusters and groups is therefore read as one flat row.
 """
 
 import math
-import struct
 
 from services.common.errors import Code
 from services.scanner.structure.ceilings import (
@@ -17,6 +16,7 @@ from services.scanner.structure.ceilings import (
     MAX_STREAMS,
     MAX_VIDEO_EDGE_PX,
 )
+from services.scanner.structure.ebml import element_id, floating, known_size, open_size, unsigned
 from services.scanner.structure.reading import Reader, Refused, Steps, corrupt
 
 _EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
@@ -31,6 +31,7 @@ _BLOCKS = frozenset((_SIMPLE_BLOCK, _BLOCK))
 _PICTURE, _SOUND = 1, 2
 _LACED = 0x06
 _BLOCK_HEAD_BYTES = 12  # track number, time, flags, and the count of laced frames
+_USUAL_BLOCK_BYTES = 9  # at least: id, size of up to 4 bytes, track, time, flags
 _SURELY_TOO_FAST = 2 * MAX_FPS
 _LEAST_SPAN_S = 0.001
 _NS = 1_000_000_000
@@ -65,12 +66,12 @@ class _Film:
 
     def read(self) -> Steps[None]:
         """The header, one segment, and whatever stands behind it."""
-        if (yield from self._id()) != _EBML:
+        if (yield from element_id(self._reader)) != _EBML:
             raise corrupt("no EBML")
-        yield from self._reader.skip((yield from self._known_size(self._reader.size)))
-        while (yield from self._id()) != _SEGMENT:
-            yield from self._reader.skip((yield from self._known_size(self._reader.size)))
-        size = yield from self._size()
+        yield from self._reader.skip((yield from known_size(self._reader, self._reader.size)))
+        while (yield from element_id(self._reader)) != _SEGMENT:
+            yield from self._reader.skip((yield from known_size(self._reader, self._reader.size)))
+        size = yield from open_size(self._reader)
         end = self._reader.size if size is None else self._reader.position + size
         if end > self._reader.size:
             raise corrupt("the segment is cut off")
@@ -82,17 +83,20 @@ class _Film:
         while self._reader.position < end:
             if self._reader.position >= cluster_end:
                 cluster_end = end
-            element = yield from self._id()
+            self._simple_blocks(cluster_end)
+            if self._reader.position >= cluster_end:
+                continue
+            element = yield from element_id(self._reader)
             if element in _ENTERED:
                 self._reader.part()
-                size = yield from self._size()
+                size = yield from open_size(self._reader)
                 outer_end = cluster_end if element == _GROUP else end
                 inner_end = outer_end if size is None else self._reader.position + size
                 if inner_end > outer_end:
                     raise corrupt("a cluster is cut off")
                 cluster_end = cluster_end if element == _GROUP else inner_end
                 continue
-            size = yield from self._known_size(end)
+            size = yield from known_size(self._reader, end)
             if element in _BLOCKS:
                 yield from self._block(size)
                 continue
@@ -102,7 +106,7 @@ class _Film:
     def _plain(self, element: int, size: int) -> Steps[None]:
         """Whatever is neither a cluster nor in one, and a cluster's time."""
         if element == _TIMESTAMP:
-            self._at = yield from self._unsigned(size)
+            self._at = yield from unsigned(self._reader, size)
         elif element == _INFO:
             yield from self._info(self._reader.position + size)
         elif element == _TRACKS:
@@ -115,20 +119,20 @@ class _Film:
     def _info(self, end: int) -> Steps[None]:
         while self._reader.position < end:
             self._reader.part()
-            element = yield from self._id()
-            size = yield from self._known_size(end)
+            element = yield from element_id(self._reader)
+            size = yield from known_size(self._reader, end)
             if element == _TIMESTAMP_SCALE:
-                self._scale_ns = yield from self._unsigned(size)
+                self._scale_ns = yield from unsigned(self._reader, size)
             elif element == _DURATION:
-                self._claimed = yield from self._float(size)
+                self._claimed = yield from floating(self._reader, size)
             else:
                 yield from self._reader.skip(size)
 
     def _each_track(self, end: int) -> Steps[None]:
         while self._reader.position < end:
             self._reader.part()
-            element = yield from self._id()
-            size = yield from self._known_size(end)
+            element = yield from element_id(self._reader)
+            size = yield from known_size(self._reader, end)
             if element != _TRACK:
                 yield from self._reader.skip(size)
                 continue
@@ -142,17 +146,17 @@ class _Film:
     def _track(self, track: _Track, end: int) -> Steps[None]:
         while self._reader.position < end:
             self._reader.part()
-            element = yield from self._id()
-            size = yield from self._known_size(end)
+            element = yield from element_id(self._reader)
+            size = yield from known_size(self._reader, end)
             if element in (_VIDEO, _AUDIO):
                 continue  # their children, as if they were the track's
             if element == _RATE:
-                track.rate_hz = yield from self._float(size)
+                track.rate_hz = yield from floating(self._reader, size)
                 continue
             if element not in (_TRACK_NUMBER, _TRACK_TYPE, _WIDTH, _HEIGHT, _CHANNELS):
                 yield from self._reader.skip(size)
                 continue
-            value = yield from self._unsigned(size)
+            value = yield from unsigned(self._reader, size)
             if element == _TRACK_NUMBER:
                 track.number = value
             elif element == _TRACK_TYPE:
@@ -164,6 +168,37 @@ class _Film:
             else:
                 track.channels = value
 
+    def _simple_blocks(self, end: int) -> None:
+        """Those that lie ahead whole and in the usual form: there may be two million. `_block` counts all others."""
+        data, at = self._reader.window()
+        last = min(len(data), at + end - self._reader.position)
+        while at + _USUAL_BLOCK_BYTES <= last and data[at] == _SIMPLE_BLOCK:
+            width = 9 - data[at + 1].bit_length()
+            if width > 4:
+                break
+            body = at + 1 + width
+            size = int.from_bytes(data[at + 1 : body], "big") & ((1 << 7 * width) - 1)
+            after = body + size
+            if size < 4 or after > last or size == (1 << 7 * width) - 1:
+                break
+            if data[body] < 0x80 or data[body + 3] & _LACED:
+                break
+            self._count(data[body] & 0x7F, int.from_bytes(data[body + 1 : body + 3], "big", signed=True), 1)
+            at = after
+        self._reader.move(at)
+
+    def _count(self, number: int, offset: int, frames: int) -> None:
+        self._frames += frames
+        if self._frames > MAX_PACKETS:
+            raise Refused(Code.MEDIA_FRAMES_EXCEEDED, f"more than {MAX_PACKETS} frames")
+        track = self._by_number.get(number, self._other)
+        track.frames += frames
+        at = self._at + offset
+        if track.first is None or at < track.first:
+            track.first = at
+        if at > track.last:
+            track.last = at
+
     def _block(self, size: int) -> Steps[None]:
         """Counts its frames and notes its time."""
         head = yield from self._reader.take(min(size, _BLOCK_HEAD_BYTES))
@@ -172,15 +207,8 @@ class _Film:
             raise corrupt(f"a block of {size} bytes")
         number = int.from_bytes(head[:width], "big") & ((1 << 7 * width) - 1)
         laced = head[width + 2] & _LACED and len(head) > width + 3
-        frames = head[width + 3] + 1 if laced else 1
-        self._frames += frames
-        if self._frames > MAX_PACKETS:
-            raise Refused(Code.MEDIA_FRAMES_EXCEEDED, f"more than {MAX_PACKETS} frames")
-        track = self._by_number.get(number, self._other)
-        track.frames += frames
-        at = self._at + int.from_bytes(head[width : width + 2], "big", signed=True)
-        track.first = at if track.first is None else min(track.first, at)
-        track.last = max(track.last, at)
+        offset = int.from_bytes(head[width : width + 2], "big", signed=True)
+        self._count(number, offset, head[width + 3] + 1 if laced else 1)
         yield from self._reader.skip(size - len(head))
 
     def _check(self) -> None:
@@ -203,37 +231,3 @@ class _Film:
             0 < track.channels <= MAX_AUDIO_CHANNELS and 0 < track.rate_hz <= MAX_AUDIO_RATE_HZ for track in sounds
         ):
             raise Refused(Code.MEDIA_TOO_COMPLEX, f"{sounds[0].channels} channels at {sounds[0].rate_hz} Hz")
-
-    def _id(self) -> Steps[int]:
-        first = yield from self._reader.number(1)
-        width = 9 - first.bit_length()
-        if width > 4:
-            raise corrupt(f"no EBML element at {self._reader.position - 1}")
-        return first << 8 * (width - 1) | (yield from self._reader.number(width - 1))
-
-    def _size(self) -> Steps[int | None]:
-        """None: left open."""
-        first = yield from self._reader.number(1)
-        width = 9 - first.bit_length()
-        if width > 8:
-            raise corrupt(f"no EBML size at {self._reader.position - 1}")
-        rest = 8 * (width - 1)
-        value = (first << rest | (yield from self._reader.number(width - 1))) & ((1 << 7 * width) - 1)
-        return None if value == (1 << 7 * width) - 1 else value
-
-    def _known_size(self, end: int) -> Steps[int]:
-        size = yield from self._size()
-        if size is None or self._reader.position + size > end:
-            raise corrupt(f"an EBML element of {size} bytes at {self._reader.position}, where {end} is the end")
-        return size
-
-    def _unsigned(self, size: int) -> Steps[int]:
-        if size > 8:
-            raise corrupt(f"a number of {size} bytes")
-        return (yield from self._reader.number(size))
-
-    def _float(self, size: int) -> Steps[float]:
-        if size not in (0, 4, 8):
-            raise corrupt(f"a floating-point number of {size} bytes")
-        data = yield from self._reader.take(size)
-        return float(struct.unpack({4: ">f", 8: ">d"}[size], data)[0]) if size else 0.0

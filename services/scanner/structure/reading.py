@@ -17,6 +17,7 @@ from services.scanner.structure.ceilings import (
     MAX_IMAGE_EDGE_PX,
     MAX_IMAGE_PX,
     MAX_METADATA_BYTES,
+    MAX_PARTS,
 )
 
 T = TypeVar("T")
@@ -73,7 +74,7 @@ class Reader:
     def part(self) -> None:
         """Counts one more box, chunk, segment or element."""
         self._parts += 1
-        if self._parts > FREE_PARTS + self.position // BYTES_PER_PART:
+        if self._parts > FREE_PARTS and self._parts > min(MAX_PARTS, FREE_PARTS + self.position // BYTES_PER_PART):
             raise Refused(Code.MEDIA_TOO_COMPLEX, f"{self._parts} parts in {self.position} bytes")
 
     def metadata(self, size: int) -> None:
@@ -81,6 +82,14 @@ class Reader:
         self._metadata += size
         if self._metadata > MAX_METADATA_BYTES:
             raise Refused(Code.MEDIA_METADATA_TOO_LARGE, f"{self._metadata} bytes of metadata")
+
+    def window(self) -> tuple[bytes, int]:
+        """What has come and was not kept waiting, and where in it the next byte is; for loops that must be fast."""
+        return self._data, self._at
+
+    def move(self, at: int) -> None:
+        """Sets where in the window the next byte is."""
+        self._at = at
 
     def take(self, n: int) -> Steps[bytes]:
         """The next `n` bytes."""
@@ -117,7 +126,7 @@ class Reader:
                 self._at = found.start()
                 return
             if self._came >= self.size:
-                raise corrupt("it ends within a scan")
+                raise corrupt("it ends before what must follow")
             self._at = max(self._at, len(self._data) - 1)
             yield
 
