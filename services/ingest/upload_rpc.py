@@ -11,7 +11,8 @@ from mediaapi.v1 import ingest_service_pb2_grpc, media_pb2
 from services.common import context
 from services.common.errors import Code, MediaError, Violation
 from services.ingest.app.reading import Reading
-from services.ingest.app.resuming import Resuming, Wanted, Whole
+from services.ingest.app.resuming import Resuming, Wanted
+from services.ingest.app.stretching import Whole
 from services.ingest.domain.formats import Kind
 from services.ingest.domain.upload import CHUNK_ALIGNMENT, Digest, Phase, Piece, Upload
 from services.ingest.events import KINDS
@@ -45,14 +46,12 @@ class UploadRpc(ingest_service_pb2_grpc.IngestServiceServicer):
 
     async def CreateUpload(self, request: pb.CreateUploadRequest, context_: Rpc) -> pb.Upload:
         """See IngestService.CreateUpload."""
-        wanted = Wanted(
-            filename=request.filename,
-            size_bytes=request.size_bytes,
-            kind=kind_of(request.kind),
-            alt_text=request.alt_text if request.HasField("alt_text") else None,
-            sha256=request.sha256,
-        )
-        return _upload(await self._resuming.create(context.current(), wanted))
+        return _upload(await self._resuming.create(context.current(), _wanted(request)))
+
+    async def ConcatUploads(self, request: pb.ConcatUploadsRequest, context_: Rpc) -> pb.AppendUploadResponse:
+        """See IngestService.ConcatUploads."""
+        upload = await self._resuming.concat(context.current(), request.ids, _wanted(request.upload))
+        return await self._answer(upload)
 
     async def GetUpload(self, request: pb.GetUploadRequest, context_: Rpc) -> pb.Upload:
         """See IngestService.GetUpload."""
@@ -71,6 +70,9 @@ class UploadRpc(ingest_service_pb2_grpc.IngestServiceServicer):
         if first is None or first.WhichOneof("frame") != "header":
             raise invalid("header", "Comes first.")
         upload = await self._resuming.append(_ref(first.header.id), _piece(first.header), _body(request_iterator))
+        return await self._answer(upload)
+
+    async def _answer(self, upload: Upload) -> pb.AppendUploadResponse:
         answer = pb.AppendUploadResponse(upload=_upload(upload))
         if upload.phase is Phase.COMPLETE:
             ref = Ref(upload.workspace_id, upload.media_id)
@@ -94,6 +96,17 @@ def kind_of(number: int) -> Kind | None:
 def invalid(field: str, sentence: str) -> MediaError:
     """One thing wrong with a request."""
     return MediaError(Code.INVALID_REQUEST, violations=(Violation(field, sentence),))
+
+
+def _wanted(request: pb.CreateUploadRequest) -> Wanted:
+    return Wanted(
+        filename=request.filename,
+        size_bytes=request.size_bytes,
+        kind=kind_of(request.kind),
+        alt_text=request.alt_text if request.HasField("alt_text") else None,
+        sha256=request.sha256,
+        partial=request.partial,
+    )
 
 
 def _ref(upload_id: str) -> UploadRef:
@@ -136,6 +149,7 @@ def _upload(upload: Upload) -> pb.Upload:
         chunk_alignment=CHUNK_ALIGNMENT,
         media_id=upload.media_id if upload.phase is Phase.COMPLETE else None,
         filename=upload.filename,
+        partial=upload.partial,
     )
     if upload.refusal is not None:
         error = upload.refusal.to_error()

@@ -99,7 +99,7 @@ def test_killed_services_lose_no_acknowledged_byte(stack: Stack, client: Client)
 
     def kill() -> None:
         chance = random.Random(3)  # noqa: S311  repeatable, not secret
-        for victim in ("ingest", "gateway", "ingest", "gateway"):
+        for victim in ("ingest", "gateway", "s3", "ingest"):
             if finished.wait(chance.uniform(1.0, 2.5)):
                 return
             stack.kill(victim)

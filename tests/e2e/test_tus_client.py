@@ -33,7 +33,8 @@ def send(stack: Stack, film: Path, way: str) -> Mapping[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("way", "patches", "heads"), [("plain", 1, 0), ("chunked", 5, 0), ("withUpload", 2, 0), ("resumed", 7, 1)]
+    ("way", "patches", "heads"),
+    [("plain", 1, 0), ("chunked", 5, 0), ("withUpload", 2, 0), ("resumed", 7, 1), ("parallel", 3, 0)],
 )
 @pytest.mark.timeout(120)
 def test_it_uploads(stack: Stack, client: Client, film: Path, way: str, patches: int, heads: int) -> None:

@@ -10,6 +10,7 @@ const ways = {
   chunked: { chunkSize: 3_000_000 },
   withUpload: { uploadDataDuringCreation: true, chunkSize: 5_000_000 },
   resumed: { chunkSize: 2_000_000 },
+  parallel: { parallelUploads: 3 },
   terminated: { chunkSize: 2_000_000 },
 };
 

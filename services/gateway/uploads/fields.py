@@ -14,6 +14,7 @@ _INTEGER = re.compile(r"0|[1-9]\d{0,17}")
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18}|\*)", re.IGNORECASE)
 _DIGEST = re.compile(r"([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/=]*):")
 _FILENAME = re.compile(r";[ \t]*filename=(\"(?:[^\"\\]|\\.)*\"|[^\s;\"]+)", re.IGNORECASE)
+_UPLOAD_URL = re.compile(r"(?:https?://[^/ ]+)?/v1/uploads/([A-Za-z0-9_]+)")
 _TUS_DIGESTS = {"md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
 _HTTP_DIGESTS = {"sha-256": ("sha256", 32), "sha-512": ("sha512", 64)}
 TUS_ALGORITHMS = ",".join(("sha1", "md5", "sha256", "sha512"))
@@ -123,6 +124,24 @@ def tus_metadata(text: str | None) -> dict[str, str]:
         if "\0" in found[name]:
             raise _metadata("a value holds U+0000")
     return found
+
+
+def tus_concat(text: str | None) -> tuple[str, ...] | None:
+    """Upload-Concat: () for a partial upload, for a final one the ids of its parts in order; None: neither.
+
+    Raises:
+        MediaError: INVALID_REQUEST.
+    """
+    if text is None:
+        return None
+    if text.strip() == "partial":
+        return ()
+    word, _, urls = text.strip().partition(";")
+    matches = [_UPLOAD_URL.fullmatch(url) for url in urls.split()]
+    ids = tuple(match[1] for match in matches if match)
+    if word != "final" or not ids or len(ids) != len(matches):
+        raise invalid("Upload-Concat", "Either `partial`, or `final;` and URLs of uploads.")
+    return ids
 
 
 def filename(disposition: str | None) -> str:

@@ -9,6 +9,7 @@ import grpc
 from google.protobuf import message_factory
 from google.protobuf.message import Message
 from mediaapi.v1 import ingest_service_pb2 as pb
+from mediaapi.v1 import ingest_service_pb2_grpc
 
 from services.common import context
 from services.common.errors import Code, MediaError
@@ -21,6 +22,7 @@ COLLECTION = "/v1/uploads"
 ITEM = COLLECTION + "/{id}"
 MAX_BYTES = 500_000_000
 CHUNK_BYTES = 256 * 1024
+CONCAT_S = 300.0  # for 500 MB to be read and written, and for the verdict
 KEEPING_S = 30.0  # what ingest may take to store the rest of a body that was cut off
 
 
@@ -44,6 +46,14 @@ class Sessions:
         made = await self._upstreams.call(self._routes["POST", COLLECTION], request, call.caller, call.key_id)
         assert isinstance(made, pb.Upload)
         return made
+
+    async def concat(self, call: Call, request: pb.ConcatUploadsRequest) -> pb.Upload:
+        """Put partial ones together. Raises: MediaError."""
+        route = self._routes["POST", COLLECTION]
+        stub = ingest_service_pb2_grpc.IngestServiceStub(self._upstreams.channel(route.service))
+        with context.use(call.caller):
+            answer = await stub.ConcatUploads(request, timeout=CONCAT_S, metadata=(("x-api-key-id", call.key_id),))
+        return answer.upload
 
     async def delete(self, call: Call) -> None:
         """End one. Raises: MediaError."""

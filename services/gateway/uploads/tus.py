@@ -1,6 +1,7 @@
-"""tus 1.0: core, creation, creation-with-upload, expiration, checksum, termination."""
+"""tus 1.0: core, creation, creation-with-upload, expiration, checksum, termination, concatenation."""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import replace
 from email.utils import format_datetime
 
@@ -19,7 +20,7 @@ PIECE_TYPE = "application/offset+octet-stream"
 OPTIONS: Headers = (
     ("tus-resumable", VERSION),
     ("tus-version", VERSION),
-    ("tus-extension", "creation,creation-with-upload,expiration,checksum,termination"),
+    ("tus-extension", "creation,creation-with-upload,expiration,checksum,termination,concatenation"),
     ("tus-max-size", str(MAX_BYTES)),
     ("tus-checksum-algorithm", fields.TUS_ALGORITHMS),
 )
@@ -64,25 +65,33 @@ class TusDialect:
         exchange = call.exchange
         if exchange.header("upload-defer-length") is not None:
             raise fields.invalid("Upload-Defer-Length", "The length must be known at the start: send Upload-Length.")
-        if exchange.header("upload-concat") is not None:
-            raise fields.invalid("Upload-Concat", "Is not an extension of this server.")
         metadata = fields.tus_metadata(exchange.header("upload-metadata"))
         checksum = fields.tus_checksum(exchange.header("upload-checksum"))
         if not exchange.body_read:
             _require_type(exchange)
+        concat = fields.tus_concat(exchange.header("upload-concat"))
         request = pb.CreateUploadRequest(
             filename=metadata.get("filename", metadata.get("name", "")),
-            size_bytes=fields.integer("Upload-Length", exchange.header("upload-length")),
+            partial=concat == (),
             kind=_kind(metadata.get("kind")),
             alt_text=metadata.get("altText"),
             sha256=metadata.get("sha256"),
         )
+        if concat:
+            return await self._concat(call, concat, request)
+        request.size_bytes = fields.integer("Upload-Length", exchange.header("upload-length"))
         upload = await self._sessions.create(call, request)
         location: Headers = (("location", f"{COLLECTION}/{upload.id}"),)
         if not exchange.body_read:
             header = pb.AppendUploadHeader(id=upload.id, offset=0, digest=checksum)
             upload = (await self._sessions.append(call, header)).upload
         return Response(201, headers=(*_ALWAYS, *location, *_progress(upload)))
+
+    async def _concat(self, call: Call, ids: Sequence[str], request: pb.CreateUploadRequest) -> Response:
+        if call.exchange.header("upload-length") is not None or not call.exchange.body_read:
+            raise fields.invalid("Upload-Concat", "A final upload has the length and the bytes of its parts.")
+        upload = await self._sessions.concat(call, pb.ConcatUploadsRequest(ids=ids, upload=request))
+        return Response(201, headers=(*_ALWAYS, ("location", f"{COLLECTION}/{upload.id}"), *_progress(upload)))
 
     async def _append(self, call: Call) -> Response:
         exchange = call.exchange
@@ -100,6 +109,8 @@ class TusDialect:
         header = pb.AppendUploadHeader(id=call.match.variables["id"])
         upload = (await self._sessions.state(call, header)).upload
         headers: Headers = (*_ALWAYS, *_progress(upload), ("upload-length", str(upload.size_bytes)))
+        if upload.partial:
+            headers += (("upload-concat", "partial"),)
         if upload.filename:
             encoded = base64.b64encode(upload.filename.encode()).decode("ascii")
             headers += (("upload-metadata", f"filename {encoded}"),)

@@ -123,7 +123,7 @@ class Writer:
             raise MediaError(Code.CHECKSUM_MISMATCH, upload_id=self.upload.upload_id)
         self._digest = None
         await self._look()
-        final = seal and whole and self._taken == self.upload.size_bytes
+        final = seal and whole and self._taken == self.upload.size_bytes and not self.upload.partial
         if self._filling and (len(self._filling) >= LEAST_PART_BYTES or (final and self.upload.multipart_id)):
             await self._send(len(self._filling))
             await self._land()
@@ -146,7 +146,7 @@ class Writer:
     async def _look(self) -> None:
         """As soon as the first bytes are here: what is not taken is not stored to its end."""
         enough = len(self._head) >= SNIFF_BYTES or self._taken == self.upload.size_bytes
-        if self._content_type or not enough:
+        if self._content_type or self.upload.partial or not enough:
             return
         try:
             format_ = await recognise(self._opinion, self._head)

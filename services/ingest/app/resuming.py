@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ from services.common.errors import Code, MediaError
 from services.ingest.app.admitting import Door
 from services.ingest.app.piecing import LEASE_S, LostError, RefusedError, Writer
 from services.ingest.app.sealing import Sealing, drop
+from services.ingest.app.stretching import Whole, stretched
 from services.ingest.domain import texts
 from services.ingest.domain import upload as rules
 from services.ingest.domain.formats import Kind
@@ -30,10 +31,6 @@ LATE_S = 60.0  # a request to the store that was under way when an upload ended 
 _UPLOAD_ID = re.compile(r"upl_[0-9A-HJKMNP-TV-Z]{26}")
 
 
-class Whole:
-    """Ends a piece whose client sent all of it; a piece without it was cut off."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What a client says of a file before its first byte."""
@@ -43,6 +40,7 @@ class Wanted:
     kind: Kind | None = None
     alt_text: str | None = None
     sha256: str = ""
+    partial: bool = False
 
 
 class Resuming:
@@ -84,6 +82,7 @@ class Resuming:
             alt_text=alt_text,
             kind=wanted.kind,
             sha256=wanted.sha256,
+            partial=wanted.partial,
             plan=caller.plan,
             request_id=caller.request_id,
             quarantine_key=f"{media_id}/{self._new_id('obj')}",
@@ -142,6 +141,18 @@ class Resuming:
                 if error.code is Code.UPSTREAM_BUSY:
                     await self._leave(writer)
                 raise
+
+    async def concat(self, caller: CallContext, upload_ids: Sequence[str], wanted: Wanted) -> Upload:
+        """Puts partial uploads together to a file, as if it had come at once. They stay until their time is over, so
+        that whoever heard no answer may ask again.
+
+        Raises:
+            MediaError: as `get`, `create` and `append`; INVALID_REQUEST, one of them is not partial, or not whole.
+        """
+        stretches = [await self.get(UploadRef(caller.workspace_id, upload_id)) for upload_id in upload_ids]
+        size_bytes = rules.check_stretches(stretches)
+        upload = await self.create(caller, replace(wanted, size_bytes=size_bytes))
+        return await self.append(_ref(upload), Piece(offset=0), stretched(self._store, stretches))
 
     async def finish(self, ref: UploadRef) -> None:
         """Seals an upload whose writer died before it could."""
@@ -297,7 +308,7 @@ class _Turn:
             return None if asked else UploadChange(upload=replace(row, stop_epoch=row.epoch), wake=True)
         if wanted is not None and wanted != row.offset:
             raise rules.conflict(row)
-        if wanted is None and not held and (self._piece.open or not row.whole):
+        if wanted is None and not held and (self._piece.open or row.partial or not row.whole):
             return None
         self.taken = True
         return UploadChange(upload=row.claimed(now, LEASE_S), wake=held)

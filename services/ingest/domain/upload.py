@@ -1,5 +1,6 @@
 """One file on its way in, in pieces: how far it is, who writes, and what may come next. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,6 +13,7 @@ LIFETIME = timedelta(hours=24)
 CHUNK_ALIGNMENT = 262_144  # Pieces of other sizes work too. Source: Google's resumable clients cut this way.
 LEAST_PART_BYTES = 5 << 20  # Source: Amazon S3, "Multipart upload limits"; so is the next.
 MOST_PARTS = 10_000
+MOST_STRETCHES = 100
 
 
 class Phase(StrEnum):
@@ -61,6 +63,7 @@ class Upload:
     alt_text: str | None = None
     kind: Kind | None = None
     sha256: str = ""  # as declared; "" where nothing was
+    partial: bool = False  # of no type, and never an item by itself
     plan: str = ""
     request_id: str = ""
     content_type: str = ""  # once the first bytes told it
@@ -193,6 +196,20 @@ def check_format(upload: Upload, format_: Format) -> None:
     if upload.size_bytes > format_.max_bytes:
         kind = "gif" if format_.name == "gif" else str(format_.kind)
         raise MediaError(Code.MEDIA_TOO_LARGE, kind=kind, size=upload.size_bytes, limit=format_.max_bytes)
+
+
+def check_stretches(uploads: Sequence[Upload]) -> int:
+    """Whether these can be put together. Returns how many bytes they are.
+
+    Raises:
+        MediaError: INVALID_REQUEST.
+    """
+    if not 1 <= len(uploads) <= MOST_STRETCHES:
+        raise _invalid("Upload-Concat", f"Names 1 to {MOST_STRETCHES} uploads.")
+    for upload in uploads:
+        if not upload.partial or not upload.whole:
+            raise _invalid("Upload-Concat", f"{upload.upload_id} is not a partial upload that is all there.")
+    return sum(upload.size_bytes for upload in uploads)
 
 
 def conflict(upload: Upload) -> MediaError:

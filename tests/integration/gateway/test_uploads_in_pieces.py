@@ -71,6 +71,10 @@ def append(
     return http.patch(url, content=piece, headers=told)
 
 
+def open_multiparts(s3: S3) -> list[str]:
+    return [row["Key"] for row in s3.client().list_multipart_uploads(Bucket=QUARANTINE).get("Uploads", [])]
+
+
 def code(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
 
@@ -318,6 +322,7 @@ class TestTus:
                 "expiration",
                 "checksum",
                 "termination",
+                "concatenation",
             ]
             assert (answer.headers["tus-max-size"], "sha1" in answer.headers["tus-checksum-algorithm"]) == (
                 "500000000",
@@ -325,14 +330,34 @@ class TestTus:
             )
             assert answer.headers["upload-limit"] == "max-size=500000000"
 
-    def test_a_terminated_upload_is_unknown(self, http: httpx.Client, s3: S3) -> None:
+    def test_partial_uploads_are_put_together(self, http: httpx.Client) -> None:
         data = clip()
+        urls = []
+        for part in (data[: 9 * MIB], data[9 * MIB : 9 * MIB + 5], data[9 * MIB + 5 :]):
+            headers = TUS_PIECE | {"upload-length": str(len(part)), "upload-concat": "partial"}
+            answer = http.post("/v1/uploads", content=part, headers=headers)
+            assert (answer.status_code, answer.headers["upload-offset"]) == (201, str(len(part)))
+            urls.append(answer.headers["location"])
+            assert http.head(urls[-1], headers=TUS).headers["upload-concat"] == "partial"
+        final = {"upload-concat": f"final;{http.base_url.join(urls[0])} {urls[1]} {urls[2]}"}
+        answer = http.post("/v1/uploads", headers=TUS | final)
+        assert (answer.status_code, answer.headers["upload-offset"]) == (201, str(len(data))), answer.text
+        assert_is(became(http, answer.headers["location"]), data, http)
+
+    @pytest.mark.parametrize("text", ["x", "final;", "final;/v1/media/x", f"final;/v1/uploads/{ids.new('upl')} y"])
+    def test_what_cannot_be_put_together_is_refused(self, http: httpx.Client, text: str) -> None:
+        headers = TUS | {"upload-concat": text}
+        assert code(http.post("/v1/uploads", headers=headers)) == (400, "invalid_request")
+
+    def test_a_terminated_upload_is_unknown(self, http: httpx.Client, s3: S3) -> None:
+        data, before = clip(), open_multiparts(s3)
         url = begin(http, len(data))
         patch(http, url, 0, data[: 9 * MIB])
+        assert len(open_multiparts(s3)) == len(before) + 1
         answer = http.delete(url, headers=TUS)
         assert (answer.status_code, answer.headers["tus-resumable"]) == (204, "1.0.0")
         assert http.head(url, headers=TUS).status_code == 404
-        assert "Uploads" not in s3.client().list_multipart_uploads(Bucket=QUARANTINE)
+        assert open_multiparts(s3) == before
 
 
 class TestDraft:

@@ -15,8 +15,9 @@ from services.common.errors import Code, MediaError
 from services.ingest.adapters.postgres.media import PostgresMedia
 from services.ingest.adapters.postgres.uploads import PostgresUploads
 from services.ingest.app.admitting import Door
-from services.ingest.app.resuming import Resuming, Wanted, Whole
+from services.ingest.app.resuming import Resuming, Wanted
 from services.ingest.app.sealing import Sealing
+from services.ingest.app.stretching import Whole
 from services.ingest.domain.media import State
 from services.ingest.domain.upload import Phase, Piece, Upload
 from services.ingest.ports import Ref, UploadRef

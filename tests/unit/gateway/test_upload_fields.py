@@ -21,6 +21,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "Content-Digest": lambda text: fields.content_digest("Content-Digest", text),
     "Upload-Checksum": fields.tus_checksum,
     "Upload-Metadata": fields.tus_metadata,
+    "Upload-Concat": fields.tus_concat,
     "Content-Disposition": fields.filename,
 }
 

@@ -13,7 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from services.common.errors import Code, MediaError
 from services.ingest.app import piecing
-from services.ingest.app.resuming import Resuming, Wanted, Whole
+from services.ingest.app.resuming import Resuming, Wanted
+from services.ingest.app.stretching import Whole
 from services.ingest.domain.upload import Digest, Phase, Piece, Upload
 from services.ingest.ports import Announcement, UploadRef
 from tests.unit.ingest.world import CALLER, JPEG_HEAD, MP4_HEAD, World
@@ -189,6 +190,38 @@ async def test_an_upload_ends_after_a_day(world: World) -> None:
     assert await code_of(world.resuming.append(ref, Piece(), body(b""))) is Code.UPLOAD_EXPIRED
     await world.upload_sweeping.ended()
     assert (world.quarantine.objects, world.quarantine.uploads) == ({}, {})
+
+
+async def stretch(world: World, data: bytes) -> str:
+    ref = await begin(world, size=len(data), partial=True)
+    half = len(data) // 2
+    await world.resuming.append(ref, Piece(offset=0), body(data[:half]))
+    upload = await world.resuming.append(ref, Piece(offset=half), body(data[half:]))
+    assert (upload.phase, upload.whole) == (Phase.RECEIVING, True)
+    return upload.upload_id
+
+
+async def test_partial_uploads_are_put_together_however_often_it_is_asked(world: World) -> None:
+    data = film()
+    ids = [await stretch(world, part) for part in (data[:17_000], data[17_000:17_010], data[17_010:])]
+    wanted = Wanted(filename="clip.mp4", size_bytes=0, alt_text="waves")
+    uploads = [await world.resuming.concat(CALLER, ids, wanted) for _ in range(2)]
+    assert [upload.phase for upload in uploads] == [Phase.COMPLETE, Phase.COMPLETE]
+    for entry in world.table.entries.values():
+        assert world.quarantine.objects[entry.media.quarantine_key] == data
+        assert entry.media.alt_text == "waves"
+    world.clock.advance(24 * 3600)
+    await world.upload_sweeping.ended()
+    assert set(world.quarantine.objects) == {entry.media.quarantine_key for entry in world.table.entries.values()}
+
+
+async def test_only_partial_uploads_that_are_there_are_put_together(world: World) -> None:
+    whole_file, started = await begin(world), await begin(world, partial=True)
+    for ref in (whole_file, started):
+        attempt = world.resuming.concat(CALLER, [ref.upload_id], Wanted(filename="", size_bytes=0))
+        assert await code_of(attempt) is Code.INVALID_REQUEST
+    attempt = world.resuming.concat(CALLER, ["upl_x"], Wanted(filename="", size_bytes=0))
+    assert await code_of(attempt) is Code.UPLOAD_NOT_FOUND
 
 
 class Killed(Exception):  # noqa: N818

@@ -436,6 +436,7 @@ class CreateUploadRequest(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     ALT_TEXT_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
+    PARTIAL_FIELD_NUMBER: _builtins.int
     filename: _builtins.str
     size_bytes: _builtins.int
     """At most 500 MB; the type found in the bytes may allow less."""
@@ -445,6 +446,8 @@ class CreateUploadRequest(_message.Message):
     """For people who cannot see it."""
     sha256: _builtins.str
     """Lower-case hex, of the whole file: other bytes are then refused."""
+    partial: _builtins.bool
+    """A stretch of a file, to be put together with others (tus concatenation) before it is anything."""
     def __init__(
         self,
         *,
@@ -453,10 +456,11 @@ class CreateUploadRequest(_message.Message):
         kind: _media_pb2.MediaKind.ValueType = ...,
         alt_text: _builtins.str | None = ...,
         sha256: _builtins.str | None = ...,
+        partial: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "_sha256", b"_sha256", "alt_text", b"alt_text", "sha256", b"sha256"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "_sha256", b"_sha256", "alt_text", b"alt_text", "filename", b"filename", "kind", b"kind", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "_sha256", b"_sha256", "alt_text", b"alt_text", "filename", b"filename", "kind", b"kind", "partial", b"partial", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__alt_text: _TypeAlias = _typing.Literal["alt_text"]  # noqa: Y015
     _WhichOneofArgType__alt_text: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text"]  # noqa: Y015
@@ -485,6 +489,7 @@ class Upload(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    PARTIAL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """"upl_" and a ULID."""
     status: Global___UploadStatus.ValueType
@@ -496,6 +501,7 @@ class Upload(_message.Message):
     media_id: _builtins.str
     """Once complete."""
     filename: _builtins.str
+    partial: _builtins.bool
     @_builtins.property
     def error(self) -> _media_pb2.MediaError: ...
     @_builtins.property
@@ -517,10 +523,11 @@ class Upload(_message.Message):
         error: _media_pb2.MediaError | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        partial: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "_media_id", b"_media_id", "created_at", b"created_at", "error", b"error", "expires_at", b"expires_at", "media_id", b"media_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "_media_id", b"_media_id", "chunk_alignment", b"chunk_alignment", "created_at", b"created_at", "error", b"error", "expires_at", b"expires_at", "filename", b"filename", "id", b"id", "media_id", b"media_id", "offset", b"offset", "size_bytes", b"size_bytes", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "_media_id", b"_media_id", "chunk_alignment", b"chunk_alignment", "created_at", b"created_at", "error", b"error", "expires_at", b"expires_at", "filename", b"filename", "id", b"id", "media_id", b"media_id", "offset", b"offset", "partial", b"partial", "size_bytes", b"size_bytes", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__error: _TypeAlias = _typing.Literal["error"]  # noqa: Y015
     _WhichOneofArgType__error: _TypeAlias = _typing.Literal["_error", b"_error"]  # noqa: Y015
@@ -532,6 +539,34 @@ class Upload(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__media_id) -> _WhichOneofReturnType__media_id | None: ...
 
 Global___Upload: _TypeAlias = Upload  # noqa: Y015
+
+@_typing.final
+class ConcatUploadsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDS_FIELD_NUMBER: _builtins.int
+    UPLOAD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of partial uploads that are all there; at most 100."""
+
+    @_builtins.property
+    def upload(self) -> Global___CreateUploadRequest:
+        """Its size is that of its parts."""
+
+    def __init__(
+        self,
+        *,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+        upload: Global___CreateUploadRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["upload", b"upload"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "upload", b"upload"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConcatUploadsRequest: _TypeAlias = ConcatUploadsRequest  # noqa: Y015
 
 @_typing.final
 class GetUploadRequest(_message.Message):

@@ -86,6 +86,11 @@ class IngestServiceStub:
                 request_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.AppendUploadRequest.SerializeToString,
                 response_deserializer=mediaapi_dot_v1_dot_ingest__service__pb2.AppendUploadResponse.FromString,
                 _registered_method=True)
+        self.ConcatUploads = channel.unary_unary(
+                '/mediaapi.v1.IngestService/ConcatUploads',
+                request_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.ConcatUploadsRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_ingest__service__pb2.AppendUploadResponse.FromString,
+                _registered_method=True)
         self.PinMedia = channel.unary_unary(
                 '/mediaapi.v1.IngestService/PinMedia',
                 request_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.PinMediaRequest.SerializeToString,
@@ -183,6 +188,14 @@ class IngestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ConcatUploads(self, request, context):
+        """Begins an upload of the bytes of partial ones, one behind the other, and seals it.
+        Errors: as CreateUpload and AppendUpload.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PinMedia(self, request, context):
         """Keeps a media item's bytes alive for `holder` (a post id) whatever else happens to it. Safe to repeat.
         Errors: media_not_found.
@@ -249,6 +262,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
             'AppendUpload': grpc.stream_unary_rpc_method_handler(
                     servicer.AppendUpload,
                     request_deserializer=mediaapi_dot_v1_dot_ingest__service__pb2.AppendUploadRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.AppendUploadResponse.SerializeToString,
+            ),
+            'ConcatUploads': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConcatUploads,
+                    request_deserializer=mediaapi_dot_v1_dot_ingest__service__pb2.ConcatUploadsRequest.FromString,
                     response_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.AppendUploadResponse.SerializeToString,
             ),
             'PinMedia': grpc.unary_unary_rpc_method_handler(
@@ -532,6 +550,33 @@ class IngestService:
             target,
             '/mediaapi.v1.IngestService/AppendUpload',
             mediaapi_dot_v1_dot_ingest__service__pb2.AppendUploadRequest.SerializeToString,
+            mediaapi_dot_v1_dot_ingest__service__pb2.AppendUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConcatUploads(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediaapi.v1.IngestService/ConcatUploads',
+            mediaapi_dot_v1_dot_ingest__service__pb2.ConcatUploadsRequest.SerializeToString,
             mediaapi_dot_v1_dot_ingest__service__pb2.AppendUploadResponse.FromString,
             options,
             channel_credentials,

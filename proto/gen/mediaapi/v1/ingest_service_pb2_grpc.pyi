@@ -68,6 +68,10 @@ class IngestServiceStub:
     media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
     media_too_complex, media_metadata_too_large, media_rejected_security, media_not_found, upstream_busy.
     """
+    ConcatUploads: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.ConcatUploadsRequest, _ingest_service_pb2.AppendUploadResponse]
+    """Begins an upload of the bytes of partial ones, one behind the other, and seals it.
+    Errors: as CreateUpload and AppendUpload.
+    """
     PinMedia: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.PinMediaRequest, _media_pb2.Media]
     """Keeps a media item's bytes alive for `holder` (a post id) whatever else happens to it. Safe to repeat.
     Errors: media_not_found.
@@ -113,6 +117,10 @@ class IngestServiceAsyncStub(IngestServiceStub):
     checksum_mismatch, media_too_large, media_type_unsupported, media_type_mismatch, media_corrupt,
     media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
     media_too_complex, media_metadata_too_large, media_rejected_security, media_not_found, upstream_busy.
+    """
+    ConcatUploads: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.ConcatUploadsRequest, _ingest_service_pb2.AppendUploadResponse]  # type: ignore[assignment]
+    """Begins an upload of the bytes of partial ones, one behind the other, and seals it.
+    Errors: as CreateUpload and AppendUpload.
     """
     PinMedia: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.PinMediaRequest, _media_pb2.Media]  # type: ignore[assignment]
     """Keeps a media item's bytes alive for `holder` (a post id) whatever else happens to it. Safe to repeat.
@@ -216,6 +224,16 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         checksum_mismatch, media_too_large, media_type_unsupported, media_type_mismatch, media_corrupt,
         media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
         media_too_complex, media_metadata_too_large, media_rejected_security, media_not_found, upstream_busy.
+        """
+
+    @_abc_1.abstractmethod
+    def ConcatUploads(
+        self,
+        request: _ingest_service_pb2.ConcatUploadsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingest_service_pb2.AppendUploadResponse, _abc.Awaitable[_ingest_service_pb2.AppendUploadResponse]]:
+        """Begins an upload of the bytes of partial ones, one behind the other, and seals it.
+        Errors: as CreateUpload and AppendUpload.
         """
 
     @_abc_1.abstractmethod

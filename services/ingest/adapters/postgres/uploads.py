@@ -23,6 +23,7 @@ _SAME = (
     "filename",
     "alt_text",
     "sha256",
+    "partial",
     "plan",
     "request_id",
     "content_type",
