@@ -22,7 +22,7 @@ from services.scanner.app import Scanner
 from services.scanner.rpc import ScannerRpc
 from tests.integration.ingest.conftest import CALLER, Stage, error_of
 from tests.media import chunks, film, jpeg, padded
-from tests.unit.scanner.structure.boxes import movie, plain_tables, rows, stsz, trak
+from tests.unit.scanner.structure.boxes import index_bomb, movie, plain_tables, rows, trak
 from tests.unit.scanner.structure.walks import gif_frame, gif_of, jpeg_of, png_of, segment
 
 
@@ -48,7 +48,6 @@ async def wired(stage: Stage, clamd: Clamd) -> AsyncIterator[Stage]:
     await server.stop(None)
 
 
-INDEX_BOMB = movie(trak(rows(b"stts", (89_000_000, 1)), rows(b"stsc", (1, 89_000_000, 1)), stsz(89_000_000, 1)))
 FAR_APART = trak(rows(b"stts", (1, 864_000_000), (1, 40)), *plain_tables(2)[1:])
 
 BOMBS = {
@@ -57,7 +56,7 @@ BOMBS = {
     "b2-gif-frames": (gif_of(9, 9, [gif_frame()] * 10_000), Code.MEDIA_FRAMES_EXCEEDED),
     "b3-jpeg-metadata": (jpeg_of(8, 8, [segment(0xE1, bytes(65_000))] * 100), Code.MEDIA_METADATA_TOO_LARGE),
     "b4-jpeg-scans": (jpeg_of(640, 480, scans=20_000), Code.MEDIA_TOO_COMPLEX),
-    "f6-index": (INDEX_BOMB, Code.MEDIA_CORRUPT),
+    "f6-index": (movie(index_bomb()), Code.MEDIA_CORRUPT),
     "f7-gap": (movie(FAR_APART), Code.MEDIA_DURATION_EXCEEDED),
     "a9-half-a-photo": (jpeg()[:4000], Code.MEDIA_CORRUPT),
     "a9-most-of-a-film": (padded(film(), 12_000_000)[:-1], Code.MEDIA_CORRUPT),

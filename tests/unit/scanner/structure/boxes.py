@@ -92,6 +92,17 @@ def movie(*parts: bytes, head: bytes | None = None, media: bytes = bytes(2000), 
     )
 
 
+def index_bomb(count: int = 89_000_000, *, handler: bytes = b"vide", ticks: int = 1) -> bytes:
+    """A table of samples that are not there."""
+    return trak(
+        rows(b"stts", (count, ticks)),
+        rows(b"stsc", (1, count, 1)),
+        stsz(count, 1),
+        rows(b"stco", (40,)),
+        handler=handler,
+    )
+
+
 def ispe(width: int, height: int) -> bytes:
     return full(b"ispe", width, height)
 

@@ -16,6 +16,7 @@ from tests.unit.scanner.structure.boxes import (
     cluster,
     element,
     full,
+    index_bomb,
     movie,
     mvhd,
     pixels,
@@ -223,17 +224,6 @@ def test_a9_a_film_cut_off_anywhere_is_corrupt(content_type: str, data: bytes) -
     if b"mfra" in data:  # a fragmented film without the index at its end plays as before
         accepted = [cut for cut in accepted if cut < data.rindex(b"mfra") - 4]
     assert accepted == []
-
-
-def index_bomb(count: int = 89_000_000, *, handler: bytes = b"vide", ticks: int = 1) -> bytes:
-    """A table of samples that are not there."""
-    return trak(
-        rows(b"stts", (count, ticks)),
-        rows(b"stsc", (1, count, 1)),
-        stsz(count, 1),
-        rows(b"stco", (40,)),
-        handler=handler,
-    )
 
 
 def nested(kind: bytes, depth: int) -> bytes:
