@@ -9,10 +9,12 @@ from services.common.errors import Code
 from services.scanner.structure.ceilings import MAX_SCAN_PX, MAX_SCANS
 from services.scanner.structure.reading import Reader, Refused, Steps, check_picture, corrupt
 
-_SOI, _EOI, _SOS, _COM = 0xD8, 0xD9, 0xDA, 0xFE
+_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ALONE = frozenset((0x01, *range(0xD0, 0xD8)))  # without a length
-_APPLICATION = range(0xE0, 0xF0)
+# EXIF and XMP, profiles, IPTC, comments. What else applications keep in theirs is not counted: thermal cameras put whole
+# frames there.
+_METADATA = frozenset((0xE1, 0xE2, 0xED, 0xFE))
 # Fill bytes before a marker, and bytes of no meaning between segments, are passed over as decoders do.
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 # Within a scan 0xFF is followed by 0, by a restart's number, or by another 0xFF.
@@ -39,7 +41,7 @@ def walk(reader: Reader) -> Steps[None]:
             if pixels:
                 raise corrupt("two JPEG frames in one picture")
             pixels = yield from _frame(reader, size)
-        elif marker in _APPLICATION or marker == _COM:
+        elif marker in _METADATA:
             reader.metadata(size)
             yield from reader.skip(size)
         elif marker == _SOS:

@@ -67,6 +67,7 @@ ORDINARY = [
     pytest.param(JPEG, jpeg() + bytes(4096), id="jpeg-padded"),
     pytest.param(JPEG, jpeg()[:2] + b"\xff\xff\xff" + jpeg()[3:], id="jpeg-with-fill-bytes"),
     pytest.param(JPEG, jpeg()[:2] + b"\0\0junk" + jpeg()[2:], id="jpeg-with-junk-between-segments"),
+    pytest.param(JPEG, jpeg_of(640, 512, [segment(0xE3, bytes(65_000))] * 90), id="jpeg-of-a-thermal-camera"),
     pytest.param(JPEG, jpeg_of(8064, 6048, scans=20), id="jpeg-48-megapixels-in-20-scans"),
     pytest.param(PNG, saved("PNG"), id="png"),
     pytest.param(PNG, saved("PNG", picture(64, 64).convert("P"), transparency=0), id="png-palette"),
