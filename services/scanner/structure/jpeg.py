@@ -12,8 +12,8 @@ from services.scanner.structure.reading import Reader, Refused, Steps, check_pic
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ALONE = frozenset((0x01, *range(0xD0, 0xD8)))  # without a length
-# EXIF and XMP, profiles, IPTC, comments. What else applications keep in theirs is not counted: thermal cameras put whole
-# frames there.
+# EXIF and XMP, profiles, IPTC, comments. What else applications keep in theirs is not counted: thermal cameras put
+# whole frames there.
 _METADATA = frozenset((0xE1, 0xE2, 0xED, 0xFE))
 # Fill bytes before a marker, and bytes of no meaning between segments, are passed over as decoders do.
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
