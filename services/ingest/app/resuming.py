@@ -7,14 +7,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from services.common.context import CallContext
 from services.common.errors import Code, MediaError
 from services.ingest.app.admitting import Door
-from services.ingest.app.piecing import LEASE_S, LostError, RefusedError, Writer
+from services.ingest.app.guarding import ended, first, guard, until
+from services.ingest.app.piecing import LostError, RefusedError, Writer
 from services.ingest.app.sealing import Sealing, drop
 from services.ingest.app.stretching import Whole, stretched
+from services.ingest.app.turns import Turn
 from services.ingest.domain import texts
 from services.ingest.domain import upload as rules
 from services.ingest.domain.formats import Kind
@@ -23,10 +24,6 @@ from services.ingest.ports import SecondOpinion, Store, UploadChange, UploadRef,
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-HANDOVER_S = 3.0  # a writer asked to leave stores what it has; after this it is fenced off instead
-SEALING_S = 20.0  # longer than a lease, so that whoever waits outlives a killed writer
 LATE_S = 60.0  # a request to the store that was under way when an upload ended is over by then
 _UPLOAD_ID = re.compile(r"upl_[0-9A-HJKMNP-TV-Z]{26}")
 
@@ -164,7 +161,7 @@ class Resuming:
         while True:
             woken.clear()
             waited_s = asyncio.get_running_loop().time() - began
-            turn = _Turn(piece, waited_s)
+            turn = Turn(piece, waited_s)
             upload = await self._table.change(ref, turn.step)
             if turn.seen is None:
                 raise rules.unknown(ref.upload_id)
@@ -172,15 +169,15 @@ class Resuming:
                 return upload, True
             if not turn.waits:
                 return turn.seen, False
-            await _until(woken, 0.5)
+            await until(woken, 0.5)
 
     async def _write(
         self, writer: Writer, piece: Piece, body: AsyncIterator[bytes | Whole], woken: asyncio.Event
     ) -> Upload:
         work = asyncio.create_task(self._receive(writer, piece, body))
-        guard = asyncio.create_task(self._guard(writer.upload, woken))
+        guarding = asyncio.create_task(guard(self._table, writer.upload, woken))
         try:
-            return await _first(work, guard, writer)
+            return await first(work, guarding, writer)
         except LostError as exc:
             await writer.settle()
             raise await self._why(writer.upload) from exc
@@ -189,15 +186,15 @@ class Resuming:
             await self._reject(writer.upload, refused.error)
             raise refused.error from refused
         except asyncio.CancelledError:
-            await _ended(work)
+            await ended(work)
             await asyncio.shield(self._keep(writer))
             raise
         except MediaError:
             await self._keep(writer)
             raise
         finally:
-            await _ended(work)
-            await _ended(guard)
+            await ended(work)
+            await ended(guarding)
 
     async def _receive(self, writer: Writer, piece: Piece, body: AsyncIterator[bytes | Whole]) -> Upload:
         await writer.open()
@@ -209,32 +206,6 @@ class Resuming:
             await writer.take(chunk)
         upload = await writer.keep(whole=whole or piece.offset is None, seal=not piece.open)
         return await self._sealing.seal(upload) if upload.finishing else upload
-
-    async def _guard(self, upload: Upload, woken: asyncio.Event) -> bool:
-        """Keeps the lease. Returns once the writer has to leave: True, in order; False, it has been fenced off."""
-        left = False
-
-        def renew(row: Upload, now: datetime) -> UploadChange | None:
-            nonlocal left
-            left = row.epoch == upload.epoch and row.lease_until is None
-            if row.epoch != upload.epoch or left:
-                return None
-            return UploadChange(upload=replace(row, lease_until=now + timedelta(seconds=LEASE_S)))
-
-        while not left:
-            await _until(woken, LEASE_S / 3)
-            woken.clear()
-            try:
-                kept = await self._table.change(_ref(upload), renew)
-            except MediaError as exc:  # What it stores meanwhile is fenced by the epoch, lease or not.
-                log.warning("lease not renewed", extra={"upload_id": upload.upload_id, "code": exc.code})
-                continue
-            if kept is None and not left:
-                return False
-            if kept is not None and kept.stop_epoch == kept.epoch:
-                return True
-        never: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        return await never  # The writer left by itself: nothing to guard.
 
     async def _keep(self, writer: Writer) -> None:
         """What arrived before it broke off, where that can be stored."""
@@ -279,41 +250,6 @@ class Resuming:
             log.warning("left for the sweeper", extra={"upload_id": upload.upload_id, "code": exc.code})
 
 
-class _Turn:
-    """One look at a locked row: takes the upload, waits for its writer, or only sees how far it is."""
-
-    def __init__(self, piece: Piece, waited_s: float) -> None:
-        self._piece = piece
-        self._waited_s = waited_s
-        self.seen: Upload | None = None
-        self.taken = self.waits = False
-
-    def step(self, row: Upload, now: datetime) -> UploadChange | None:
-        self.seen = row
-        rules.check_alive(row, now)
-        rules.check_fits(row, self._piece)
-        wanted, held = self._piece.offset, row.held(now)
-        if row.phase is Phase.COMPLETE:
-            return None
-        if wanted is not None and wanted < row.offset:
-            raise rules.conflict(row)
-        if held and row.finishing:
-            if self._waited_s > SEALING_S:
-                raise rules.locked(row)
-            self.waits = True
-            return None
-        if held and wanted != row.offset and self._waited_s <= HANDOVER_S:
-            self.waits = True
-            asked = row.stop_epoch == row.epoch
-            return None if asked else UploadChange(upload=replace(row, stop_epoch=row.epoch), wake=True)
-        if wanted is not None and wanted != row.offset:
-            raise rules.conflict(row)
-        if wanted is None and not held and (self._piece.open or row.partial or not row.whole):
-            return None
-        self.taken = True
-        return UploadChange(upload=row.claimed(now, LEASE_S), wake=held)
-
-
 def known(ref: UploadRef) -> UploadRef:
     """The same, unless it cannot be one of ours. Raises MediaError: UPLOAD_NOT_FOUND."""
     if not _UPLOAD_ID.fullmatch(ref.upload_id):
@@ -323,29 +259,6 @@ def known(ref: UploadRef) -> UploadRef:
 
 def _ref(upload: Upload) -> UploadRef:
     return UploadRef(upload.workspace_id, upload.upload_id)
-
-
-async def _first(work: "asyncio.Task[Upload]", guard: "asyncio.Task[bool]", writer: Writer) -> Upload:
-    """What the work came to. Raises: what the work does; LostError, the guard saw that it has to end."""
-    await asyncio.wait((work, guard), return_when=asyncio.FIRST_COMPLETED)
-    if work.done():
-        return work.result()
-    await _ended(work)
-    if guard.result():
-        await writer.keep(whole=False)
-    raise LostError(writer.upload.upload_id)
-
-
-async def _until(woken: asyncio.Event, within_s: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(within_s):
-            await woken.wait()
-
-
-async def _ended(task: "asyncio.Task[T]") -> None:
-    """Cancels a task, and sees it end."""
-    task.cancel()
-    await asyncio.wait({task})
 
 
 async def _nothing() -> AsyncIterator[bytes | Whole]:
