@@ -12,7 +12,7 @@ import pytest
 from deploy.local.stack import Stack
 from deploy.local.stages import STAGES
 from tests import media
-from tests.e2e.client import Client, Json, eventually, post_body
+from tests.e2e.client import Client, Json, post_body, until
 from tests.e2e.tenants import Tenancy, received
 
 CLIENTS = 3
@@ -58,10 +58,13 @@ def test_a_killed_stage_loses_nothing_and_repeats_nothing(stack: Stack, tenancy:
     photos = [client.settled_media(photo["id"], within_s=90) for photo, _, _ in done]
     assert {photo["status"] for photo in photos} == {"ready"}, photos
     # An upload whose taker was killed before it had it whole is forgotten once its lease has run out.
-    eventually(
-        lambda: Counter(found["id"] for found in client.all_media()) == Counter(photo["id"] for photo in photos),
-        within_s=90,
+    wanted = {photo["id"] for photo in photos}
+    until(
+        lambda: {"strays": [found for found in client.all_media() if found["id"] not in wanted]},
+        lambda it: not it["strays"],
+        90,
     )
+    assert Counter(found["id"] for found in client.all_media()) == Counter(wanted)
     texts = {text: client.settled_post(post["id"], within_s=60, or_in_doubt=True) for _, post, text in done}
     time.sleep(1.0)  # a second copy would come late
     for n, target in enumerate(targets):

@@ -18,7 +18,8 @@ from services.ingest.ports import Announcement, Change, MediaTable, Ref, Row, Se
 
 log = logging.getLogger(__name__)
 
-LEASE_S = 120.0  # a writer that says nothing for this long is gone
+# A writer that says nothing for this long is gone: twice the longest pause a client may make.
+LEASE_S = 60.0
 SEALED_GRACE_S = 2.0  # the event normally drives the scan; after this the sweeper does
 SAME_REQUEST_FOR = timedelta(hours=24)  # as long as an idempotency key means anything
 
