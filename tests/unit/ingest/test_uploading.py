@@ -198,7 +198,7 @@ async def test_a_slow_writer_that_still_writes_is_not_given_up(world: World) -> 
         yield Start("a")
         yield JPEG_HEAD
         for _ in range(10):
-            world.clock.advance(100)
+            world.clock.advance(45)
             await world.sweeping.uploads()
             yield b"more"
         yield End(None, None)
