@@ -5,10 +5,10 @@ import os
 
 from mediaapi.v1.publisher_service_pb2_grpc import add_PublisherServiceServicer_to_server
 
-from services.common import clock, db, events, ids, log, outbox, rpc, settings
+from services.common import clock, db, events, guarded_http, ids, log, outbox, rpc, settings
 from services.common.runtime import Runtime
 from services.platforms import registry
-from services.publisher.adapters import files, http, metrics, stages, vault
+from services.publisher.adapters import files, metrics, stages, vault
 from services.publisher.adapters.postgres import accounts, deliveries, pins, posts
 from services.publisher.app.assembly import Application, World
 from services.publisher.events import MEDIA_SUBJECTS, QUEUE_SUBJECTS, PublisherEvents
@@ -25,7 +25,7 @@ async def main() -> None:
     async with Runtime("publisher", **places, drain_s=conf.drain_s) as run:
         database = await run.enter(db.connect(conf.database_url, schema=posts.SCHEMA))
         bus = await run.enter(events.connect(conf.nats_url))
-        cdn = await run.enter(http.connect(trusted=[conf.cdn_url], max_answer_bytes=files.MAX_FILE_BYTES))
+        cdn = await run.enter(guarded_http.connect(trusted=[conf.cdn_url], max_answer_bytes=files.MAX_FILE_BYTES))
         world = World(
             posts=posts.PostgresPosts(database, await run.enter(database.wakeups(posts.SETTLED_CHANNEL))),
             accounts=accounts.PostgresAccounts(database),
@@ -37,7 +37,7 @@ async def main() -> None:
             files=files.CdnFiles(cdn, conf.cdn_url),
             publishers=registry.publishers(),
             aliases=registry.aliases(),
-            http=await run.enter(http.connect(trusted=trusted)),
+            http=await run.enter(guarded_http.connect(trusted=trusted)),
             sandbox_url=conf.sandbox_url,
             now=clock.utc_now,
             new_id=ids.new,

@@ -10,15 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-import httpx
-
 from services.publisher.domain.account import Account, AccountFilter
 from services.publisher.domain.delivery import Again, Counters, Stop
 from services.publisher.domain.post import JSON, MediaRef, Post, PostStatus, Target, TargetError
-
-
-class DestinationRefused(httpx.ConnectError):
-    """The URL or its address is not one the publisher may reach. Nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)

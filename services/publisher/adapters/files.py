@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 
-from services.publisher.adapters.http import Origin, origin_of
+from services.common.guarded_http import Origin, origin_of
 from services.publisher.ports import RenditionGoneError
 
 PIECE_BYTES = 256 * 1024

@@ -9,10 +9,11 @@ from datetime import datetime
 import httpx
 
 from services.common.errors import Code, MediaError, Violation
+from services.common.guarded_http import DestinationRefused
 from services.platforms import ports as platforms
 from services.publisher.app.sessions import Sessions
 from services.publisher.domain.account import Account, AccountFilter, AccountStatus
-from services.publisher.ports import Accounts, Caller, DestinationRefused, Position, Vault
+from services.publisher.ports import Accounts, Caller, Position, Vault
 
 log = logging.getLogger("publisher.connecting")
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 import httpx
 import uvicorn
 
+from services.common.guarded_http import connect
 from services.platforms import registry
 from services.platforms.ports import (
     JSON,
@@ -24,7 +25,6 @@ from services.platforms.ports import (
     Receipt,
     VerifiedAccount,
 )  # fmt: skip
-from services.publisher.adapters.http import connect
 from services.sandbox.app import opened
 from tests.contract.platforms.samples import Steps
 

@@ -16,9 +16,9 @@ from prometheus_client import CollectorRegistry
 
 from deploy.local.postgres import Postgres
 from deploy.local.state import REPOSITORY, State
-from services.common import clock, db, ids
+from services.common import clock, db, guarded_http, ids
 from services.common.db import Database
-from services.publisher.adapters import http, vault
+from services.publisher.adapters import vault
 from services.publisher.adapters.metrics import Metrics
 from services.publisher.adapters.postgres import accounts, deliveries, pins, posts
 from services.publisher.app.assembly import Application, World
@@ -173,7 +173,7 @@ async def stage(postgres: Postgres, publisher_url: str) -> AsyncIterator[Stage]:
             files=FakeFiles(),
             publishers={gazette.id: gazette},
             aliases={},
-            http=await closing.enter_async_context(http.connect(trusted=[upstream.url])),
+            http=await closing.enter_async_context(guarded_http.connect(trusted=[upstream.url])),
             sandbox_url="http://127.0.0.1:9",
             now=clock.utc_now,
             new_id=ids.new,

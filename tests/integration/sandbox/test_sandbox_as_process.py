@@ -21,9 +21,9 @@ from deploy.local.s3 import S3, S3Ports
 from deploy.local.stages import Stage, Wiring
 from deploy.local.state import State
 from deploy.local.tenant import DemoAccount, demo_accounts
+from services.common.guarded_http import connect
 from services.platforms import registry
 from services.platforms.ports import Account, Draft
-from services.publisher.adapters.http import connect
 from tests.contract.platforms.samples import Steps, asset, picture
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from services.publisher.adapters.http import connect
+from services.common.guarded_http import connect
 from tests.contract.platforms.bluesky.place import Place
 from tests.contract.platforms.bluesky.relay import relay
 from tests.contract.platforms.playing import Sandboxes

@@ -1,4 +1,4 @@
-"""Which IP addresses the publisher may connect to. Pure; one table.
+"""Which IP addresses may be connected to on behalf of a caller. Pure; one table.
 
 `ipaddress.is_global` is not used: it calls NAT64 and 6to4 forms of loopback global, and other forms vary by Python
 version.

@@ -6,8 +6,8 @@ import httpcore
 import httpx
 import pytest
 
-from services.publisher.adapters import http
-from services.publisher.ports import DestinationRefused
+from services.common import guarded_http as http
+from services.common.guarded_http import DestinationRefused
 
 
 class Canary(httpcore.AsyncMockBackend):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.publisher.adapters.addresses import refusal
+from services.common.addresses import refusal
 
 REFUSED = {
     "loopback": "127.0.0.1",

@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 import httpcore
 import httpx
 
-from services.publisher.adapters.addresses import refusal
-from services.publisher.ports import DestinationRefused
+from services.common.addresses import refusal
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 
@@ -33,6 +32,10 @@ _FAULTS: dict[type[Exception], type[httpx.TransportError]] = {
         "ProxyError", "UnsupportedProtocol", "LocalProtocolError", "RemoteProtocolError",
     )
 }  # fmt: skip
+
+
+class DestinationRefused(httpx.ConnectError):
+    """The URL or its address is not one that may be reached. Nothing was sent."""
 
 
 class AnswerTooLarge(httpx.ReadError):
