@@ -5,7 +5,6 @@ import { PostsResource } from './posts.js'
 
 const DEFAULT_BASE_URL = 'https://api.letmepost.dev'
 const DEFAULT_TIMEOUT_MS = 60_000
-const DEFAULT_RETRIES = 4
 
 export interface LetmepostOptions {
   /** `lmp_live_…` or `lmp_test_…`. Default: the environment's LMP_API_KEY. */
@@ -14,7 +13,7 @@ export interface LetmepostOptions {
   baseURL?: string | undefined
   /** For one attempt, in milliseconds; an upload's own default is longer. Default 60,000. */
   timeoutMs?: number | undefined
-  /** How often a failed attempt is repeated, where that is safe. Default 4. */
+  /** How often a failed attempt is repeated, where that is safe. Default 4; pieces of an upload 10. */
   maxRetries?: number | undefined
 }
 
@@ -25,7 +24,7 @@ export class Letmepost {
 
   /** Throws LetmepostError `api_key_missing` or `base_url_invalid`. */
   constructor(options: LetmepostOptions = {}) {
-    const apiKey = options.apiKey ?? process.env['LMP_API_KEY']
+    const apiKey = options.apiKey ?? environment('LMP_API_KEY')
     if (!apiKey) {
       throw new LetmepostError('There is no API key.', {
         code: 'api_key_missing',
@@ -34,13 +33,18 @@ export class Letmepost {
     }
     const http = new Http({
       apiKey,
-      baseURL: normalized(options.baseURL || process.env['LMP_BASE_URL'] || DEFAULT_BASE_URL),
+      baseURL: normalized(options.baseURL || environment('LMP_BASE_URL') || DEFAULT_BASE_URL),
       timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-      maxRetries: options.maxRetries ?? DEFAULT_RETRIES,
+      maxRetries: options.maxRetries,
     })
     this.media = new MediaResource(http)
     this.posts = new PostsResource(http)
   }
+}
+
+/** Browsers have none. */
+function environment(name: string): string | undefined {
+  return typeof process === 'undefined' ? undefined : process.env?.[name]
 }
 
 function normalized(baseURL: string): string {

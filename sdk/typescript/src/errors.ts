@@ -31,6 +31,8 @@ export class LetmepostError extends Error {
   readonly errors: readonly FieldError[]
   /** How long the server asked to wait, in milliseconds. */
   readonly retryAfterMs: number | undefined
+  /** Of an upload in pieces that did not end: `resumeFrom` goes on with it, unless `code` says that it is no more. */
+  uploadId: string | undefined
 
   constructor(message: string, facts: Facts) {
     super(message, { cause: facts.cause })
@@ -50,6 +52,18 @@ export class LetmepostConnectionError extends LetmepostError {}
 
 /** Something took longer than it may. */
 export class LetmepostTimeoutError extends LetmepostError {}
+
+/** A source that fails is the caller's fault, not the connection's. */
+export function unreadable(cause: unknown, what = 'The file'): LetmepostError {
+  if (cause instanceof LetmepostError) return cause
+  return new LetmepostError(`${what} cannot be read: ${reason(cause)}`, { code: 'file_unreadable', cause })
+}
+
+/** What an error says, or rather what is behind it. */
+export function reason(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  return cause instanceof Error ? cause.message || cause.name : String(cause)
+}
 
 /** The error behind an answer that is not 2xx. */
 export function fromAnswer(status: number, headers: Headers, body: string): LetmepostError {

@@ -1,36 +1,56 @@
-import { randomBytes } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
-import { basename } from 'node:path'
-
 import { LetmepostError } from './errors.js'
 import type { Body } from './http.js'
+import { randomHex } from './random.js'
+import { streamReader } from './streams.js'
+import type { Reader } from './streams.js'
 
-/** A path, bytes, a Blob or File, or a stream of bytes (web or Node). A stream is sent once and never retried. */
+/** A path, bytes, a Blob or File, or a stream of bytes (web or Node). A stream is read once. */
 export type FileInput = string | Uint8Array | ArrayBuffer | Blob | AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>
 
-interface Source {
+/** What is to be uploaded. `once`: it can be read only once. `sizeBytes` is undefined where nobody knows. */
+export interface Source {
   filename: string
   sizeBytes: number | undefined
   once: boolean
+  /** Where it is in memory anyway, or the browser's to read. */
+  blob?: () => Blob
   open(): AsyncIterable<Uint8Array>
+  /** For pieces; the caller closes it. */
+  reader(): Promise<Reader>
+}
+
+/** `sizeBytes` is believed of a stream only. Throws LetmepostError `file_invalid` or `file_unreadable`. */
+export async function sourceOf(file: FileInput, sizeBytes?: number): Promise<Source> {
+  if (typeof file === 'string') return (await import('./node.js')).fromPath(file)
+  if (file instanceof ArrayBuffer) return fromBytes(new Uint8Array(file))
+  if (file instanceof Uint8Array) return fromBytes(file)
+  if (file instanceof Blob) return fromBlob(file)
+  // JavaScript callers may pass anything, whatever the type says.
+  if (typeof file === 'object' && file !== null && (Symbol.asyncIterator in file || 'getReader' in file)) {
+    const path = (file as { path?: unknown }).path
+    const filename = (typeof path === 'string' && path.split(/[\\/]/).pop()) || 'upload'
+    const open = () => pieces(file)
+    return { filename, sizeBytes, once: true, open, reader: async () => streamReader(open(), sizeBytes) }
+  }
+  throw new LetmepostError('file is none of path, bytes, Blob and stream.', { code: 'file_invalid' })
 }
 
 /** multipart/form-data (RFC 7578) with the fields first and the file last. */
-export async function form(file: FileInput, fields: Record<string, string | undefined>, filename?: string): Promise<Body> {
-  const source = await sourceOf(file)
-  const boundary = `letmepost-${randomBytes(18).toString('hex')}`
+export async function form(source: Source, fields: Record<string, string | undefined>, filename: string): Promise<Body> {
+  const boundary = `letmepost-${await randomHex()}`
   const given = Object.entries(fields).filter((field): field is [string, string] => field[1] !== undefined)
-  const head = Buffer.from(
+  const head = new TextEncoder().encode(
     given.map(([name, value]) => `--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`).join('') +
-      `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${escaped(filename ?? source.filename)}"\r\n` +
+      `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${escaped(filename)}"\r\n` +
       'Content-Type: application/octet-stream\r\n\r\n',
   )
-  const tail = Buffer.from(`\r\n--${boundary}--\r\n`)
+  const tail = new TextEncoder().encode(`\r\n--${boundary}--\r\n`)
   return {
     contentType: `multipart/form-data; boundary=${boundary}`,
     sizeBytes: source.sizeBytes === undefined ? undefined : head.length + source.sizeBytes + tail.length,
     once: source.once,
+    // Not every browser sends streams; all send Blobs.
+    whole: source.blob && new Blob([head, source.blob(), tail]),
     async *open() {
       yield head
       yield* source.open()
@@ -39,48 +59,37 @@ export async function form(file: FileInput, fields: Record<string, string | unde
   }
 }
 
-async function sourceOf(file: FileInput): Promise<Source> {
-  if (typeof file === 'string') return fromPath(file)
-  if (file instanceof ArrayBuffer) return fromBytes(new Uint8Array(file))
-  if (file instanceof Uint8Array) return fromBytes(file)
-  if (file instanceof Blob) {
-    const name = (file as { name?: unknown }).name
-    const filename = typeof name === 'string' && name ? name : 'upload'
-    return { filename, sizeBytes: file.size, once: false, open: () => pieces(file.stream() as ReadableStream<Uint8Array>) }
+function fromBlob(blob: Blob): Source {
+  const name = (blob as { name?: unknown }).name
+  return {
+    filename: typeof name === 'string' && name ? name : 'upload',
+    sizeBytes: blob.size,
+    once: false,
+    blob: () => blob,
+    open: () => pieces(blob.stream() as ReadableStream<Uint8Array>),
+    reader: async () => ({ read: async (offset, length) => blob.slice(offset, offset + length), close: async () => {} }),
   }
-  // JavaScript callers may pass anything, whatever the type says.
-  if (typeof file === 'object' && file !== null && (Symbol.asyncIterator in file || 'getReader' in file)) {
-    const path = (file as { path?: unknown }).path
-    const filename = typeof path === 'string' && path ? basename(path) : 'upload'
-    return { filename, sizeBytes: undefined, once: true, open: () => pieces(file) }
-  }
-  throw new LetmepostError('file is none of path, bytes, Blob and stream.', { code: 'file_invalid' })
-}
-
-async function fromPath(path: string): Promise<Source> {
-  let sizeBytes: number
-  try {
-    const info = await stat(path)
-    if (!info.isFile()) throw new Error('it is not a file')
-    sizeBytes = info.size
-  } catch (cause) {
-    throw new LetmepostError(`${path} cannot be read: ${(cause as Error).message}`, { code: 'file_unreadable', cause })
-  }
-  return { filename: basename(path), sizeBytes, once: false, open: () => createReadStream(path) }
 }
 
 function fromBytes(bytes: Uint8Array): Source {
   async function* open() {
     yield bytes
   }
-  return { filename: 'upload', sizeBytes: bytes.byteLength, once: false, open }
+  return {
+    filename: 'upload',
+    sizeBytes: bytes.byteLength,
+    once: false,
+    blob: () => new Blob([bytes]),
+    open,
+    reader: async () => ({ read: async (offset, length) => bytes.subarray(offset, offset + length), close: async () => {} }),
+  }
 }
 
 /** A stream's pieces. Node 18's web streams are async iterables; others may only have a reader. */
 async function* pieces(stream: AsyncIterable<Uint8Array> | ReadableStream<Uint8Array>): AsyncIterable<Uint8Array> {
   if (Symbol.asyncIterator in stream) {
     for await (const piece of stream as AsyncIterable<Uint8Array | string>) {
-      yield typeof piece === 'string' ? Buffer.from(piece) : piece
+      yield typeof piece === 'string' ? new TextEncoder().encode(piece) : piece
     }
     return
   }

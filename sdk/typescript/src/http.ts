@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto'
-
-import { fromAnswer, LetmepostConnectionError, LetmepostError, LetmepostTimeoutError } from './errors.js'
+import { fromAnswer, LetmepostConnectionError, LetmepostError, LetmepostTimeoutError, reason, unreadable } from './errors.js'
+import { randomHex } from './random.js'
 import { pause } from './waiting.js'
 
+const RETRIES = 4
 const FIRST_DELAY_MS = 250
 const LONGEST_DELAY_MS = 8_000
 // A server that asks for more than this is better asked by the caller, later.
@@ -24,24 +24,36 @@ export interface Body {
   readonly contentType: string
   readonly sizeBytes: number | undefined
   readonly once: boolean
+  /** The same as `open()`, where it can be had without reading. */
+  readonly whole?: Blob | undefined
   open(): AsyncIterable<Uint8Array>
 }
 
 export interface Call extends RequestOptions {
-  method: 'GET' | 'POST' | 'DELETE'
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   path: string
   query?: Record<string, string | number | undefined>
   json?: unknown
   body?: Body
+  /** PUT only: bytes of an upload in pieces, of which 308 is a good answer. */
+  piece?: Uint8Array | Blob | undefined
+  headers?: Record<string, string>
   /** Seconds the server may take to settle it (`Prefer: wait`). */
   waitS?: number | undefined
+}
+
+/** Status 0: a redirect or 308 that the browser shows to nobody. */
+export interface Answer {
+  status: number
+  headers: Headers
+  json: unknown
 }
 
 interface Config {
   apiKey: string
   baseURL: string
   timeoutMs: number
-  maxRetries: number
+  maxRetries: number | undefined
 }
 
 /** Sends requests; repeats those that can be repeated without doing anything twice. */
@@ -54,32 +66,43 @@ export class Http {
 
   /** The JSON of a 2xx answer, undefined where it has no body. Throws LetmepostError, or the signal's reason. */
   async send<T>(call: Call): Promise<T> {
-    const headers = this.#headers(call)
-    const retries = call.body?.once ? 0 : (call.maxRetries ?? this.#config.maxRetries)
+    return (await this.exchange(call)).json as T
+  }
+
+  /** The whole answer. Throws as `send` does. */
+  async exchange(call: Call): Promise<Answer> {
+    const headers = await this.#headers(call)
+    const retries = call.body?.once ? 0 : this.retries(call.maxRetries, RETRIES)
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return (await this.#attempt(call, headers)) as T
+        return await this.#attempt(call, headers)
       } catch (error) {
         if (!(error instanceof LetmepostError)) throw error
         // The first attempt did it, and only its answer was lost.
-        if (attempt > 0 && call.method === 'DELETE' && error.status === 404) return undefined as T
+        if (attempt > 0 && call.method === 'DELETE' && error.status === 404) return { status: 204, headers: new Headers(), json: undefined }
         if (attempt >= retries || !passing(error)) throw error
         await pause(delayMs(error, attempt), call.signal)
       }
     }
   }
 
-  #headers(call: Call): Headers {
-    const headers = new Headers({ accept: 'application/json', authorization: `Bearer ${this.#config.apiKey}` })
-    if (call.method === 'POST') headers.set('idempotency-key', call.idempotencyKey ?? randomUUID())
+  /** How often to repeat: what the call says, else the client, else `usual`. */
+  retries(given: number | undefined, usual: number): number {
+    return given ?? this.#config.maxRetries ?? usual
+  }
+
+  async #headers(call: Call): Promise<Headers> {
+    const headers = new Headers({ ...call.headers, accept: 'application/json', authorization: `Bearer ${this.#config.apiKey}` })
+    if (call.method === 'POST') headers.set('idempotency-key', call.idempotencyKey ?? (await randomHex()))
     if (call.waitS !== undefined) headers.set('prefer', `wait=${call.waitS}`)
     if (call.body) headers.set('content-type', call.body.contentType)
+    else if (call.piece) headers.set('content-type', 'application/octet-stream')
     else if (call.json !== undefined) headers.set('content-type', 'application/json')
-    if (call.body?.sizeBytes !== undefined) headers.set('content-length', String(call.body.sizeBytes))
+    if (call.body?.sizeBytes !== undefined && !call.body.whole) headers.set('content-length', String(call.body.sizeBytes))
     return headers
   }
 
-  async #attempt(call: Call, headers: Headers): Promise<unknown> {
+  async #attempt(call: Call, headers: Headers): Promise<Answer> {
     call.signal?.throwIfAborted()
     const timeoutMs = call.timeoutMs ?? this.#config.timeoutMs
     const ending = new AbortController()
@@ -98,8 +121,10 @@ export class Http {
         ...payload(call, (error) => { broken = error }),
       } as RequestInit)
       const text = await answer.text()
-      if (!answer.ok) throw fromAnswer(answer.status, answer.headers, text)
-      return text === '' ? undefined : json(text, answer)
+      const { status } = answer
+      const goesOn = call.method === 'PUT' && (status === 308 || answer.type === 'opaqueredirect')
+      if (!answer.ok && !goesOn) throw fromAnswer(status, answer.headers, text)
+      return { status, headers: answer.headers, json: text === '' || goesOn ? undefined : json(text, answer) }
     } catch (error) {
       if (call.signal?.aborted) throw call.signal.reason
       if (ending.signal.aborted) throw late
@@ -118,8 +143,10 @@ export class Http {
   }
 }
 
-/** Request init of the body. A source that fails is the caller's fault, not the connection's: `onBroken` is told. */
+/** Request init of the body. `onBroken` is told of a source that fails. */
 function payload(call: Call, onBroken: (error: LetmepostError) => void): object {
+  if (call.piece) return { body: call.piece }
+  if (call.body?.whole) return { body: call.body.whole }
   if (!call.body) return call.json === undefined ? {} : { body: JSON.stringify(call.json) }
   const source = call.body.open()[Symbol.asyncIterator]()
   const stream = new ReadableStream<Uint8Array>({
@@ -129,7 +156,7 @@ function payload(call: Call, onBroken: (error: LetmepostError) => void): object 
         if (done) controller.close()
         else controller.enqueue(value)
       } catch (error) {
-        const broken = error instanceof LetmepostError ? error : unreadable(error)
+        const broken = unreadable(error)
         onBroken(broken)
         controller.error(broken)
       }
@@ -141,10 +168,6 @@ function payload(call: Call, onBroken: (error: LetmepostError) => void): object 
   return { body: stream, duplex: 'half' }
 }
 
-function unreadable(cause: unknown): LetmepostError {
-  return new LetmepostError(`The file cannot be read: ${reason(cause)}`, { code: 'file_unreadable', cause })
-}
-
 function json(text: string, answer: Response): unknown {
   try {
     return JSON.parse(text)
@@ -154,7 +177,7 @@ function json(text: string, answer: Response): unknown {
 }
 
 /** Whether the same request may do better later. Every POST carries its idempotency key, so none is done twice. */
-function passing(error: LetmepostError): boolean {
+export function passing(error: LetmepostError): boolean {
   if (error instanceof LetmepostConnectionError || error instanceof LetmepostTimeoutError) return true
   if (error.code === 'idempotency_in_progress') return true
   // A monthly quota does not come back within seconds.
@@ -163,12 +186,8 @@ function passing(error: LetmepostError): boolean {
   return error.status === 429 || error.status >= 500
 }
 
-function delayMs(error: LetmepostError, attempt: number): number {
+/** How long to wait before the next attempt, the first being 0. */
+export function delayMs(error: LetmepostError, attempt: number): number {
   const backoff = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** attempt) * (0.5 + Math.random() / 2)
   return Math.max(error.retryAfterMs ?? 0, backoff)
-}
-
-function reason(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  return cause instanceof Error ? cause.message || cause.name : String(cause)
 }

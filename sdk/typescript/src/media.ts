@@ -1,18 +1,24 @@
 import { LetmepostError } from './errors.js'
-import { form } from './files.js'
+import { form, sourceOf } from './files.js'
 import type { FileInput } from './files.js'
 import type { Http, RequestOptions } from './http.js'
+import { uploadInPieces } from './sessions.js'
+import type { Progress, Session } from './sessions.js'
 import type { ListMediaResponse, Media, MediaKind, MediaStatus } from './types.js'
 import { until } from './waiting.js'
 import type { WaitOptions } from './waiting.js'
 
-// 100 MB at 170 kB/s.
+// More has to come in pieces.
+const PLAIN_BYTES = 100_000_000
+// 100 MB at 170 kB/s, and a piece at the slowest the service bears.
 const UPLOAD_TIMEOUT_MS = 600_000
 const UNSETTLED: readonly MediaStatus[] = ['receiving', 'scanning', 'processing']
 
 export interface UploadOptions {
-  /** At most 100 MB. */
+  /** At most 500 MB; a stream of unknown size 100 MB. */
   file: FileInput
+  /** Of a stream, which may then be uploaded in pieces; of anything else the size is known. */
+  sizeBytes?: number | undefined
   /** When given, it must agree with the bytes. */
   kind?: MediaKind | undefined
   altText?: string | undefined
@@ -20,6 +26,16 @@ export interface UploadOptions {
   filename?: string | undefined
   /** Seconds to wait for the verdict, 0 to 30; the server's default is 10. */
   waitS?: number | undefined
+  /** In pieces, going on after a lost connection. Default: above 100 MB. */
+  resumable?: boolean | undefined
+  /** `uploadId` of an upload that did not end: goes on with it. The file must be the same, a stream at its beginning. */
+  resumeFrom?: string | undefined
+  /** In pieces: told once there is an id for `resumeFrom`. */
+  onSession?: ((session: Session) => void) | undefined
+  /** In pieces: after each piece. Else once, at the end. */
+  onProgress?: ((progress: Progress) => void) | undefined
+  /** The same as the other argument's. */
+  signal?: AbortSignal | undefined
 }
 
 export interface ListMedia {
@@ -43,12 +59,24 @@ export class MediaResource {
 
   /**
    * Stores one file and waits for its scan. A photo is normally `ready` in the answer.
+   * In pieces above 100 MB, or when asked to.
    * Throws LetmepostError, with code `media_rejected_security` and `details.threat` where the scanner objects.
    */
   async upload(upload: UploadOptions, options: RequestOptions = {}): Promise<Media> {
-    const body = await form(upload.file, { kind: upload.kind, altText: upload.altText }, upload.filename)
-    const timeoutMs = options.timeoutMs ?? UPLOAD_TIMEOUT_MS
-    return this.#http.send<Media>({ ...options, method: 'POST', path: '/v1/media', body, waitS: upload.waitS, timeoutMs })
+    const { kind, altText, waitS, onProgress, onSession, resumeFrom } = upload
+    const common = { ...options, signal: options.signal ?? upload.signal, timeoutMs: options.timeoutMs ?? UPLOAD_TIMEOUT_MS, waitS }
+    const source = await sourceOf(upload.file, upload.sizeBytes)
+    const filename = upload.filename ?? source.filename
+    const { sizeBytes } = source
+    if (resumeFrom !== undefined || (upload.resumable ?? (sizeBytes ?? 0) > PLAIN_BYTES)) {
+      if (sizeBytes === undefined) throw new LetmepostError('A stream in pieces needs sizeBytes.', { code: 'file_invalid' })
+      const request = { filename, sizeBytes, kind, altText }
+      return uploadInPieces(this.#http, source, request, { ...common, onProgress, onSession, resumeFrom })
+    }
+    const body = await form(source, { kind, altText }, filename)
+    const media = await this.#http.send<Media>({ ...common, method: 'POST', path: '/v1/media', body })
+    onProgress?.({ sentBytes: sizeBytes ?? media.sizeBytes, totalBytes: sizeBytes })
+    return media
   }
 
   /** Throws LetmepostError `media_not_found`. */
