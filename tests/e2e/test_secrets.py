@@ -12,8 +12,7 @@ from tests.e2e.client import body
 from tests.e2e.tenants import Tenancy
 
 
-def test_keys_credentials_and_places_are_in_no_log_no_table_and_no_event(stack: Stack) -> None:
-    tenancy = Tenancy(stack)
+def test_keys_credentials_and_places_are_in_no_log_no_table_and_no_event(stack: Stack, tenancy: Tenancy) -> None:
     client = tenancy.client
     password, alt_text = f"sandbox-{secrets.token_hex(12)}", f"alt-{secrets.token_hex(12)}"
     key = client.http.headers["Authorization"].removeprefix("Bearer ")
