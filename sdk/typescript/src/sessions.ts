@@ -91,12 +91,12 @@ class Sending {
         const told: Media | number = await this.#put(offset)
         this.#progress(typeof told === 'number' ? told : this.#upload.sizeBytes)
         if (typeof told !== 'number') return told
+        const asked = offset === undefined
+        const advances = told > stored
         offset = told
-        if (told > stored) {
-          stored = told
-          failures = 0
-          continue
-        }
+        stored = Math.max(stored, told)
+        if (advances) failures = 0
+        if (asked || advances) continue
         error = new LetmepostError('The upload does not advance.', { code: 'answer_invalid' })
       } catch (caught) {
         if (!(caught instanceof LetmepostError) || !(passing(caught) || KEPT.includes(caught.code))) throw caught
