@@ -21,7 +21,11 @@ export interface Source {
 
 /** `sizeBytes` is believed of a stream only. Throws LetmepostError `file_invalid` or `file_unreadable`. */
 export async function sourceOf(file: FileInput, sizeBytes?: number): Promise<Source> {
-  if (typeof file === 'string') return (await import('./node.js')).fromPath(file)
+  if (typeof file === 'string') {
+    // A browser that was given these modules without a bundler cannot load the first.
+    const { fromPath } = await import('./node.js').catch(() => import('./browser.js'))
+    return fromPath(file)
+  }
   if (file instanceof ArrayBuffer) return fromBytes(new Uint8Array(file))
   if (file instanceof Uint8Array) return fromBytes(file)
   if (file instanceof Blob) return fromBlob(file)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createReadStream } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -35,6 +35,19 @@ test('both builds are there and are the same thing', () => {
 test('there are no runtime dependencies', async () => {
   const { dependencies } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'))
   assert.equal(dependencies, undefined)
+})
+
+test('only one module needs Node, and bundlers for browsers know what to take in its place', async () => {
+  const { browser } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'))
+  for (const format of ['esm', 'cjs']) {
+    const folder = new URL(`../dist/${format}/`, import.meta.url)
+    const modules = (await readdir(folder)).filter((name) => name.endsWith('.js'))
+    const needing = []
+    for (const name of modules) if (/["']node:/.test(await readFile(new URL(name, folder), 'utf8'))) needing.push(name)
+    assert.deepEqual(needing, ['node.js'])
+    assert.equal(browser[`./dist/${format}/node.js`], `./dist/${format}/browser.js`)
+    assert.ok(modules.includes('browser.js'))
+  }
 })
 
 test('key and host come from the environment when they are not given', async (t) => {
