@@ -19,7 +19,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StorageType,
 from opentelemetry.trace import SpanKind
 from prometheus_client import Counter
 
-from services.common import clock, context, ids, telemetry
+from services.common import clock, context, ids, tasks, telemetry
 from services.common.context import CallContext
 from services.common.errors import Code, MediaError
 
@@ -171,11 +171,7 @@ class Consumer:
     async def stop(self, within_s: float) -> None:
         """Pulls no more; handlers have `within_s` seconds, then their events are given back."""
         self._stopping = True
-        if self._running:
-            _, late = await asyncio.wait(self._running, timeout=within_s)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await tasks.drain(self._running, within_s)
 
     async def _pull(self) -> None:
         config = ConsumerConfig(

@@ -1,7 +1,6 @@
 """`multipart/form-data` -> a stream of UploadMedia frames, forwarded as it arrives."""
 
 import asyncio
-import contextlib
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from google.protobuf import message_factory
 from google.protobuf.message import Message
 from mediaapi.v1 import ingest_service_pb2, media_pb2
 
-from services.common import context
+from services.common import context, tasks
 from services.common.errors import Code, MediaError, Violation
 from services.gateway.multipart import Event, Parser, PartBegin, PartData, PartEnd
 from services.gateway.transcode.names import enum_words
@@ -178,10 +177,7 @@ async def forward(
             return Uploaded(parsed, refusal=refusal)
     finally:
         call.cancel()
-        for task in (pump, verdict):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
+        await tasks.end(pump, verdict)
 
 
 async def fingerprint(boundary: bytes, body: AsyncIterator[bytes]) -> Uploaded:

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from mediaapi.v1 import ingest_service_pb2 as pb
 from mediaapi.v1 import ingest_service_pb2_grpc
 
-from services.common import context
+from services.common import context, tasks
 from services.common.errors import Code, MediaError
 from services.gateway.transcode.calls import Upstreams
 from services.gateway.transcode.routes import Route, RouteTable
@@ -105,10 +105,7 @@ class Sessions:
             return await _finish(rpc, answer, pump.exception())
         finally:
             rpc.cancel()
-            for task in (pump, answer):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError, Exception):
-                    await task
+            await tasks.end(pump, answer)
 
 
 async def _finish(

@@ -5,15 +5,17 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
+from services.common.claims import ClaimLostError, hold
 from services.common.errors import Code, MediaError
 from services.ingest.app.cleaning import Cleaning
-from services.ingest.app.holding import LEASE_S, ClaimLostError, hold
 from services.ingest.domain.media import GONE, Fault, Media, State, backoff_s, malformed, tampered, unsafe
 from services.ingest.ports import Announcement, Change, MediaTable, Outcome, Ref, Row, Scanner, Store, Verdict
 
 log = logging.getLogger(__name__)
 
+LEASE_S = 10.0  # what a killed process delays a verdict by, at most
 PROMOTED_GRACE_S = 30.0  # without a word from the transcoder for so long, it is told again
 
 
@@ -40,7 +42,8 @@ class Judging:
             return
         media = row.media
         try:
-            judged = await hold(self._table, media, self._decide(row))
+            renew = partial(self._table.renew, media, lease_s=LEASE_S)
+            judged = await hold(self._decide(row), renew, lease_s=LEASE_S, name=media.media_id)
         except ClaimLostError:
             await self._withdraw(media)
         except MediaError as exc:

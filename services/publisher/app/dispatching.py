@@ -7,6 +7,7 @@ lost message and no crash leaves a target behind.
 import asyncio
 import logging
 
+from services.common import tasks
 from services.publisher.app.delivering import Engine
 from services.publisher.ports import Claim, Deliveries, LeaseLostError
 
@@ -47,11 +48,7 @@ class Dispatcher:
         """Takes on no more; deliveries have `within_s` seconds, then they are handed back."""
         self._stopping = True
         self.wake()
-        if self._running:
-            _, late = await asyncio.wait(self._running, timeout=within_s)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await tasks.drain(self._running, within_s)
 
     async def _start_due(self) -> None:
         free = self._slots - len(self._running)
@@ -86,13 +83,12 @@ class Dispatcher:
         except LeaseLostError:
             log.warning("lease lost", extra={"post_id": claim.post_id, "target": claim.index})
         except asyncio.CancelledError:
-            await _cancel(delivering)
+            await tasks.end(delivering)
             await self._engine.finish_sending(claim, LAST_S)
             await self._hand_back(claim)
             raise
         finally:
-            await _cancel(delivering)
-            await _cancel(keeping)
+            await tasks.end(delivering, keeping)
 
     async def _keep(self, claim: Claim) -> None:
         """Extends the lease until it is lost."""
@@ -125,8 +121,3 @@ async def _wait(event: asyncio.Event, timeout_s: float) -> None:
             await event.wait()
     except TimeoutError:
         return
-
-
-async def _cancel(task: asyncio.Task[object] | asyncio.Task[None] | asyncio.Task[float | None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

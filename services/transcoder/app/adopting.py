@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from services.common.errors import Code, MediaError
-from services.transcoder.app.holding import to_the_end
+from services.transcoder.app.ending import to_the_end
 from services.transcoder.domain.item import Finding, Item, Variant, catalog_digest
 from services.transcoder.domain.work import Status
 from services.transcoder.ports import Items, Store

@@ -3,11 +3,10 @@
 import asyncio
 import logging
 
-from services.common import context, telemetry
+from services.common import context, tasks, telemetry
 from services.common.context import CallContext
 from services.platforms.catalog import Kind
-from services.transcoder.app.holding import LEASE_S
-from services.transcoder.app.making import Making
+from services.transcoder.app.making import LEASE_S, Making
 from services.transcoder.domain.item import Item
 from services.transcoder.ports import Items
 
@@ -57,11 +56,7 @@ class Dispatcher:
         """Takes on no more; jobs have `within_s` seconds, then they are handed back."""
         self._stopping = True
         self.wake()
-        if self._running:
-            _, late = await asyncio.wait(self._running, timeout=within_s)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await tasks.drain(self._running, within_s)
 
     async def _start_one(self) -> bool:
         kinds: tuple[Kind, ...] = ("image", "video") if self._videos < self._most_videos else ("image",)

@@ -4,17 +4,21 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from services.common.claims import ClaimLostError, hold
 from services.common.errors import Code, MediaError
 from services.transcoder.app.adopting import Adopting
-from services.transcoder.app.holding import ClaimLostError, hold, to_the_end
+from services.transcoder.app.ending import to_the_end
 from services.transcoder.domain import item as rules
 from services.transcoder.domain.item import EXTENSIONS, Finding, Item, Variant
 from services.transcoder.domain.work import InputFault, Rendition, Status, WorkRequest, WorkResult
 from services.transcoder.ports import Change, Engine, Folder, Items, Meter, Ref, Scratch, Store
 
 log = logging.getLogger(__name__)
+
+LEASE_S = 15.0  # what a killed process delays an item by, at most
 
 
 class Making:
@@ -47,7 +51,7 @@ class Making:
             # Whoever worked at it died each time, and wrote nothing.
             return await self._give_up(item, Code.PROCESSING_FAILED, "its workers died")
         try:
-            return await hold(self._items, item, self._work(item))
+            return await hold(self._work(item), partial(self._kept, item), lease_s=LEASE_S, name=item.media_id)
         except ClaimLostError:
             return await self._withdraw(item)
         except InputFault as fault:
@@ -63,6 +67,14 @@ class Making:
         except asyncio.CancelledError:
             await self._hand_back(item)
             raise
+
+    async def _kept(self, item: Item) -> bool:
+        """A database that is away takes nothing from us yet: what is written in the end is fenced all the same."""
+        try:
+            return await self._items.renew(item, lease_s=LEASE_S)
+        except MediaError as exc:
+            log.warning("claim not renewed", extra={"media_id": item.media_id, "why": str(exc)})
+            return True
 
     async def _work(self, item: Item) -> str:
         adopted = await self._adopting.adopt(item)

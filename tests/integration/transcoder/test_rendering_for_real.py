@@ -10,7 +10,7 @@ from deploy.local.s3 import ACTIVE
 from services.common import ids
 from services.common.errors import Code, MediaError
 from services.platforms import catalog
-from services.transcoder.app import holding
+from services.transcoder.app import making
 from services.transcoder.domain.item import EARLY_WORD_FROM_BYTES
 from services.transcoder.domain.work import InputFault
 from services.transcoder.ports import Ref
@@ -107,7 +107,7 @@ async def test_a_workspace_with_much_to_do_keeps_no_other_waiting(stage: Stage) 
 
 
 async def test_an_item_deleted_during_its_job_leaves_no_object(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holding, "LEASE_S", 0.3)
+    monkeypatch.setattr(making, "LEASE_S", 0.3)
     stage.engine.gate = asyncio.Event()
     ref = await stage.promoted()
     job = asyncio.create_task(stage.work())

@@ -9,7 +9,8 @@ import pytest
 from services.common.errors import Code, MediaError
 from services.platforms import catalog
 from services.platforms.catalog import Kind
-from services.transcoder.app import holding
+from services.transcoder.app import making
+from services.transcoder.app.ending import to_the_end
 from services.transcoder.domain.item import EARLY_WORD_FROM_BYTES, MOST_TRIES, MOST_TRIES_OF_ONE_TOO_SLOW
 from services.transcoder.domain.work import InputFault, Status
 from tests.unit.transcoder.stage.world import World
@@ -176,7 +177,7 @@ async def test_only_files_of_the_job_are_served(world: World, tmp_path: Path, na
 
 
 async def test_a_lost_claim_stops_the_work_and_tells_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holding, "LEASE_S", 0.03)
+    monkeypatch.setattr(making, "LEASE_S", 0.03)
     world.engine.gate = asyncio.Event()
     ref = await world.promoted()
     first = await world.items.claim(("image",), lease_s=15.0)
@@ -261,7 +262,7 @@ async def test_an_object_being_stored_is_waited_for_before_anything_is_handed_ba
         await go_on.wait()
         stored.append(1)
 
-    storing = asyncio.create_task(holding.to_the_end([store()]))
+    storing = asyncio.create_task(to_the_end([store()]))
     await asyncio.sleep(0)
     storing.cancel()
     await asyncio.sleep(0)
