@@ -21,6 +21,11 @@ Kind: TypeAlias = Literal["image", "video"]
 Param: TypeAlias = "int | float | tuple[int, ...]"
 
 
+# What a text is counted in: graphemes (as people count), characters (code points), utf16 (code units), or weighted
+# (the platform's own sum).
+UNITS = ("graphemes", "characters", "utf16", "weighted")
+
+
 class CatalogError(Exception):
     """A spec file does not say what it must; the message names file and key."""
 
@@ -101,7 +106,7 @@ class Citation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextLimits:
-    """How long a post's text may be. unit: graphemes, weighted, characters; max_bytes: UTF-8, where that counts too."""
+    """How long a post's text may be. unit: one of UNITS; max_bytes: UTF-8, where that counts too."""
 
     max_length: int
     unit: str
@@ -269,6 +274,8 @@ def _text(table: "_Table") -> TextLimits:
         max_bytes=table.whole_or_none("max_bytes"),
         cited=table.citation(),
     )
+    if limits.unit not in UNITS:
+        raise CatalogError(f"{table.where}: unit must be one of {', '.join(UNITS)}")
     table.done()
     return limits
 

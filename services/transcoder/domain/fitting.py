@@ -112,7 +112,10 @@ def _shape(limits: Limits, probe: Probe) -> Misfit | None:
     if (lowest is not None and probe.aspect < lowest * (1 - ASPECT_SLACK)) or (
         highest is not None and probe.aspect > highest * (1 + ASPECT_SLACK)
     ):
-        return Misfit("aspect_unsupported", f"width / height is {probe.aspect:.3f}, not {lowest:g} to {highest:g}")
+        taken = " and ".join(
+            f"{word} {bound:g}" for word, bound in (("at least", lowest), ("at most", highest)) if bound is not None
+        )
+        return Misfit("aspect_unsupported", f"width / height is {probe.aspect:.3f}, not {taken}")
     return None
 
 

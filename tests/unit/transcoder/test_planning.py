@@ -71,10 +71,10 @@ def test_an_animation_is_stripped_where_it_may_move() -> None:
     assert plans(replace(GIF, has_extras=False))["x.gif"].how is How.AS_IS
 
 
-def test_a_full_hd_clip_is_encoded_twice_for_seven_presets() -> None:
+def test_a_full_hd_clip_is_encoded_twice_for_every_platform() -> None:
     made = plans(CLIP)
     films = [one.recipe for one in made.values() if isinstance(one.recipe, Mp4)]
-    assert len(films) == 7
+    assert len(films) > len(catalog.load())
     assert set(films) == {
         Mp4(1920, 1080, Fraction(30), 21, 8000, 128),
         Mp4(1280, 720, Fraction(30), 22, 5000, 128),
@@ -83,10 +83,10 @@ def test_a_full_hd_clip_is_encoded_twice_for_seven_presets() -> None:
 
 def test_compliant_streams_are_copied_to_every_platform() -> None:
     made = plans(COMPLIANT)
-    assert {one.how for one in made.values() if one.preset.makes == "video"} == {How.REMUX}
+    assert {one.how for one in made.values() if one.recipe and one.preset.makes == "video"} == {How.REMUX}
     again = without_copies(made.values(), COMPLIANT)
     assert not any(isinstance(one.recipe, Copied) for one in again)
-    assert {one.how for one in again} == {How.ENCODE}
+    assert {one.how for one in again if one.recipe} == {How.ENCODE}
 
 
 @pytest.mark.parametrize(

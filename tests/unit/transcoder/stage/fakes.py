@@ -318,8 +318,8 @@ class Engine:
         if platform in self.misfit:
             return Fit(ok=False, reason=self.misfit[platform], detail="It does not fit.")
         presets = catalog.load()[platform].presets
-        named = next(one.id for one in presets if one.of == request.kind and one.default and not one.animated)
-        return Fit(ok=True, preset=named)
+        named = [one.id for one in presets if one.of == request.kind and one.default and not one.animated]
+        return Fit(ok=True, preset=named[0]) if named else Fit(ok=False, reason="kind_unsupported", detail="None.")
 
 
 def probe(request: WorkRequest, size_bytes: int) -> Probe:
