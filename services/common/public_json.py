@@ -8,13 +8,15 @@ import base64
 import json
 import math
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from google.protobuf import struct_pb2, timestamp_pb2
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from services.gateway.transcode.names import enum_words, fields_of, is_map, map_value
-from services.gateway.transcode.strict_json import JSON
+from services.common.proto_names import enum_words, fields_of, is_map, map_value
+
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 _EXACT_INTEGERS = 2.0**53
 

@@ -13,8 +13,8 @@ from mediaapi.v1 import ingest_service_pb2, media_pb2
 
 from services.common import context, tasks
 from services.common.errors import Code, MediaError, Violation
+from services.common.proto_names import enum_words
 from services.gateway.multipart import Event, Parser, PartBegin, PartData, PartEnd
-from services.gateway.transcode.names import enum_words
 from services.gateway.transcode.routes import Route
 
 MAX_FILE_BYTES = 100_000_000

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from services.common.errors import TABLE, Code
+from services.common.proto_names import fields_of, is_map
+from services.common.public_json import to_json
 from services.gateway.openapi import comments, document, errors, html, page
 from services.gateway.services import route_table
-from services.gateway.transcode import calls, encode
-from services.gateway.transcode.names import fields_of, is_map
+from services.gateway.transcode import calls
 from services.gateway.transcode.routes import Route
 from tests.contract.described import Described
 
@@ -148,7 +149,7 @@ def fill(data: st.DataObject, message: Message) -> Message:
 def test_any_answer_of_a_stage_is_as_described(route: Route, data: st.DataObject) -> None:
     message = fill(data, GetMessageClass(route.answer)())
     answer = operation(route)["responses"][str(calls.answer(route, message).status)]
-    DESCRIBED.check_body(encode.to_json(message), answer["content"]["application/json"]["schema"])
+    DESCRIBED.check_body(to_json(message), answer["content"]["application/json"]["schema"])
 
 
 class Outline(HTMLParser):

@@ -4,11 +4,11 @@ import json
 from importlib import resources
 
 from services.common.errors import Code
+from services.common.public_json import JSON
 from services.gateway.domain.replays import MAX_KEY_CHARACTERS
 from services.gateway.openapi.operations import HEADER_NAMES, operation, resource
 from services.gateway.openapi.schemas import Node, Schemas
 from services.gateway.transcode.routes import RouteTable
-from services.gateway.transcode.strict_json import JSON
 
 VERSION = "1"
 _DESCRIPTION = (

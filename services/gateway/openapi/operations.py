@@ -3,12 +3,12 @@
 import re
 
 from services.common.errors import TABLE, Code
+from services.common.proto_names import is_map
+from services.common.public_json import JSON
 from services.gateway.domain import replays
 from services.gateway.openapi import comments
 from services.gateway.openapi.schemas import Node, Schemas
-from services.gateway.transcode.names import is_map
 from services.gateway.transcode.routes import Route
-from services.gateway.transcode.strict_json import JSON
 from services.gateway.upload import MAX_FILE_BYTES
 
 # What any route, and any route of a sort, may answer beside what its comment lists.

@@ -1,4 +1,4 @@
-"""Messages -> JSON Schema (2020-12): exactly what transcode.encode writes and transcode.decode takes."""
+"""Messages -> JSON Schema (2020-12): exactly what common.public_json writes and transcode.decode takes."""
 
 import re
 from collections.abc import Sequence
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from mediaapi.v1 import options_pb2
 
+from services.common.proto_names import enum_words, is_map, map_value
+from services.common.public_json import JSON
 from services.gateway.openapi import comments
-from services.gateway.transcode.names import enum_words, is_map, map_value
-from services.gateway.transcode.strict_json import JSON
 
 Node = dict[str, JSON]
 

@@ -9,9 +9,9 @@ from google.protobuf.message import Message
 from mediaapi.v1 import options_pb2
 
 from services.common import context
-from services.gateway.transcode import decode, encode
+from services.common.public_json import JSON, to_json
+from services.gateway.transcode import decode
 from services.gateway.transcode.routes import Match, Route
-from services.gateway.transcode.strict_json import JSON
 
 # Past this an answer is late for any client; a wait the caller asked for comes on top.
 DEADLINE_S = 30.0
@@ -49,7 +49,7 @@ def answer(route: Route, response: Message) -> Answer:
     """How `response` looks over HTTP."""
     if route.success == 204:
         return Answer(204, None)
-    return Answer(_status(route, response), encode.to_json(response))
+    return Answer(_status(route, response), to_json(response))
 
 
 def _status(route: Route, response: Message) -> int:

@@ -11,8 +11,8 @@ from google.protobuf.message import Message
 from mediaapi.v1 import options_pb2
 
 from services.common.errors import Code, MediaError, Violation
-from services.gateway.transcode.names import enum_words, fields_of, is_map, map_value
-from services.gateway.transcode.strict_json import JSON
+from services.common.proto_names import enum_words, fields_of, is_map, map_value
+from services.common.public_json import JSON
 
 MAX_VIOLATIONS = 20
 # protobuf reads at most 100 messages inside each other, and an object of a Struct is three.

@@ -10,7 +10,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 from mediaapi.v1 import options_pb2
 
 from services.common.errors import Code, MediaError
-from services.gateway.transcode.names import is_map
+from services.common.proto_names import is_map
 
 _VARIABLE = re.compile(r"^\{([a-z][a-z0-9_]*)\}$")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")

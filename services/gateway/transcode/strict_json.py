@@ -3,11 +3,9 @@
 import json
 import re
 from collections.abc import Iterable
-from typing import TypeAlias
 
 from services.common.errors import Code, MediaError
-
-JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
+from services.common.public_json import JSON
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 64

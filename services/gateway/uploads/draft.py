@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from mediaapi.v1 import ingest_service_pb2 as pb
 
 from services.common.errors import Code, MediaError
+from services.common.public_json import dumps
 from services.gateway.transcode import calls
-from services.gateway.transcode.encode import dumps
 from services.gateway.uploads import fields
 from services.gateway.uploads.sessions import COLLECTION, MAX_BYTES, Sessions
 from services.gateway.web.answers import Answers, Call

@@ -9,7 +9,7 @@ from mediaapi.v1 import ingest_service_pb2 as pb
 from mediaapi.v1 import media_pb2
 
 from services.common.errors import Code, MediaError
-from services.gateway.transcode.names import enum_words
+from services.common.proto_names import enum_words
 from services.gateway.uploads import fields
 from services.gateway.uploads.sessions import COLLECTION, MAX_BYTES, Sessions
 from services.gateway.web.answers import Call

@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from services.common.context import CallContext
+from services.common.public_json import JSON, dumps
 from services.gateway.domain.replays import StoredAnswer
 from services.gateway.transcode.calls import Answer
-from services.gateway.transcode.encode import dumps
 from services.gateway.transcode.routes import Match, RouteTable, secret_fields
-from services.gateway.transcode.strict_json import JSON
 from services.gateway.web import headers
 from services.gateway.web.http import Exchange, Headers, Response
 

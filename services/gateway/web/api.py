@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from services.common.context import CallContext
 from services.common.errors import Code, MediaError
+from services.common.public_json import JSON, dumps
 from services.gateway import download, upload
 from services.gateway.app import Authentication
 from services.gateway.domain.keys import Grant, Mode
@@ -14,9 +15,7 @@ from services.gateway.domain.replays import Scope
 from services.gateway.idempotency import Claim, Idempotency
 from services.gateway.transcode import calls, strict_json
 from services.gateway.transcode.calls import Upstreams
-from services.gateway.transcode.encode import dumps
 from services.gateway.transcode.routes import Match, RouteTable
-from services.gateway.transcode.strict_json import JSON
 from services.gateway.web import headers
 from services.gateway.web.answers import Answers, Call, etag, replayed, stored, without_secrets
 from services.gateway.web.http import Exchange, Response

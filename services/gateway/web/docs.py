@@ -3,8 +3,8 @@
 import hashlib
 from collections.abc import Mapping
 
+from services.common.public_json import dumps
 from services.gateway.openapi import document, errors, html, page
-from services.gateway.transcode.encode import dumps
 from services.gateway.transcode.routes import RouteTable
 from services.gateway.web import headers
 from services.gateway.web.front import Page

@@ -7,8 +7,7 @@ import grpc
 from mediaapi.v1 import health_service_pb2, health_service_pb2_grpc
 
 from services.common.errors import MediaError
-from services.gateway.transcode.encode import dumps, to_json
-from services.gateway.transcode.strict_json import JSON
+from services.common.public_json import JSON, dumps, to_json
 from services.gateway.web.http import Exchange, Response
 
 TIMEOUT_S = 3.0

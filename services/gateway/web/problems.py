@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from google.protobuf import struct_pb2
 
 from services.common.errors import Code, MediaError
-from services.gateway.transcode.encode import dumps
-from services.gateway.transcode.strict_json import JSON
+from services.common.public_json import JSON, dumps
 from services.gateway.web.http import Headers, Response
 
 CONTENT_TYPE = "application/problem+json"

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from mediaapi.v1 import gateway_service_pb2, ingest_service_pb2, media_pb2, post_pb2, publisher_service_pb2
 
 from services.common.errors import Code, MediaError
+from services.common.public_json import JSON, dumps, to_json
 from services.gateway.transcode.decode import MAX_VIOLATIONS, Decoder
-from services.gateway.transcode.encode import dumps, to_json
-from services.gateway.transcode.strict_json import JSON
 
 CreatePost = publisher_service_pb2.CreatePostRequest
 TARGETS: JSON = [{"platform": "a"}]
