@@ -105,6 +105,8 @@ def missing_debian(purpose: str) -> Iterator[str]:
     if purpose == "test":
         if not Path("/usr/share/clamav-testfiles").exists():
             yield "clamav-testfiles"
+        if shutil.which("exiftool") is None:
+            yield "libimage-exiftool-perl"
         if any(True for _ in npm_projects()):
             if shutil.which("npm") is None:
                 yield from ("nodejs", "npm")
