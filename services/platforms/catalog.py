@@ -115,18 +115,8 @@ class TextLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageLimits:
-    """What a platform takes of images. max_count: in one post; alt_text_max: characters."""
-
-    max_count: int
-    alt_text_max: int
-    limits: Limits
-    cited: Citation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoLimits:
-    """What a platform takes of videos. max_count: in one post; alt_text_max: characters, 0 where it has none."""
+class AttachmentLimits:
+    """What a platform takes of images, or of videos. max_count: in one post; alt_text_max: characters, 0: none."""
 
     max_count: int
     alt_text_max: int
@@ -169,8 +159,8 @@ class Platform:
     name: str
     aliases: tuple[str, ...]
     text: TextLimits
-    image: ImageLimits | None
-    video: VideoLimits | None
+    image: AttachmentLimits | None
+    video: AttachmentLimits | None
     presets: tuple[Preset, ...]
     sources: tuple[str, ...]
 
@@ -218,25 +208,7 @@ def read_platform(path: Path) -> Platform:
         raise CatalogError(f"{path}: id is {name!r}, not the folder's name")
     title, aliases, text = table.text("name"), table.texts("aliases"), _text(table.table("text"))
     bases: dict[Kind, Mapping[str, object]] = {}
-    image = video = None
-    if section := table.table_or_none("image"):
-        bases["image"] = section.limits()
-        image = ImageLimits(
-            max_count=section.whole("max_count"),
-            alt_text_max=section.whole("alt_text_max"),
-            limits=_limits(bases["image"], section.where),
-            cited=section.citation(),
-        )
-        section.done()
-    if section := table.table_or_none("video"):
-        bases["video"] = section.limits()
-        video = VideoLimits(
-            max_count=section.whole("max_count"),
-            alt_text_max=section.whole("alt_text_max"),
-            limits=_limits(bases["video"], section.where),
-            cited=section.citation(),
-        )
-        section.done()
+    image, video = _attachments(table, "image", bases), _attachments(table, "video", bases)
     found = tuple(_preset(row, name, bases) for row in table.tables("preset"))
     table.done()
     if len({(preset.id, preset.of) for preset in found}) != len(found):
@@ -278,6 +250,22 @@ def _text(table: "_Table") -> TextLimits:
         raise CatalogError(f"{table.where}: unit must be one of {', '.join(UNITS)}")
     table.done()
     return limits
+
+
+def _attachments(table: "_Table", kind: Kind, bases: dict[Kind, Mapping[str, object]]) -> AttachmentLimits | None:
+    """The section of one kind, if there is one; its limits go into `bases` for the presets of that kind."""
+    section = table.table_or_none(kind)
+    if section is None:
+        return None
+    bases[kind] = section.limits()
+    found = AttachmentLimits(
+        max_count=section.whole("max_count"),
+        alt_text_max=section.whole("alt_text_max"),
+        limits=_limits(bases[kind], section.where),
+        cited=section.citation(),
+    )
+    section.done()
+    return found
 
 
 def _preset(table: "_Table", platform: str | None, bases: Mapping[Kind, Mapping[str, object]]) -> Preset:

@@ -17,6 +17,7 @@ from mediaapi.v1.publisher_service_pb2_grpc import PublisherServiceServicer
 
 from services.common import context
 from services.common.errors import Code, MediaError, Violation
+from services.publisher import view
 from services.publisher.app.assembly import Application
 from services.publisher.app.connecting import AccountInput
 from services.publisher.domain import plans
@@ -42,6 +43,7 @@ class PublisherRpc(PublisherServiceServicer):
         self._connect = app.connect
         self._resolver = app.resolver
         self._wake = app.dispatcher.wake
+        self._platforms = pb.ListPlatformsResponse(data=view.platforms(app.publishing))
 
     async def CreatePost(self, request: pb.CreatePostRequest, rpc: Rpc) -> post_pb2.Post:  # noqa: N802
         """Accepts a post; with a wait, answers when it is settled or the wait is over."""
@@ -100,6 +102,10 @@ class PublisherRpc(PublisherServiceServicer):
         return pb.GetUsageResponse(
             period=period, posts_published=used, posts_included=plans.included(context.current().plan)
         )
+
+    async def ListPlatforms(self, request: pb.ListPlatformsRequest, rpc: Rpc) -> pb.ListPlatformsResponse:  # noqa: N802
+        """What every platform takes, the same for everybody."""
+        return self._platforms
 
     def _account_input(self, request: pb.CreateAccountRequest) -> AccountInput:
         return AccountInput(

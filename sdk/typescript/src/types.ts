@@ -40,6 +40,22 @@ export interface ApiKey {
  */
 export type ApiKeyMode = 'live' | 'test'
 
+/** Images or videos of one post. */
+export interface AttachmentLimits {
+  maxCount: number
+  /** Characters; 0: none is taken. */
+  altTextMax: number
+  limits: MediaLimits
+  cited: Citation
+}
+
+/** Where numbers come from, and when they were last read there. */
+export interface Citation {
+  source: string
+  /** A date, e.g. "2026-08-20". */
+  checked: string
+}
+
 export interface CreateAccountRequest {
   platform: string
   displayName?: string
@@ -121,6 +137,10 @@ export interface ListMediaResponse {
   nextCursor: string | null
 }
 
+export interface ListPlatformsResponse {
+  data: Platform[]
+}
+
 export interface ListPostsResponse {
   data: Post[]
   nextCursor: string | null
@@ -174,6 +194,29 @@ export interface MediaError {
  */
 export type MediaKind = 'image' | 'video'
 
+/** What the bytes must obey. Absent: no limit of that sort is known. All bounds are inclusive. */
+export interface MediaLimits {
+  maxBytes: number
+  contentTypes: string[]
+  /** The shorter side. */
+  minEdgePx: number | null
+  /** The longer side. */
+  maxEdgePx: number | null
+  maxWidthPx: number | null
+  /** Width over height. */
+  minAspect: number | null
+  maxAspect: number | null
+  minDurationSeconds: number | null
+  maxDurationSeconds: number | null
+  /** Frames a second. */
+  minFps: number | null
+  maxFps: number | null
+  /** Of an animation. */
+  maxFrames: number | null
+  /** Width × height × frames of an animation. */
+  maxTotalPx: number | null
+}
+
 /**
  * Life of a media item. Deleted and expired items answer media_not_found.
  *
@@ -185,6 +228,22 @@ export type MediaKind = 'image' | 'video'
  * - `failed`: We are at fault; `error` says how.
  */
 export type MediaStatus = 'receiving' | 'scanning' | 'processing' | 'ready' | 'rejected' | 'failed'
+
+/** What a platform takes, and what media become for it. */
+export interface Platform {
+  /** E.g. "bluesky". */
+  id: string
+  name: string
+  /** Other ids a request may say. */
+  aliases: string[]
+  /** Posts can be sent there; false: media are made ready for it only. */
+  publishes: boolean
+  text: TextLimits
+  image: AttachmentLimits | null
+  video: AttachmentLimits | null
+  /** Among the defaults of a kind, the first that fits is used. */
+  presets: Preset[]
+}
 
 /** One text with media, sent to many accounts. */
 export interface Post {
@@ -252,6 +311,24 @@ export interface PostTargetInput {
   options?: Record<string, unknown>
 }
 
+/** One variant a source can be made into. */
+export interface Preset {
+  /** As variants name it, e.g. "bluesky.image". */
+  id: string
+  /** "image" or "video": what it is made from. */
+  of: string
+  /** "image" or "video". */
+  makes: string
+  /** A post uses it unless told otherwise. */
+  default: boolean
+  /** Made before anybody asks. */
+  eager: boolean
+  /** Only for animations. */
+  animated: boolean
+  limits: MediaLimits
+  cited: Citation
+}
+
 export interface TargetError {
   code: string
   message: string
@@ -270,6 +347,15 @@ export interface TargetError {
  * - `canceled`
  */
 export type TargetStatus = 'scheduled' | 'waiting_media' | 'queued' | 'publishing' | 'published' | 'failed' | 'unconfirmed' | 'canceled'
+
+export interface TextLimits {
+  maxLength: number
+  /** "graphemes", "characters", "utf16" or "weighted". */
+  unit: string
+  /** UTF-8, where that counts too. */
+  maxBytes: number | null
+  cited: Citation
+}
 
 export interface UpdateMediaRequest {
   altText?: string

@@ -50,7 +50,8 @@ class Application:
 
     def __init__(self, world: World) -> None:
         sessions = Sessions(world.accounts, world.vault, world.sandbox_url)
-        self.resolver = Resolver(world.accounts, frozenset(world.publishers), world.aliases)
+        self.publishing = frozenset(world.publishers)
+        self.resolver = Resolver(world.accounts, self.publishing, world.aliases)
         self.create_post = CreatePost(
             posts=world.posts,
             media=world.media,

@@ -24,7 +24,7 @@ def settled(customer: Workspace, media_id: str) -> dict[str, Any]:
 
 def test_what_one_has_is_not_sent_again(service: Service) -> None:
     media_id = settled(service.one, service.one.media()["id"])["id"]
-    for path in (f"/v1/media/{media_id}", "/v1/accounts", "/v1/usage"):
+    for path in (f"/v1/media/{media_id}", "/v1/accounts", "/v1/usage", "/v1/platforms"):
         first = service.one.http.get(path)
         tag = first.headers["etag"]
         for condition in (tag, f"W/{tag}", f'"other", {tag}', "*"):

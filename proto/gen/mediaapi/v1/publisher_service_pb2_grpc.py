@@ -77,6 +77,11 @@ class PublisherServiceStub:
                 request_serializer=mediaapi_dot_v1_dot_publisher__service__pb2.GetUsageRequest.SerializeToString,
                 response_deserializer=mediaapi_dot_v1_dot_publisher__service__pb2.GetUsageResponse.FromString,
                 _registered_method=True)
+        self.ListPlatforms = channel.unary_unary(
+                '/mediaapi.v1.PublisherService/ListPlatforms',
+                request_serializer=mediaapi_dot_v1_dot_publisher__service__pb2.ListPlatformsRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_publisher__service__pb2.ListPlatformsResponse.FromString,
+                _registered_method=True)
         self.ProvisionAccount = channel.unary_unary(
                 '/mediaapi.v1.PublisherService/ProvisionAccount',
                 request_serializer=mediaapi_dot_v1_dot_publisher__service__pb2.ProvisionAccountRequest.SerializeToString,
@@ -145,6 +150,13 @@ class PublisherServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPlatforms(self, request, context):
+        """Every platform with its limits and presets, sorted by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ProvisionAccount(self, request, context):
         """For operators and the local stack: connects an account under an id of the caller's choosing. Safe to repeat.
         """
@@ -194,6 +206,11 @@ def add_PublisherServiceServicer_to_server(servicer, server):
                     servicer.GetUsage,
                     request_deserializer=mediaapi_dot_v1_dot_publisher__service__pb2.GetUsageRequest.FromString,
                     response_serializer=mediaapi_dot_v1_dot_publisher__service__pb2.GetUsageResponse.SerializeToString,
+            ),
+            'ListPlatforms': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPlatforms,
+                    request_deserializer=mediaapi_dot_v1_dot_publisher__service__pb2.ListPlatformsRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_publisher__service__pb2.ListPlatformsResponse.SerializeToString,
             ),
             'ProvisionAccount': grpc.unary_unary_rpc_method_handler(
                     servicer.ProvisionAccount,
@@ -418,6 +435,33 @@ class PublisherService:
             '/mediaapi.v1.PublisherService/GetUsage',
             mediaapi_dot_v1_dot_publisher__service__pb2.GetUsageRequest.SerializeToString,
             mediaapi_dot_v1_dot_publisher__service__pb2.GetUsageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPlatforms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediaapi.v1.PublisherService/ListPlatforms',
+            mediaapi_dot_v1_dot_publisher__service__pb2.ListPlatformsRequest.SerializeToString,
+            mediaapi_dot_v1_dot_publisher__service__pb2.ListPlatformsResponse.FromString,
             options,
             channel_credentials,
             insecure,

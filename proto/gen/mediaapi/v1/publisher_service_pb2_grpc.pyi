@@ -54,6 +54,8 @@ class PublisherServiceStub:
     """Errors: account_not_found."""
     GetUsage: _grpc.UnaryUnaryMultiCallable[_publisher_service_pb2.GetUsageRequest, _publisher_service_pb2.GetUsageResponse]
     """What the current month has used of the plan."""
+    ListPlatforms: _grpc.UnaryUnaryMultiCallable[_publisher_service_pb2.ListPlatformsRequest, _publisher_service_pb2.ListPlatformsResponse]
+    """Every platform with its limits and presets, sorted by id."""
     ProvisionAccount: _grpc.UnaryUnaryMultiCallable[_publisher_service_pb2.ProvisionAccountRequest, _account_pb2.Account]
     """For operators and the local stack: connects an account under an id of the caller's choosing. Safe to repeat."""
 
@@ -81,6 +83,8 @@ class PublisherServiceAsyncStub(PublisherServiceStub):
     """Errors: account_not_found."""
     GetUsage: _aio.UnaryUnaryMultiCallable[_publisher_service_pb2.GetUsageRequest, _publisher_service_pb2.GetUsageResponse]  # type: ignore[assignment]
     """What the current month has used of the plan."""
+    ListPlatforms: _aio.UnaryUnaryMultiCallable[_publisher_service_pb2.ListPlatformsRequest, _publisher_service_pb2.ListPlatformsResponse]  # type: ignore[assignment]
+    """Every platform with its limits and presets, sorted by id."""
     ProvisionAccount: _aio.UnaryUnaryMultiCallable[_publisher_service_pb2.ProvisionAccountRequest, _account_pb2.Account]  # type: ignore[assignment]
     """For operators and the local stack: connects an account under an id of the caller's choosing. Safe to repeat."""
 
@@ -153,6 +157,14 @@ class PublisherServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_publisher_service_pb2.GetUsageResponse, _abc.Awaitable[_publisher_service_pb2.GetUsageResponse]]:
         """What the current month has used of the plan."""
+
+    @_abc_1.abstractmethod
+    def ListPlatforms(
+        self,
+        request: _publisher_service_pb2.ListPlatformsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_publisher_service_pb2.ListPlatformsResponse, _abc.Awaitable[_publisher_service_pb2.ListPlatformsResponse]]:
+        """Every platform with its limits and presets, sorted by id."""
 
     @_abc_1.abstractmethod
     def ProvisionAccount(
