@@ -65,6 +65,13 @@ class House:
         answer: media_pb2.Media = await self.ingest.GetMedia(ingest_pb.GetMediaRequest(id=media_id))
         return answer
 
+    async def ready(self, media_id: str, within_s: float = 30.0) -> media_pb2.Media:
+        """The item once ingest was told of its variants; a post may be out before that."""
+        async with asyncio.timeout(within_s):
+            while (found := await self.media(media_id)).status != media_pb2.MEDIA_STATUS_READY:
+                await asyncio.sleep(0.1)
+        return found
+
     async def media_count(self) -> int:
         answer: ingest_pb.ListMediaResponse = await self.ingest.ListMedia(ingest_pb.ListMediaRequest(limit=100))
         return len(answer.data)
@@ -133,7 +140,7 @@ async def test_a_photo_is_published_as_the_rendition_the_cdn_serves(house: House
     post = await house.settled(await house.post("bluesky", item(photo)))
     [target] = post.targets
     assert (post.status, target.variant) == (post_pb2.POST_STATUS_PUBLISHED, "bluesky.image"), post
-    found = await house.media(photo.id)
+    found = await house.ready(photo.id)
     [url] = [it.url for it in found.variants if it.preset == target.variant]
     assert url.startswith(f"{house.stack.url}/cdn/{photo.id}/")
     async with httpx.AsyncClient(trust_env=False) as client:
@@ -147,7 +154,7 @@ async def test_inline_bytes_are_a_photo_like_any_other(house: House) -> None:
     inline = post_pb2.PostMediaInput(data=jpeg(next(WIDTHS)), alt_text="inline")
     post = await house.post("bluesky", inline, wait_s=30.0)
     assert post.status == post_pb2.POST_STATUS_PUBLISHED, post
-    assert (await house.media(post.media[0].media_id)).status == media_pb2.MEDIA_STATUS_READY
+    await house.ready(post.media[0].media_id)
     assert len((await house.received("bluesky", post.text))["media"]) == 1
 
 
