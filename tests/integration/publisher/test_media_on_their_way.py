@@ -68,7 +68,7 @@ class House:
     async def ready(self, media_id: str, within_s: float = 30.0) -> media_pb2.Media:
         """The item once ingest was told of its variants; a post may be out before that."""
         async with asyncio.timeout(within_s):
-            while (found := await self.media(media_id)).status != media_pb2.MEDIA_STATUS_READY:
+            while (found := await self.media(media_id)).status != media_pb2.MEDIA_STATUS_READY:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         return found
 
