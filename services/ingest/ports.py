@@ -14,6 +14,7 @@ from typing import Protocol
 from services.common.errors import Code
 from services.ingest.domain.formats import Kind
 from services.ingest.domain.media import Media, Sealed, State
+from services.ingest.domain.quotas import Quota
 from services.ingest.domain.upload import Upload
 
 
@@ -67,6 +68,7 @@ class Change:
     view_version: int | None = None
     verdict: Verdict | None = None
     due_at: datetime | None = None  # when a sweeper looks at it next, unless something happens before
+    quota: Quota | None = None  # what its workspace may hold, where the item grows
     release: bool = True  # ends the claim, and forgets the old `due_at`
 
 
@@ -120,7 +122,9 @@ class Litter:
 class MediaTable(Protocol):
     """The truth about media. Each call is one transaction; changes wake up whoever waits for the item."""
 
-    async def add(self, media: Media, *, lease_s: float) -> None: ...
+    async def add(self, media: Media, *, lease_s: float, quota: Quota) -> None:
+        """Raises MediaError: QUOTA_EXCEEDED, there is no room for an item of a single byte."""
+        ...
 
     async def find(self, ref: Ref) -> Media | None:
         """Tombstones included."""
@@ -138,6 +142,9 @@ class MediaTable(Protocol):
         Returns:
             The item as it stands now; None when there is none, when `step` wants no change, or when the receipt's
             event has had its effect already.
+
+        Raises:
+            MediaError: QUOTA_EXCEEDED, and nothing has changed.
         """
         ...
 
@@ -218,7 +225,9 @@ UploadStep = Callable[[Upload, datetime], UploadChange | None]
 class UploadTable(Protocol):
     """The truth about uploads in pieces. Each call is one transaction."""
 
-    async def add(self, upload: Upload) -> None: ...
+    async def add(self, upload: Upload, *, quota: Quota) -> None:
+        """Raises MediaError: QUOTA_EXCEEDED."""
+        ...
 
     async def find(self, ref: UploadRef) -> Upload | None: ...
 

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from services.common import plans
 from services.common.settings import var
 from services.ingest.app.admitting import UploadLimits
+from services.ingest.domain.quotas import Quota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +30,13 @@ class Settings:
     scans_at_once: int = var(int, "verdicts asked for at once", default=4)
     backlog_workspace: int = var(int, "failed scans owed to one workspace before it is refused", default=100)
     backlog_total: int = var(int, "failed scans owed to all before everyone is refused", default=1000)
+    plans_file: str = var(str, "TOML of what plans include; empty: services/common/plans.toml", default="")
 
     def upload_limits(self) -> UploadLimits:
-        """Those of the door."""
+        """Those of the door. Raises: SettingsError, the plans' file does not say them."""
         return UploadLimits(
             at_once=self.uploads_at_once,
             backlog_workspace=self.backlog_workspace,
             backlog_total=self.backlog_total,
+            quotas=plans.load("quota", Quota.of, self.plans_file),
         )

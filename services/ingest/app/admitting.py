@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from services.common.errors import Code, MediaError
+from services.common.plans import Plans
 from services.ingest.domain import formats
 from services.ingest.domain.formats import SNIFF_BYTES, Format
+from services.ingest.domain.quotas import Quota
 from services.ingest.ports import MediaTable, SecondOpinion
 
 RETRY_AFTER_S = 15
@@ -19,6 +21,7 @@ class UploadLimits:
     at_once: int
     backlog_workspace: int
     backlog_total: int
+    quotas: Plans[Quota]
 
 
 class Door:
@@ -35,6 +38,10 @@ class Door:
         owed = await self._table.backlog(workspace_id)
         if owed.workspace >= self._limits.backlog_workspace or owed.total >= self._limits.backlog_total:
             raise MediaError(Code.SCANNER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S)
+
+    def quota(self, plan: str) -> Quota:
+        """What a workspace of that plan may hold."""
+        return self._limits.quotas.of(plan)
 
     @contextmanager
     def place(self) -> Iterator[None]:

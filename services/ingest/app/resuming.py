@@ -65,7 +65,12 @@ class Resuming:
         self._new_id = new_id
 
     async def create(self, caller: CallContext, wanted: Wanted) -> Upload:
-        """Raises MediaError: MEDIA_TOO_LARGE, MEDIA_EMPTY, INVALID_REQUEST, SCANNER_UNAVAILABLE, UPSTREAM_BUSY."""
+        """Begins an upload, which takes its place and its bytes of the quota from here on.
+
+        Raises:
+            MediaError: MEDIA_TOO_LARGE, MEDIA_EMPTY, INVALID_REQUEST, QUOTA_EXCEEDED, SCANNER_UNAVAILABLE,
+                UPSTREAM_BUSY.
+        """
         rules.check_declared(wanted.size_bytes, wanted.kind, wanted.sha256)
         alt_text = texts.check_alt_text(wanted.alt_text)
         await self._door.admit(caller.workspace_id)
@@ -86,7 +91,7 @@ class Resuming:
             created_at=now,
             expires_at=now + LIFETIME,
         )
-        await self._table.add(upload)
+        await self._table.add(upload, quota=self._door.quota(caller.plan))
         return upload
 
     async def get(self, ref: UploadRef) -> Upload:

@@ -14,6 +14,7 @@ from services.ingest.app.intake import Intake
 from services.ingest.domain import texts
 from services.ingest.domain.formats import Format
 from services.ingest.domain.media import GONE, Media, Sealed, State, expiry
+from services.ingest.domain.quotas import Quota
 from services.ingest.ports import Announcement, Change, MediaTable, Ref, Row, SecondOpinion, Store
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Uploading:
         Raises:
             MediaError: SCANNER_UNAVAILABLE and UPSTREAM_BUSY before a byte is read; MEDIA_MISSING_FILE, MEDIA_EMPTY,
                 MEDIA_TYPE_UNSUPPORTED, MEDIA_TOO_LARGE, MEDIA_TYPE_MISMATCH, MULTIPART_MALFORMED, INVALID_REQUEST;
+                QUOTA_EXCEEDED, with the first bytes or once the file is whole;
                 UNAVAILABLE when a store is.
         """
         await self._door.admit(caller.workspace_id)
@@ -58,7 +60,8 @@ class Uploading:
             start = await frames.start()
             head = await frames.head()
             format_ = await recognise(self._opinion, head)
-            return await self._store_and_seal(self._draft(caller, start, format_), format_, head, frames)
+            quota = self._door.quota(caller.plan)
+            return await self._store_and_seal(self._draft(caller, start, format_), format_, quota, head, frames)
 
     def _draft(self, caller: CallContext, start: Start, format_: Format) -> Media:
         media_id, now = self._new_id("med"), self._now()
@@ -77,11 +80,11 @@ class Uploading:
             idempotency_key=caller.idempotency_key,
         )
 
-    async def _store_and_seal(self, media: Media, format_: Format, head: bytes, frames: Frames) -> Media:
+    async def _store_and_seal(self, media: Media, format_: Format, quota: Quota, head: bytes, frames: Frames) -> Media:
         """The row is there before the bytes are, so that a crash leaves nothing nobody knows of."""
         intake = Intake(self._store, media.quarantine_key, format_)
         intake.take(head)
-        await self._table.add(media, lease_s=LEASE_S)
+        await self._table.add(media, lease_s=LEASE_S, quota=quota)
         writer = _Writer(self._table, intake, media, self._now)
         sealed = None
         try:
@@ -93,9 +96,8 @@ class Uploading:
                 return twin
             await writer.advance()
             stored = await intake.finish()
-            sealed = await self._seal(
-                media, Sealed(media.quarantine_key, stored.etag, stored.size, intake.sha256()), alt_text
-            )
+            about = Sealed(media.quarantine_key, stored.etag, stored.size, intake.sha256())
+            sealed = await self._seal(media, about, alt_text, quota)
             return sealed
         finally:
             if sealed is None:
@@ -108,12 +110,13 @@ class Uploading:
             return None
         return await self._table.twin(media, sha256, media.created_at - SAME_REQUEST_FOR)
 
-    async def _seal(self, media: Media, sealed: Sealed, alt_text: str | None) -> Media:
+    async def _seal(self, media: Media, sealed: Sealed, alt_text: str | None, quota: Quota) -> Media:
         def seal(row: Row) -> Change | None:
             if row.media.state is not State.RECEIVING or row.media.epoch != media.epoch:
                 return None
             due_at = row.now + timedelta(seconds=SEALED_GRACE_S)
-            return Change(media=row.media.seal(sealed, alt_text), announce=(Announcement.SEALED,), due_at=due_at)
+            after = row.media.seal(sealed, alt_text)
+            return Change(media=after, announce=(Announcement.SEALED,), due_at=due_at, quota=quota)
 
         done = await self._table.change(Ref(media.workspace_id, media.media_id), seal)
         if done is None:

@@ -18,7 +18,7 @@ from deploy.local.clamd import Clamd
 from deploy.local.postgres import Postgres
 from deploy.local.s3 import ACTIVE, QUARANTINE, S3
 from deploy.local.state import REPOSITORY, State
-from services.common import blobs, clock, db, ids
+from services.common import blobs, clock, db, ids, plans
 from services.common.context import CallContext, use
 from services.common.errors import Code, MediaError
 from services.ingest.adapters.libmagic import Libmagic
@@ -27,6 +27,7 @@ from services.ingest.app.admitting import UploadLimits
 from services.ingest.app.frames import End, Frame, Start
 from services.ingest.assembly import Ingest, World
 from services.ingest.domain.media import Media, Sealed
+from services.ingest.domain.quotas import Quota
 from services.ingest.ports import Outcome, Ref, Verdict
 from services.scanner.adapters.clamd import Clamd as Engine
 from services.scanner.adapters.metrics import Metrics
@@ -35,7 +36,7 @@ from services.scanner.app import Scanner
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-LIMITS = UploadLimits(at_once=16, backlog_workspace=50, backlog_total=100)
+LIMITS = UploadLimits(at_once=16, backlog_workspace=50, backlog_total=100, quotas=plans.load("quota", Quota.of))
 CALLER = CallContext(workspace_id="ws_ONE", request_id="req_1")
 
 
@@ -92,10 +93,10 @@ class Stage:
     async def media(self, ref: Ref) -> Media:
         return await self.ingest.reading.get(ref)
 
-    def rebuilt(self, **changed: object) -> "Stage":
-        """The same with some of the outside replaced."""
+    def rebuilt(self, limits: UploadLimits = LIMITS, **changed: object) -> "Stage":
+        """The same with other limits, or some of the outside replaced."""
         world = replace(self.world, **changed)  # type: ignore[arg-type]
-        return Stage(world, Ingest.assemble(world, LIMITS), self.client, self.superuser_url)
+        return Stage(world, Ingest.assemble(world, limits), self.client, self.superuser_url)
 
     def sql(self, statement: str, *values: object) -> list[tuple[object, ...]]:
         """As the superuser, whom no policy binds."""
@@ -140,7 +141,10 @@ async def stage(postgres: Postgres, s3: S3, clamd: Clamd, ingest_url: str) -> As
     """Empty stores, and ingest on them."""
     s3.empty()
     with psycopg.connect(postgres.url(), autocommit=True) as conn:
-        conn.execute("TRUNCATE ingest.uploads, ingest.media, ingest.pins, ingest.verdicts, ingest.outbox, ingest.inbox")
+        conn.execute(
+            "TRUNCATE ingest.uploads, ingest.media, ingest.pins, ingest.verdicts, ingest.outbox, ingest.inbox,"
+            " ingest.usage"
+        )
     pair = s3.credentials("ingest")
     connect = (s3.endpoint, s3.region, pair.access_key, pair.secret_key)
     async with AsyncExitStack() as closing:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from services.common.errors import Code, MediaError
 from services.ingest.domain.media import GONE, Media, Sealed, State
+from services.ingest.domain.quotas import Held, Quota, check
 from services.ingest.domain.upload import ENDED, Phase, Upload
 from services.ingest.ports import (
     Announcement,
@@ -59,6 +60,7 @@ class Table:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.entries: dict[Ref, Entry] = {}
+        self.sessions: dict[UploadRef, Upload] = {}
         self.announced: list[tuple[Announcement, Media]] = []
         self.receipts: set[Receipt] = set()
         self.owed = Backlog(0, 0)
@@ -73,8 +75,25 @@ class Table:
         self.entries[ref] = Entry(media)
         return ref
 
-    async def add(self, media: Media, *, lease_s: float) -> None:
+    def held(self, workspace_id: str) -> Held:
+        mine = [entry.media for ref, entry in self.entries.items() if ref.workspace_id == workspace_id]
+        items = [media for media in mine if media.state not in GONE | {State.REJECTED}]
+        rows = [row for ref, row in self.sessions.items() if ref.workspace_id == workspace_id]
+        sessions = [row for row in rows if row.phase is Phase.RECEIVING]
+        return Held(
+            media=len(items) + len(sessions),
+            bytes=sum(media.size_bytes for media in items) + sum(row.size_bytes for row in sessions),
+            uploads=sum(media.state is State.RECEIVING for media in items) + sum(not row.whole for row in sessions),
+        )
+
+    async def add(self, media: Media, *, lease_s: float, quota: Quota) -> None:
         self.put(media)
+        held = self.held(media.workspace_id)
+        try:
+            check(quota, replace(held, bytes=held.bytes + 1), Held(media=1, bytes=1, uploads=1))
+        except MediaError:
+            del self.entries[_ref(media)]
+            raise
         self.only_of(media).lease_until = self._clock() + timedelta(seconds=lease_s)
 
     def only_of(self, media: Media) -> Entry:
@@ -113,7 +132,14 @@ class Table:
         change = step(self._row(entry)) if entry else None
         if entry is None or change is None:
             return None
+        before = entry.media
         self._store(entry, change)
+        if change.quota is not None:
+            try:
+                check(change.quota, self.held(ref.workspace_id), Held(bytes=entry.media.size_bytes - before.size_bytes))
+            except MediaError:
+                entry.media = before
+                raise
         return change.media
 
     async def claim(self, ref: Ref, state: State, *, lease_s: float) -> Row | None:
@@ -222,10 +248,16 @@ class Uploads:
     def __init__(self, clock: Clock, media: Table) -> None:
         self._clock = clock
         self._media = media
-        self.rows: dict[UploadRef, Upload] = {}
+        self.rows: dict[UploadRef, Upload] = media.sessions
 
-    async def add(self, upload: Upload) -> None:
-        self.rows[UploadRef(upload.workspace_id, upload.upload_id)] = upload
+    async def add(self, upload: Upload, *, quota: Quota) -> None:
+        ref = UploadRef(upload.workspace_id, upload.upload_id)
+        self.rows[ref] = upload
+        try:
+            check(quota, self._media.held(ref.workspace_id), Held(media=1, bytes=upload.size_bytes, uploads=1))
+        except MediaError:
+            del self.rows[ref]
+            raise
 
     async def find(self, ref: UploadRef) -> Upload | None:
         return self.rows.get(ref)

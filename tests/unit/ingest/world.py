@@ -7,6 +7,7 @@ from itertools import count
 from typing import Literal
 
 from services.common.context import CallContext
+from services.common.plans import Plans
 from services.ingest.app.admitting import Door, UploadLimits
 from services.ingest.app.cleaning import Cleaning
 from services.ingest.app.frames import End, Frame, Start
@@ -20,6 +21,7 @@ from services.ingest.app.sweeping import Sweeping
 from services.ingest.app.upload_sweeping import UploadSweeping
 from services.ingest.app.uploading import Uploading
 from services.ingest.domain.media import Media
+from services.ingest.domain.quotas import Quota
 from services.ingest.ports import Announcement, Ref, UploadTable
 from services.ingest.ports import Store as StorePort
 from tests.unit.ingest.fakes import Clock, Scanner, Store, Table, Uploads
@@ -27,12 +29,14 @@ from tests.unit.ingest.fakes import Clock, Scanner, Store, Table, Uploads
 CALLER = CallContext(workspace_id="ws_1", request_id="req_1", plan="pro")
 JPEG_HEAD = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(4096)
 MP4_HEAD = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2" + bytes(4096)
+QUOTA = Quota(media=100, bytes=1_000_000_000, uploads=100)
+LIMITS = UploadLimits(at_once=2, backlog_workspace=3, backlog_total=5, quotas=Plans({"pro": QUOTA}))
 
 
 class World:
     """One of each. `opinion` is what libmagic is made to say."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: UploadLimits = LIMITS) -> None:
         self.clock = Clock()
         self.table = Table(self.clock)
         self.quarantine = Store(name="quarantine")
@@ -41,7 +45,7 @@ class World:
         self.opinion = "image/jpeg"
         self._numbers = count(1)
         cleaning = Cleaning(self.table, self.table, self.quarantine, self.active)
-        self.door = Door(self.table, UploadLimits(at_once=2, backlog_workspace=3, backlog_total=5))
+        self.door = Door(self.table, limits)
         self.uploads = Uploads(self.clock, self.table)
         self.resuming = self.resuming_over(self.uploads, self.quarantine)
         self.upload_sweeping = UploadSweeping(self.uploads, self.uploads, self.quarantine, self.resuming)

@@ -7,8 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.common import db, inbox, outbox
 from services.common.db import Database
-from services.ingest.adapters.postgres import rows
+from services.ingest.adapters.postgres import rows, usage
 from services.ingest.domain.media import Media, State
+from services.ingest.domain.quotas import Held, Quota
 from services.ingest.events import telling
 from services.ingest.ports import Announcement, Backlog, Change, Query, Receipt, Ref, Row, Step, Verdict
 
@@ -96,10 +97,11 @@ class PostgresMedia:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, media: Media, *, lease_s: float) -> None:
+    async def add(self, media: Media, *, lease_s: float, quota: Quota) -> None:
         """See ports.MediaTable."""
         async with self._database.tx(media.workspace_id) as conn:
             await conn.execute(_ADD, {**rows.values(media), "lease_s": lease_s})
+            await usage.keep_to(conn, media.workspace_id, quota, Held(media=1, uploads=1), to_come=1)
 
     async def find(self, ref: Ref) -> Media | None:
         """See ports.MediaTable."""
@@ -138,6 +140,9 @@ class PostgresMedia:
             if change is None:
                 return None
             await _store(conn, change)
+            if change.quota is not None and row is not None:
+                grown = Held(bytes=change.media.size_bytes - row.media.size_bytes)
+                await usage.keep_to(conn, ref.workspace_id, change.quota, grown)
             for announcement in change.announce:
                 await outbox.emit(conn, SCHEMA, telling(announcement, change.media))
             await db.notify(conn, CHANGED_CHANNEL, ref.media_id)

@@ -7,8 +7,10 @@ from sqlalchemy import RowMapping, TextClause, text
 
 from services.common import db
 from services.common.db import Database
+from services.ingest.adapters.postgres import usage
 from services.ingest.adapters.postgres.media import CHANGED_CHANNEL, add_sealed
 from services.ingest.domain.formats import Kind
+from services.ingest.domain.quotas import Held, Quota
 from services.ingest.domain.upload import Part, Phase, Refusal, Upload
 from services.ingest.ports import UploadRef, UploadStep
 
@@ -75,10 +77,12 @@ class PostgresUploads:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, upload: Upload) -> None:
+    async def add(self, upload: Upload, *, quota: Quota) -> None:
         """See ports.UploadTable."""
         async with self._database.tx(upload.workspace_id) as conn:
             await conn.execute(_ADD, _values(upload))
+            added = Held(media=1, bytes=upload.size_bytes, uploads=1)
+            await usage.keep_to(conn, upload.workspace_id, quota, added)
 
     async def find(self, ref: UploadRef) -> Upload | None:
         """See ports.UploadTable."""
