@@ -21,6 +21,7 @@ VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements" / "dev.lock"
 STAMP = VENV / ".installed"
 OLDEST_PYTHON = (3, 11)
+CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 NPM_PROJECTS = (ROOT / "sdk" / "typescript", ROOT / "tests" / "pds", ROOT / "tests" / "tus")
 
 
@@ -107,6 +108,8 @@ def missing_debian(purpose: str) -> Iterator[str]:
             yield "clamav-testfiles"
         if shutil.which("exiftool") is None:
             yield "libimage-exiftool-perl"
+        if not any(shutil.which(program) for program in CHROMIUM):
+            yield "chromium-headless-shell"
         if any(True for _ in npm_projects()):
             if shutil.which("npm") is None:
                 yield from ("nodejs", "npm")

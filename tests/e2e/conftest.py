@@ -1,16 +1,19 @@
 """The whole service, and clients of it."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser
 
 from deploy.local.ports import Ports
 from deploy.local.stack import Stack
 from deploy.local.state import State
+from tests.e2e.browser import chromium
 from tests.e2e.client import Client
 from tests.e2e.tenants import Tenancy
+from tests.hostile.attacker import Attacker
 from tests.pds import process
 
 
@@ -43,5 +46,20 @@ def client(stack: Stack) -> Iterator[Client]:
 def tenancy(stack: Stack) -> Iterator[Tenancy]:
     """A workspace of its own, empty but for a sandbox account on every platform."""
     found = Tenancy(stack)
+    yield found
+    found.client.close()
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium; each test opens a context of its own in it."""
+    async with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def attacker(stack: Stack) -> Iterator[Attacker]:
+    """A workspace of its own, to send anything to; its answers are held against the API reference."""
+    found = Attacker(Tenancy(stack).client)
     yield found
     found.client.close()
