@@ -13,6 +13,7 @@ from deploy.local.state import State
 from tests.e2e.browser import chromium
 from tests.e2e.client import Client
 from tests.e2e.tenants import Tenancy
+from tests.hostile.attacker import Attacker
 from tests.pds import process
 
 
@@ -54,3 +55,11 @@ async def browser() -> AsyncIterator[Browser]:
     """Chromium; each test opens a context of its own in it."""
     async with chromium() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def attacker(stack: Stack) -> Iterator[Attacker]:
+    """A workspace of its own, to send anything to; its answers are held against the API reference."""
+    found = Attacker(Tenancy(stack).client)
+    yield found
+    found.client.close()
