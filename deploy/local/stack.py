@@ -58,6 +58,7 @@ class Stack:
         ports: Ports | None = None,
         tell: Tell = _silent,
         trusted_origins: Sequence[str] = (),
+        webhook_origins: Sequence[str] = (),
     ) -> None:
         self.state = state
         self.ports = ports or Ports.from_environment()
@@ -74,6 +75,7 @@ class Stack:
             s3=self.s3,
             clamd=self.clamd,
             trusted_origins=tuple(trusted_origins),
+            webhook_origins=tuple(webhook_origins),
         )
         envoy = Envoy(state, ports=self.ports, credentials=self.s3.credentials("cdn"))
         stores: list[Daemon] = [self.postgres, self.nats, self.s3, self.clamd]

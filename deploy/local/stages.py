@@ -31,6 +31,7 @@ class Wiring:
     clamd: Clamd
     # Origins the publisher reaches although they are on this machine: self-hosted services in tests.
     trusted_origins: tuple[str, ...] = ()
+    webhook_origins: tuple[str, ...] = ()
 
     @property
     def public_url(self) -> str:
@@ -129,6 +130,7 @@ def _configs(wiring: Wiring) -> dict[str, Config]:
                 "cdn_url": cdn_url,
                 "sandbox_url": wiring.sandbox_url,
                 "trusted_origins": ",".join(wiring.trusted_origins),
+                "webhook_origins": ",".join((*wiring.webhook_origins, os.environ.get("LMP_WEBHOOK_ORIGINS", ""))),
             },
             _database(wiring, "publisher") | _bus(wiring, "publisher") | {"kek": state.secret("kek", size_bytes=32)},
         ),

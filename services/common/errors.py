@@ -69,6 +69,11 @@ class Code(StrEnum):
     UPLOAD_STALLED = "upload_stalled"
     UPSTREAM_BUSY = "upstream_busy"
     VARIANT_IMPOSSIBLE = "variant_impossible"
+    WEBHOOK_DELIVERY_NOT_FOUND = "webhook_delivery_not_found"
+    WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint_disabled"
+    WEBHOOK_ENDPOINT_NOT_FOUND = "webhook_endpoint_not_found"
+    WEBHOOK_LIMIT_REACHED = "webhook_limit_reached"
+    WEBHOOK_URL_NOT_ALLOWED = "webhook_url_not_allowed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +201,25 @@ TABLE: dict[Code, Row] = {
     Code.UPLOAD_STALLED: Row("DEADLINE_EXCEEDED", 408, True, "The body came too slowly.", "Try again."),
     Code.UPSTREAM_BUSY: Row("UNAVAILABLE", 503, True, "{upstream} is busy.", "Try again."),
     Code.VARIANT_IMPOSSIBLE: Row("INVALID_ARGUMENT", 422, False, "It cannot become {preset}.", _OTHER_FILE),
+    Code.WEBHOOK_DELIVERY_NOT_FOUND: Row(
+        "NOT_FOUND", 404, False, "No webhook delivery {delivery_id}.", "List the endpoint's deliveries."
+    ),
+    Code.WEBHOOK_ENDPOINT_DISABLED: Row(
+        "FAILED_PRECONDITION", 409, False, "Webhook endpoint {endpoint_id} is disabled.", "Make its status active."
+    ),
+    Code.WEBHOOK_ENDPOINT_NOT_FOUND: Row(
+        "NOT_FOUND", 404, False, "No webhook endpoint {endpoint_id}.", "List the endpoints."
+    ),
+    Code.WEBHOOK_LIMIT_REACHED: Row(
+        "FAILED_PRECONDITION", 409, False, "There are {limit} webhook endpoints already.", "Delete one."
+    ),
+    Code.WEBHOOK_URL_NOT_ALLOWED: Row(
+        "INVALID_ARGUMENT",
+        422,
+        False,
+        "Webhooks are not sent to this URL: it {reason}.",
+        "Give a public https URL on port 443.",
+    ),
 }
 
 

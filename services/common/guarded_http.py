@@ -65,6 +65,33 @@ async def system_resolver(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
+async def examine(
+    url: str, *, trusted: Iterable[str] = (), resolve: Resolver = system_resolver, within_s: float = 5.0
+) -> None:
+    """Whether the client would connect to `url`, by its text and all its addresses. Nothing is sent, and nothing is
+    promised: a name may change.
+
+    Raises:
+        DestinationRefused: It would not.
+        httpx.InvalidURL, httpx.ConnectError: It could not: it is no URL, or its name has no address.
+    """
+    parsed, origins = httpx.URL(url), frozenset(origin_of(it) for it in trusted)
+    if not parsed.host:
+        raise httpx.InvalidURL("there is no host")
+    origin = _checked(parsed, origins)
+    if origin in origins:
+        return
+    host = parsed.raw_host.decode()
+    try:
+        async with asyncio.timeout(within_s):
+            addresses = await resolve(host, origin.port)
+    except (OSError, UnicodeError, TimeoutError) as exc:
+        raise httpx.ConnectError(f"{host} was not resolved") from exc
+    if not addresses:
+        raise httpx.ConnectError(f"{host} has no address")
+    _check_addresses(host, addresses)
+
+
 @asynccontextmanager
 async def connect(
     *, trusted: Iterable[str] = (), max_answer_bytes: int = MAX_ANSWER_BYTES, resolve: Resolver = system_resolver
@@ -101,8 +128,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Sends one request. Raises DestinationRefused before anything is sent, else httpx's transport errors."""
-        self._check(request.url)
         url = request.url
+        _checked(url, self._trusted)
         inner = httpcore.Request(
             method=request.method,
             url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
@@ -119,15 +146,6 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._pool.aclose()
-
-    def _check(self, url: httpx.URL) -> None:
-        if url.userinfo:
-            raise DestinationRefused("URLs with user information are refused")
-        origin = Origin(url.scheme, url.host.lower(), url.port or DEFAULT_PORTS.get(url.scheme, 0))
-        if origin not in self._trusted and (origin.scheme, origin.port) != ("https", 443):
-            raise DestinationRefused(
-                f"{origin.scheme} to port {origin.port} is refused: only https to port 443 is allowed"
-            )
 
     def _limit(self, headers: Sequence[tuple[bytes, bytes]]) -> int:
         encodings = {value.lower() for name, value in headers if name.lower() == b"content-encoding"}
@@ -186,9 +204,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             raise httpcore.ConnectTimeout(f"{host} was not resolved in time") from exc
         except (OSError, UnicodeError) as exc:
             raise httpcore.ConnectError(f"{host} was not resolved") from exc
-        for address in addresses:
-            if (why := refusal(address)) is not None:
-                raise DestinationRefused(f"{host} has the address {address}, which is {why}")
+        _check_addresses(host, addresses)
         return addresses
 
 
@@ -215,6 +231,22 @@ class _BoundedBody(httpx.AsyncByteStream):
         close = getattr(self._inner, "aclose", None)
         if close is not None:
             await close()
+
+
+def _checked(url: httpx.URL, trusted: frozenset[Origin]) -> Origin:
+    """The URL's origin. Raises DestinationRefused, for what its text alone forbids."""
+    if url.userinfo:
+        raise DestinationRefused("URLs with user information are refused")
+    origin = Origin(url.scheme, url.host.lower(), url.port or DEFAULT_PORTS.get(url.scheme, 0))
+    if origin not in trusted and (origin.scheme, origin.port) != ("https", 443):
+        raise DestinationRefused(f"{origin.scheme} to port {origin.port} is refused: only https to port 443 is allowed")
+    return origin
+
+
+def _check_addresses(host: str, addresses: Sequence[str]) -> None:
+    for address in addresses:
+        if (why := refusal(address)) is not None:
+            raise DestinationRefused(f"{host} has the address {address}, which is {why}")
 
 
 @contextmanager

@@ -8,10 +8,11 @@ from mediaapi.v1.publisher_service_pb2_grpc import add_PublisherServiceServicer_
 from services.common import clock, db, events, guarded_http, ids, log, outbox, rpc, settings
 from services.common.runtime import Runtime
 from services.platforms import registry
+from services.publisher import webhook_assembly
 from services.publisher.adapters import files, metrics, stages, vault
 from services.publisher.adapters.postgres import accounts, deliveries, pins, posts
 from services.publisher.app.assembly import Application, World
-from services.publisher.events import MEDIA_SUBJECTS, QUEUE_SUBJECTS, PublisherEvents
+from services.publisher.events import PublisherEvents
 from services.publisher.rpc import PublisherRpc
 from services.publisher.settings import Settings
 
@@ -20,7 +21,6 @@ async def main() -> None:
     """Wires the stage and serves until told to stop."""
     conf = settings.load(Settings, "MEDIA_PUBLISHER")
     log.setup("publisher", conf.log_level)
-    trusted = [conf.sandbox_url, *filter(None, conf.trusted_origins.split(","))]
     places = {"listen": conf.listen, "metrics_listen": conf.metrics_listen, "otel_endpoint": conf.otel_endpoint}
     async with Runtime("publisher", **places, drain_s=conf.drain_s) as run:
         database = await run.enter(db.connect(conf.database_url, schema=posts.SCHEMA))
@@ -37,7 +37,7 @@ async def main() -> None:
             files=files.CdnFiles(cdn, conf.cdn_url),
             publishers=registry.publishers(),
             aliases=registry.aliases(),
-            http=await run.enter(guarded_http.connect(trusted=trusted)),
+            http=await run.enter(guarded_http.connect(trusted=[conf.sandbox_url, *conf.trusted_origins])),
             sandbox_url=conf.sandbox_url,
             now=clock.utc_now,
             new_id=ids.new,
@@ -45,11 +45,10 @@ async def main() -> None:
             meter=metrics.Metrics(),
         )
         app = Application(world)
-        add_PublisherServiceServicer_to_server(PublisherRpc(app), run.server)
-        handlers = PublisherEvents(app.dispatcher, world.deliveries)
+        webhooks = await webhook_assembly.start(run, conf, database, bus, world)
+        add_PublisherServiceServicer_to_server(PublisherRpc(app, webhooks), run.server)
+        PublisherEvents(app.dispatcher, world.deliveries).subscribe(run, bus)
         run.check("postgres", database.ping)
-        run.consume(bus, "publisher_queue", QUEUE_SUBJECTS, handlers.queued)
-        run.consume(bus, "publisher_media", MEDIA_SUBJECTS, handlers.media_changed)
         run.work(app.dispatcher, name="dispatcher")
         run.background(outbox.Relay(database, bus, posts.SCHEMA).run, name="relay")
         run.every(5.0, app.release_pins, name="pins")

@@ -2,6 +2,8 @@
 
 from mediaapi.v1 import events_pb2
 
+from services.common.events import Bus
+from services.common.runtime import Runtime
 from services.publisher.app.dispatching import Dispatcher
 from services.publisher.ports import Deliveries
 
@@ -15,6 +17,11 @@ class PublisherEvents:
     def __init__(self, dispatcher: Dispatcher, deliveries: Deliveries) -> None:
         self._dispatcher = dispatcher
         self._deliveries = deliveries
+
+    def subscribe(self, run: Runtime, bus: Bus) -> None:
+        """Both consumers, for as long as the process runs."""
+        run.consume(bus, "publisher_queue", QUEUE_SUBJECTS, self.queued)
+        run.consume(bus, "publisher_media", MEDIA_SUBJECTS, self.media_changed)
 
     async def queued(self, event: events_pb2.Event) -> None:
         """A target wants publishing."""

@@ -1,43 +1,41 @@
 """PublisherService: proto in, use case, proto out."""
 
-import base64
-import binascii
-import json
 import re
-from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from datetime import UTC
 
-import grpc
 from google.protobuf import struct_pb2
 from google.protobuf.json_format import MessageToDict
 from mediaapi.v1 import account_pb2, post_pb2
 from mediaapi.v1 import media_pb2 as media
 from mediaapi.v1 import publisher_service_pb2 as pb
-from mediaapi.v1.publisher_service_pb2_grpc import PublisherServiceServicer
 
 from services.common import context
 from services.common.errors import Code, MediaError, Violation
 from services.publisher import view
 from services.publisher.app.assembly import Application
 from services.publisher.app.connecting import AccountInput
+from services.publisher.app.webhooks.managing import Manage
 from services.publisher.domain import plans
 from services.publisher.domain.account import Account
-from services.publisher.domain.post import JSON, Post, PostStatus, Target, TargetStatus
+from services.publisher.domain.post import JSON, PostStatus
 from services.publisher.domain.request import MediaInput, PostInput, TargetInput
-from services.publisher.ports import Caller, Position
+from services.publisher.paging import caller as _caller
+from services.publisher.paging import cursor as _cursor
+from services.publisher.paging import limit as _limit
+from services.publisher.paging import plain as _plain
+from services.publisher.paging import position as _position
+from services.publisher.post_view import message as _post
+from services.publisher.webhook_rpc import Rpc, WebhookRpc
 
-DEFAULT_LIMIT = 20
-MAX_LIMIT = 100
 MAX_WAIT_S = 30.0
 PROVISIONED_ID = re.compile(r"acc_[A-Za-z0-9_-]{1,60}")
 
-Rpc: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
-
-class PublisherRpc(PublisherServiceServicer):
+class PublisherRpc(WebhookRpc):
     """The stage's RPCs."""
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Application, webhooks: Manage) -> None:
+        super().__init__(webhooks)
         self._create_post = app.create_post
         self._posts = app.read_posts
         self._connect = app.connect
@@ -116,11 +114,6 @@ class PublisherRpc(PublisherServiceServicer):
         )
 
 
-def _caller() -> Caller:
-    ctx = context.current()
-    return Caller(ctx.workspace_id, ctx.live)
-
-
 def _post_input(request: pb.CreatePostRequest) -> PostInput:
     scheduled = request.scheduled_at.ToDatetime(UTC) if request.HasField("scheduled_at") else None
     return PostInput(
@@ -166,38 +159,6 @@ def _whole(value: JSON) -> JSON:
     return value
 
 
-def _post(post: Post) -> post_pb2.Post:
-    message = post_pb2.Post(
-        id=post.post_id,
-        status=post_pb2.PostStatus.Value(f"POST_STATUS_{post.status.name}"),
-        text=post.text,
-        media=[post_pb2.PostMedia(media_id=it.media_id, alt_text=it.alt_text) for it in post.media],
-        targets=[_target(it) for it in post.targets],
-    )
-    message.created_at.FromDatetime(post.created_at)
-    if post.scheduled_at is not None:
-        message.scheduled_at.FromDatetime(post.scheduled_at)
-    return message
-
-
-def _target(target: Target) -> post_pb2.PostTarget:
-    message = post_pb2.PostTarget(
-        platform=target.platform,
-        account_id=target.account_id,
-        status=post_pb2.TargetStatus.Value(f"TARGET_STATUS_{target.status.name}"),
-        variant=target.preset,
-        platform_post_id=target.platform_post_id,
-        url=target.url,
-        attempts=target.attempts,
-    )
-    if target.published_at is not None:
-        message.published_at.FromDatetime(target.published_at)
-    # While a target is tried again its last failure is not its fate.
-    if target.error is not None and target.status in (TargetStatus.FAILED, TargetStatus.UNCONFIRMED):
-        message.error.CopyFrom(post_pb2.TargetError(code=target.error.code, message=target.error.message))
-    return message
-
-
 def _account(account: Account) -> account_pb2.Account:
     message = account_pb2.Account(
         id=account.account_id,
@@ -208,30 +169,3 @@ def _account(account: Account) -> account_pb2.Account:
     )
     message.created_at.FromDatetime(account.created_at)
     return message
-
-
-def _plain(name: str) -> str:
-    """A name the database can look for; what cannot be one becomes one that nothing has."""
-    return name.replace("\0", "?")
-
-
-def _limit(asked: int) -> int:
-    if not 0 <= asked <= MAX_LIMIT:
-        raise MediaError(Code.INVALID_REQUEST, violations=[Violation("limit", f"must be 1 to {MAX_LIMIT}")])
-    return asked or DEFAULT_LIMIT
-
-
-def _cursor(after: Position | None) -> str | None:
-    if after is None:
-        return None
-    return base64.urlsafe_b64encode(json.dumps([after.created_at.isoformat(), after.id]).encode()).decode()
-
-
-def _position(cursor: str) -> Position | None:
-    if not cursor:
-        return None
-    try:
-        created_at, last_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return Position(datetime.fromisoformat(created_at).astimezone(UTC), _plain(str(last_id)))
-    except (ValueError, TypeError, binascii.Error) as exc:
-        raise MediaError(Code.INVALID_REQUEST, violations=[Violation("cursor", "is not one of ours")]) from exc

@@ -2,8 +2,19 @@
 
 from dataclasses import dataclass
 
+from services.common.guarded_http import origin_of
 from services.common.settings import var
 from services.publisher.adapters.sealing import parse_kek
+
+NOWHERE: tuple[str, ...] = ()
+
+
+def origins(text: str) -> tuple[str, ...]:
+    """Absolute http(s) URLs. ValueError for anything else."""
+    urls = tuple(filter(None, (part.strip() for part in text.split(","))))
+    for url in urls:
+        origin_of(url)
+    return urls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +33,11 @@ class Settings:
     kek: bytes = var(parse_kek, "32 bytes in hex or base64: wraps the workspaces' data keys", secret=True)
     cdn_url: str = var(str, "where renditions are served, e.g. https://cdn.example.com/cdn")
     sandbox_url: str = var(str, "where test accounts' platforms are played, e.g. http://127.0.0.1:7300")
-    trusted_origins: str = var(
-        str, "comma-separated origins of self-hosted services reached without the address check", default=""
+    trusted_origins: tuple[str, ...] = var(
+        origins, "comma-separated origins of self-hosted services reached without the address check", default=NOWHERE
+    )
+    webhook_origins: tuple[str, ...] = var(
+        origins,
+        "comma-separated origins that webhooks reach without the address check: for development",
+        default=NOWHERE,
     )

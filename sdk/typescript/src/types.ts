@@ -103,6 +103,14 @@ export interface CreateVariantRequest {
   preset: string
 }
 
+export interface CreateWebhookEndpointRequest {
+  /** https, on port 443, publicly reachable. */
+  url: string
+  /** At least one. */
+  events: string[]
+  description?: string
+}
+
 /** Whether a platform takes this media at all, computed from the probe. */
 export interface Fit {
   ok: boolean
@@ -143,6 +151,16 @@ export interface ListPlatformsResponse {
 
 export interface ListPostsResponse {
   data: Post[]
+  nextCursor: string | null
+}
+
+export interface ListWebhookDeliveriesResponse {
+  data: WebhookDelivery[]
+  nextCursor: string | null
+}
+
+export interface ListWebhookEndpointsResponse {
+  data: WebhookEndpoint[]
   nextCursor: string | null
 }
 
@@ -361,6 +379,15 @@ export interface UpdateMediaRequest {
   altText?: string
 }
 
+export interface UpdateWebhookEndpointRequest {
+  url?: string
+  /** Instead of those before, when not empty. */
+  events?: string[]
+  description?: string
+  /** Events from the time it was disabled are not sent afterwards. */
+  status?: WebhookEndpointStatus
+}
+
 /** One file on its way in, in pieces. */
 export interface Upload {
   /** "upl_" and a ULID. */
@@ -429,6 +456,61 @@ export type VariantHow = 'as_is' | 'strip' | 'remux' | 'encode'
  * - `failed`
  */
 export type VariantStatus = 'pending' | 'processing' | 'ready' | 'rejected' | 'failed'
+
+/** One event on its way to one endpoint. */
+export interface WebhookDelivery {
+  /** "dlv_" and a ULID. */
+  id: string
+  endpointId: string
+  /** The `webhook-id` of every attempt. */
+  eventId: string
+  eventType: string
+  status: WebhookDeliveryStatus
+  attempts: number
+  nextAttemptAt: string | null
+  lastAttemptAt: string | null
+  /** HTTP status of the last attempt; null where there was no answer. */
+  responseStatus: number | null
+  /** Stable: answer_refused, redirected, timed_out, connection_failed, url_not_allowed, endpoint_disabled. */
+  error: string | null
+  createdAt: string
+}
+
+/**
+ * Life of one event on its way to one endpoint.
+ *
+ * - `pending`: Not taken yet; it is tried again at `nextAttemptAt`.
+ * - `delivered`: The endpoint answered 2xx.
+ * - `failed`: Given up; it can be replayed.
+ */
+export type WebhookDeliveryStatus = 'pending' | 'delivered' | 'failed'
+
+/** Where a workspace wants to be told of events. */
+export interface WebhookEndpoint {
+  /** "whk_" and a ULID. */
+  id: string
+  /** Its path may be what keeps it from strangers. */
+  url: string
+  description: string
+  /** E.g. "media.ready". */
+  events: string[]
+  status: WebhookEndpointStatus
+  /** "whsec_" and base64 of 32 bytes. Shown once, when it is made; null from then on. Null where an Idempotency-Key shows the answer again. */
+  secret: string | null
+  /** Until then the secret before also signs. */
+  oldSecretExpiresAt: string | null
+  /** No attempt has succeeded since. */
+  failingSince: string | null
+  createdAt: string
+}
+
+/**
+ * Whether events are sent to it.
+ *
+ * - `active`
+ * - `disabled`: By you, or because it answered 410.
+ */
+export type WebhookEndpointStatus = 'active' | 'disabled'
 
 /** Any error (RFC 9457). `error.code` is stable and documented at /docs/errors/<code>. */
 export interface Problem {

@@ -11,7 +11,11 @@ from services.gateway.services import route_table
 from tests.integration.gateway.conftest import Service, Workspace, done, refused
 
 ROUTES = [route for route in route_table().routes if route.variables]
-BODIES: Mapping[str, object] = {"CreateVariant": {"preset": "bluesky.image"}, "UpdateMedia": {"altText": "Mine."}}
+BODIES: Mapping[str, object] = {
+    "CreateVariant": {"preset": "bluesky.image"},
+    "UpdateMedia": {"altText": "Mine."},
+    "UpdateWebhookEndpoint": {"description": "Mine."},
+}
 
 
 LISTED = [route.segments[1] for route in route_table().routes if route.is_list]
@@ -31,12 +35,19 @@ def _upload(owner: Workspace) -> str:
     return str(done(owner.http.post("/v1/uploads", json={"filename": "a.mp4", "sizeBytes": 1_000_000}))["id"])
 
 
+def _webhook(owner: Workspace) -> str:
+    # An address that is public, and written as one: nobody is asked for it.
+    body = {"url": "https://1.1.1.1/", "events": ["media.ready"]}
+    return str(done(owner.http.post("/v1/webhook-endpoints", json=body))["id"])
+
+
 MADE: Mapping[str, Callable[[Workspace], str]] = {
     "accounts": lambda owner: str(owner.account()["id"]),
     "api-keys": _key,
     "media": lambda owner: str(owner.media()["id"]),
     "posts": _post,
     "uploads": _upload,
+    "webhook-endpoints": _webhook,
 }
 
 

@@ -6,6 +6,7 @@ import warnings
 from mediaapi.v1 import account_pb2 as mediaapi_dot_v1_dot_account__pb2
 from mediaapi.v1 import post_pb2 as mediaapi_dot_v1_dot_post__pb2
 from mediaapi.v1 import publisher_service_pb2 as mediaapi_dot_v1_dot_publisher__service__pb2
+from mediaapi.v1 import webhook_pb2 as mediaapi_dot_v1_dot_webhook__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -82,6 +83,51 @@ class PublisherServiceStub:
                 request_serializer=mediaapi_dot_v1_dot_publisher__service__pb2.ListPlatformsRequest.SerializeToString,
                 response_deserializer=mediaapi_dot_v1_dot_publisher__service__pb2.ListPlatformsResponse.FromString,
                 _registered_method=True)
+        self.CreateWebhookEndpoint = channel.unary_unary(
+                '/mediaapi.v1.PublisherService/CreateWebhookEndpoint',
+                request_serializer=mediaapi_dot_v1_dot_webhook__pb2.CreateWebhookEndpointRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_webhook__pb2.WebhookEndpoint.FromString,
+                _registered_method=True)
+        self.GetWebhookEndpoint = channel.unary_unary(
+                '/mediaapi.v1.PublisherService/GetWebhookEndpoint',
+                request_serializer=mediaapi_dot_v1_dot_webhook__pb2.GetWebhookEndpointRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_webhook__pb2.WebhookEndpoint.FromString,
+                _registered_method=True)
+        self.ListWebhookEndpoints = channel.unary_unary(
+                '/mediaapi.v1.PublisherService/ListWebhookEndpoints',
+                request_serializer=mediaapi_dot_v1_dot_webhook__pb2.ListWebhookEndpointsRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_webhook__pb2.ListWebhookEndpointsResponse.FromString,
+                _registered_method=True)
+        self.UpdateWebhookEndpoint = channel.unary_unary(
+                '/mediaapi.v1.PublisherService/UpdateWebhookEndpoint',
+                request_serializer=mediaapi_dot_v1_dot_webhook__pb2.UpdateWebhookEndpointRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_webhook__pb2.WebhookEndpoint.FromString,
+                _registered_method=True)
+        self.DeleteWebhookEndpoint = channel.unary_unary(
+                '/mediaapi.v1.PublisherService/DeleteWebhookEndpoint',
+                request_serializer=mediaapi_dot_v1_dot_webhook__pb2.DeleteWebhookEndpointRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_webhook__pb2.DeleteWebhookEndpointResponse.FromString,
+                _registered_method=True)
+        self.RotateWebhookSecret = channel.unary_unary(
+                '/mediaapi.v1.PublisherService/RotateWebhookSecret',
+                request_serializer=mediaapi_dot_v1_dot_webhook__pb2.RotateWebhookSecretRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_webhook__pb2.WebhookEndpoint.FromString,
+                _registered_method=True)
+        self.TestWebhookEndpoint = channel.unary_unary(
+                '/mediaapi.v1.PublisherService/TestWebhookEndpoint',
+                request_serializer=mediaapi_dot_v1_dot_webhook__pb2.TestWebhookEndpointRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_webhook__pb2.WebhookDelivery.FromString,
+                _registered_method=True)
+        self.ListWebhookDeliveries = channel.unary_unary(
+                '/mediaapi.v1.PublisherService/ListWebhookDeliveries',
+                request_serializer=mediaapi_dot_v1_dot_webhook__pb2.ListWebhookDeliveriesRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_webhook__pb2.ListWebhookDeliveriesResponse.FromString,
+                _registered_method=True)
+        self.ReplayWebhookDelivery = channel.unary_unary(
+                '/mediaapi.v1.PublisherService/ReplayWebhookDelivery',
+                request_serializer=mediaapi_dot_v1_dot_webhook__pb2.ReplayWebhookDeliveryRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_webhook__pb2.WebhookDelivery.FromString,
+                _registered_method=True)
         self.ProvisionAccount = channel.unary_unary(
                 '/mediaapi.v1.PublisherService/ProvisionAccount',
                 request_serializer=mediaapi_dot_v1_dot_publisher__service__pb2.ProvisionAccountRequest.SerializeToString,
@@ -157,6 +203,76 @@ class PublisherServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateWebhookEndpoint(self, request, context):
+        """Registers a URL that is told of events, by signed POSTs. The answer shows its secret, once.
+        Errors: webhook_url_not_allowed, webhook_limit_reached.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetWebhookEndpoint(self, request, context):
+        """Errors: webhook_endpoint_not_found.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWebhookEndpoints(self, request, context):
+        """Newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateWebhookEndpoint(self, request, context):
+        """Changes what is given. Disabling gives up what is under way; what was given up can be replayed.
+        Errors: webhook_endpoint_not_found, webhook_url_not_allowed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteWebhookEndpoint(self, request, context):
+        """Forgets the endpoint and its deliveries.
+        Errors: webhook_endpoint_not_found.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateWebhookSecret(self, request, context):
+        """Makes a new secret and shows it, once. For 24 hours the one before signs too.
+        Errors: webhook_endpoint_not_found.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TestWebhookEndpoint(self, request, context):
+        """Sends a `webhook.test` event, once, and waits 10 s for its end, or as long as `Prefer: wait` says.
+        Errors: webhook_endpoint_not_found, webhook_endpoint_disabled.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWebhookDeliveries(self, request, context):
+        """What was and will be sent to an endpoint, newest first; kept for 30 days.
+        Errors: webhook_endpoint_not_found.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayWebhookDelivery(self, request, context):
+        """Sends an event again, from the beginning of the schedule; the id of the event stays the same.
+        Errors: webhook_endpoint_not_found, webhook_delivery_not_found, webhook_endpoint_disabled.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ProvisionAccount(self, request, context):
         """For operators and the local stack: connects an account under an id of the caller's choosing. Safe to repeat.
         """
@@ -211,6 +327,51 @@ def add_PublisherServiceServicer_to_server(servicer, server):
                     servicer.ListPlatforms,
                     request_deserializer=mediaapi_dot_v1_dot_publisher__service__pb2.ListPlatformsRequest.FromString,
                     response_serializer=mediaapi_dot_v1_dot_publisher__service__pb2.ListPlatformsResponse.SerializeToString,
+            ),
+            'CreateWebhookEndpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateWebhookEndpoint,
+                    request_deserializer=mediaapi_dot_v1_dot_webhook__pb2.CreateWebhookEndpointRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_webhook__pb2.WebhookEndpoint.SerializeToString,
+            ),
+            'GetWebhookEndpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWebhookEndpoint,
+                    request_deserializer=mediaapi_dot_v1_dot_webhook__pb2.GetWebhookEndpointRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_webhook__pb2.WebhookEndpoint.SerializeToString,
+            ),
+            'ListWebhookEndpoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWebhookEndpoints,
+                    request_deserializer=mediaapi_dot_v1_dot_webhook__pb2.ListWebhookEndpointsRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_webhook__pb2.ListWebhookEndpointsResponse.SerializeToString,
+            ),
+            'UpdateWebhookEndpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateWebhookEndpoint,
+                    request_deserializer=mediaapi_dot_v1_dot_webhook__pb2.UpdateWebhookEndpointRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_webhook__pb2.WebhookEndpoint.SerializeToString,
+            ),
+            'DeleteWebhookEndpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteWebhookEndpoint,
+                    request_deserializer=mediaapi_dot_v1_dot_webhook__pb2.DeleteWebhookEndpointRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_webhook__pb2.DeleteWebhookEndpointResponse.SerializeToString,
+            ),
+            'RotateWebhookSecret': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateWebhookSecret,
+                    request_deserializer=mediaapi_dot_v1_dot_webhook__pb2.RotateWebhookSecretRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_webhook__pb2.WebhookEndpoint.SerializeToString,
+            ),
+            'TestWebhookEndpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.TestWebhookEndpoint,
+                    request_deserializer=mediaapi_dot_v1_dot_webhook__pb2.TestWebhookEndpointRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_webhook__pb2.WebhookDelivery.SerializeToString,
+            ),
+            'ListWebhookDeliveries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWebhookDeliveries,
+                    request_deserializer=mediaapi_dot_v1_dot_webhook__pb2.ListWebhookDeliveriesRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_webhook__pb2.ListWebhookDeliveriesResponse.SerializeToString,
+            ),
+            'ReplayWebhookDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayWebhookDelivery,
+                    request_deserializer=mediaapi_dot_v1_dot_webhook__pb2.ReplayWebhookDeliveryRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_webhook__pb2.WebhookDelivery.SerializeToString,
             ),
             'ProvisionAccount': grpc.unary_unary_rpc_method_handler(
                     servicer.ProvisionAccount,
@@ -462,6 +623,249 @@ class PublisherService:
             '/mediaapi.v1.PublisherService/ListPlatforms',
             mediaapi_dot_v1_dot_publisher__service__pb2.ListPlatformsRequest.SerializeToString,
             mediaapi_dot_v1_dot_publisher__service__pb2.ListPlatformsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateWebhookEndpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediaapi.v1.PublisherService/CreateWebhookEndpoint',
+            mediaapi_dot_v1_dot_webhook__pb2.CreateWebhookEndpointRequest.SerializeToString,
+            mediaapi_dot_v1_dot_webhook__pb2.WebhookEndpoint.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWebhookEndpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediaapi.v1.PublisherService/GetWebhookEndpoint',
+            mediaapi_dot_v1_dot_webhook__pb2.GetWebhookEndpointRequest.SerializeToString,
+            mediaapi_dot_v1_dot_webhook__pb2.WebhookEndpoint.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWebhookEndpoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediaapi.v1.PublisherService/ListWebhookEndpoints',
+            mediaapi_dot_v1_dot_webhook__pb2.ListWebhookEndpointsRequest.SerializeToString,
+            mediaapi_dot_v1_dot_webhook__pb2.ListWebhookEndpointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateWebhookEndpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediaapi.v1.PublisherService/UpdateWebhookEndpoint',
+            mediaapi_dot_v1_dot_webhook__pb2.UpdateWebhookEndpointRequest.SerializeToString,
+            mediaapi_dot_v1_dot_webhook__pb2.WebhookEndpoint.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteWebhookEndpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediaapi.v1.PublisherService/DeleteWebhookEndpoint',
+            mediaapi_dot_v1_dot_webhook__pb2.DeleteWebhookEndpointRequest.SerializeToString,
+            mediaapi_dot_v1_dot_webhook__pb2.DeleteWebhookEndpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateWebhookSecret(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediaapi.v1.PublisherService/RotateWebhookSecret',
+            mediaapi_dot_v1_dot_webhook__pb2.RotateWebhookSecretRequest.SerializeToString,
+            mediaapi_dot_v1_dot_webhook__pb2.WebhookEndpoint.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TestWebhookEndpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediaapi.v1.PublisherService/TestWebhookEndpoint',
+            mediaapi_dot_v1_dot_webhook__pb2.TestWebhookEndpointRequest.SerializeToString,
+            mediaapi_dot_v1_dot_webhook__pb2.WebhookDelivery.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWebhookDeliveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediaapi.v1.PublisherService/ListWebhookDeliveries',
+            mediaapi_dot_v1_dot_webhook__pb2.ListWebhookDeliveriesRequest.SerializeToString,
+            mediaapi_dot_v1_dot_webhook__pb2.ListWebhookDeliveriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayWebhookDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediaapi.v1.PublisherService/ReplayWebhookDelivery',
+            mediaapi_dot_v1_dot_webhook__pb2.ReplayWebhookDeliveryRequest.SerializeToString,
+            mediaapi_dot_v1_dot_webhook__pb2.WebhookDelivery.FromString,
             options,
             channel_credentials,
             insecure,

@@ -8,6 +8,7 @@ from grpc import aio as _aio
 from mediaapi.v1 import account_pb2 as _account_pb2
 from mediaapi.v1 import post_pb2 as _post_pb2
 from mediaapi.v1 import publisher_service_pb2 as _publisher_service_pb2
+from mediaapi.v1 import webhook_pb2 as _webhook_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -56,6 +57,38 @@ class PublisherServiceStub:
     """What the current month has used of the plan."""
     ListPlatforms: _grpc.UnaryUnaryMultiCallable[_publisher_service_pb2.ListPlatformsRequest, _publisher_service_pb2.ListPlatformsResponse]
     """Every platform with its limits and presets, sorted by id."""
+    CreateWebhookEndpoint: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.CreateWebhookEndpointRequest, _webhook_pb2.WebhookEndpoint]
+    """Registers a URL that is told of events, by signed POSTs. The answer shows its secret, once.
+    Errors: webhook_url_not_allowed, webhook_limit_reached.
+    """
+    GetWebhookEndpoint: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.GetWebhookEndpointRequest, _webhook_pb2.WebhookEndpoint]
+    """Errors: webhook_endpoint_not_found."""
+    ListWebhookEndpoints: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.ListWebhookEndpointsRequest, _webhook_pb2.ListWebhookEndpointsResponse]
+    """Newest first."""
+    UpdateWebhookEndpoint: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.UpdateWebhookEndpointRequest, _webhook_pb2.WebhookEndpoint]
+    """Changes what is given. Disabling gives up what is under way; what was given up can be replayed.
+    Errors: webhook_endpoint_not_found, webhook_url_not_allowed.
+    """
+    DeleteWebhookEndpoint: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.DeleteWebhookEndpointRequest, _webhook_pb2.DeleteWebhookEndpointResponse]
+    """Forgets the endpoint and its deliveries.
+    Errors: webhook_endpoint_not_found.
+    """
+    RotateWebhookSecret: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.RotateWebhookSecretRequest, _webhook_pb2.WebhookEndpoint]
+    """Makes a new secret and shows it, once. For 24 hours the one before signs too.
+    Errors: webhook_endpoint_not_found.
+    """
+    TestWebhookEndpoint: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.TestWebhookEndpointRequest, _webhook_pb2.WebhookDelivery]
+    """Sends a `webhook.test` event, once, and waits 10 s for its end, or as long as `Prefer: wait` says.
+    Errors: webhook_endpoint_not_found, webhook_endpoint_disabled.
+    """
+    ListWebhookDeliveries: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.ListWebhookDeliveriesRequest, _webhook_pb2.ListWebhookDeliveriesResponse]
+    """What was and will be sent to an endpoint, newest first; kept for 30 days.
+    Errors: webhook_endpoint_not_found.
+    """
+    ReplayWebhookDelivery: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.ReplayWebhookDeliveryRequest, _webhook_pb2.WebhookDelivery]
+    """Sends an event again, from the beginning of the schedule; the id of the event stays the same.
+    Errors: webhook_endpoint_not_found, webhook_delivery_not_found, webhook_endpoint_disabled.
+    """
     ProvisionAccount: _grpc.UnaryUnaryMultiCallable[_publisher_service_pb2.ProvisionAccountRequest, _account_pb2.Account]
     """For operators and the local stack: connects an account under an id of the caller's choosing. Safe to repeat."""
 
@@ -85,6 +118,38 @@ class PublisherServiceAsyncStub(PublisherServiceStub):
     """What the current month has used of the plan."""
     ListPlatforms: _aio.UnaryUnaryMultiCallable[_publisher_service_pb2.ListPlatformsRequest, _publisher_service_pb2.ListPlatformsResponse]  # type: ignore[assignment]
     """Every platform with its limits and presets, sorted by id."""
+    CreateWebhookEndpoint: _aio.UnaryUnaryMultiCallable[_webhook_pb2.CreateWebhookEndpointRequest, _webhook_pb2.WebhookEndpoint]  # type: ignore[assignment]
+    """Registers a URL that is told of events, by signed POSTs. The answer shows its secret, once.
+    Errors: webhook_url_not_allowed, webhook_limit_reached.
+    """
+    GetWebhookEndpoint: _aio.UnaryUnaryMultiCallable[_webhook_pb2.GetWebhookEndpointRequest, _webhook_pb2.WebhookEndpoint]  # type: ignore[assignment]
+    """Errors: webhook_endpoint_not_found."""
+    ListWebhookEndpoints: _aio.UnaryUnaryMultiCallable[_webhook_pb2.ListWebhookEndpointsRequest, _webhook_pb2.ListWebhookEndpointsResponse]  # type: ignore[assignment]
+    """Newest first."""
+    UpdateWebhookEndpoint: _aio.UnaryUnaryMultiCallable[_webhook_pb2.UpdateWebhookEndpointRequest, _webhook_pb2.WebhookEndpoint]  # type: ignore[assignment]
+    """Changes what is given. Disabling gives up what is under way; what was given up can be replayed.
+    Errors: webhook_endpoint_not_found, webhook_url_not_allowed.
+    """
+    DeleteWebhookEndpoint: _aio.UnaryUnaryMultiCallable[_webhook_pb2.DeleteWebhookEndpointRequest, _webhook_pb2.DeleteWebhookEndpointResponse]  # type: ignore[assignment]
+    """Forgets the endpoint and its deliveries.
+    Errors: webhook_endpoint_not_found.
+    """
+    RotateWebhookSecret: _aio.UnaryUnaryMultiCallable[_webhook_pb2.RotateWebhookSecretRequest, _webhook_pb2.WebhookEndpoint]  # type: ignore[assignment]
+    """Makes a new secret and shows it, once. For 24 hours the one before signs too.
+    Errors: webhook_endpoint_not_found.
+    """
+    TestWebhookEndpoint: _aio.UnaryUnaryMultiCallable[_webhook_pb2.TestWebhookEndpointRequest, _webhook_pb2.WebhookDelivery]  # type: ignore[assignment]
+    """Sends a `webhook.test` event, once, and waits 10 s for its end, or as long as `Prefer: wait` says.
+    Errors: webhook_endpoint_not_found, webhook_endpoint_disabled.
+    """
+    ListWebhookDeliveries: _aio.UnaryUnaryMultiCallable[_webhook_pb2.ListWebhookDeliveriesRequest, _webhook_pb2.ListWebhookDeliveriesResponse]  # type: ignore[assignment]
+    """What was and will be sent to an endpoint, newest first; kept for 30 days.
+    Errors: webhook_endpoint_not_found.
+    """
+    ReplayWebhookDelivery: _aio.UnaryUnaryMultiCallable[_webhook_pb2.ReplayWebhookDeliveryRequest, _webhook_pb2.WebhookDelivery]  # type: ignore[assignment]
+    """Sends an event again, from the beginning of the schedule; the id of the event stays the same.
+    Errors: webhook_endpoint_not_found, webhook_delivery_not_found, webhook_endpoint_disabled.
+    """
     ProvisionAccount: _aio.UnaryUnaryMultiCallable[_publisher_service_pb2.ProvisionAccountRequest, _account_pb2.Account]  # type: ignore[assignment]
     """For operators and the local stack: connects an account under an id of the caller's choosing. Safe to repeat."""
 
@@ -165,6 +230,92 @@ class PublisherServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_publisher_service_pb2.ListPlatformsResponse, _abc.Awaitable[_publisher_service_pb2.ListPlatformsResponse]]:
         """Every platform with its limits and presets, sorted by id."""
+
+    @_abc_1.abstractmethod
+    def CreateWebhookEndpoint(
+        self,
+        request: _webhook_pb2.CreateWebhookEndpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhook_pb2.WebhookEndpoint, _abc.Awaitable[_webhook_pb2.WebhookEndpoint]]:
+        """Registers a URL that is told of events, by signed POSTs. The answer shows its secret, once.
+        Errors: webhook_url_not_allowed, webhook_limit_reached.
+        """
+
+    @_abc_1.abstractmethod
+    def GetWebhookEndpoint(
+        self,
+        request: _webhook_pb2.GetWebhookEndpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhook_pb2.WebhookEndpoint, _abc.Awaitable[_webhook_pb2.WebhookEndpoint]]:
+        """Errors: webhook_endpoint_not_found."""
+
+    @_abc_1.abstractmethod
+    def ListWebhookEndpoints(
+        self,
+        request: _webhook_pb2.ListWebhookEndpointsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhook_pb2.ListWebhookEndpointsResponse, _abc.Awaitable[_webhook_pb2.ListWebhookEndpointsResponse]]:
+        """Newest first."""
+
+    @_abc_1.abstractmethod
+    def UpdateWebhookEndpoint(
+        self,
+        request: _webhook_pb2.UpdateWebhookEndpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhook_pb2.WebhookEndpoint, _abc.Awaitable[_webhook_pb2.WebhookEndpoint]]:
+        """Changes what is given. Disabling gives up what is under way; what was given up can be replayed.
+        Errors: webhook_endpoint_not_found, webhook_url_not_allowed.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteWebhookEndpoint(
+        self,
+        request: _webhook_pb2.DeleteWebhookEndpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhook_pb2.DeleteWebhookEndpointResponse, _abc.Awaitable[_webhook_pb2.DeleteWebhookEndpointResponse]]:
+        """Forgets the endpoint and its deliveries.
+        Errors: webhook_endpoint_not_found.
+        """
+
+    @_abc_1.abstractmethod
+    def RotateWebhookSecret(
+        self,
+        request: _webhook_pb2.RotateWebhookSecretRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhook_pb2.WebhookEndpoint, _abc.Awaitable[_webhook_pb2.WebhookEndpoint]]:
+        """Makes a new secret and shows it, once. For 24 hours the one before signs too.
+        Errors: webhook_endpoint_not_found.
+        """
+
+    @_abc_1.abstractmethod
+    def TestWebhookEndpoint(
+        self,
+        request: _webhook_pb2.TestWebhookEndpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhook_pb2.WebhookDelivery, _abc.Awaitable[_webhook_pb2.WebhookDelivery]]:
+        """Sends a `webhook.test` event, once, and waits 10 s for its end, or as long as `Prefer: wait` says.
+        Errors: webhook_endpoint_not_found, webhook_endpoint_disabled.
+        """
+
+    @_abc_1.abstractmethod
+    def ListWebhookDeliveries(
+        self,
+        request: _webhook_pb2.ListWebhookDeliveriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhook_pb2.ListWebhookDeliveriesResponse, _abc.Awaitable[_webhook_pb2.ListWebhookDeliveriesResponse]]:
+        """What was and will be sent to an endpoint, newest first; kept for 30 days.
+        Errors: webhook_endpoint_not_found.
+        """
+
+    @_abc_1.abstractmethod
+    def ReplayWebhookDelivery(
+        self,
+        request: _webhook_pb2.ReplayWebhookDeliveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhook_pb2.WebhookDelivery, _abc.Awaitable[_webhook_pb2.WebhookDelivery]]:
+        """Sends an event again, from the beginning of the schedule; the id of the event stays the same.
+        Errors: webhook_endpoint_not_found, webhook_delivery_not_found, webhook_endpoint_disabled.
+        """
 
     @_abc_1.abstractmethod
     def ProvisionAccount(

@@ -1,0 +1,92 @@
+"""What happened becomes an event for each endpoint that wants to hear of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.publisher.app.webhooks.ports import Occasions, Receipt, Resources
+from services.publisher.domain.post import JSON
+from services.publisher.domain.webhooks import events
+from services.publisher.domain.webhooks.events import EventType, News
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """An event of a stage: which one, and of what. version is the subject's."""
+
+    receipt: Receipt
+    workspace_id: str
+    subject_id: str
+    version: int
+    happened_at: datetime
+
+
+class Tell:
+    """One use case for each thing that can happen. Stages' events only say where to look; what is told is read anew."""
+
+    def __init__(self, occasions: Occasions, resources: Resources) -> None:
+        self._occasions = occasions
+        self._resources = resources
+
+    async def media_settled(self, heard: Heard) -> int:
+        """An item is ready, rejected or failed. One deleted since is told as that alone."""
+        if not await self._wanted(heard, EventType.MEDIA_READY, EventType.MEDIA_REJECTED, EventType.MEDIA_FAILED):
+            return 0
+        item = await self._resources.media(heard.subject_id)
+        kind = events.media_settled(str(item["status"])) if item is not None else None
+        if item is None or kind is None:
+            return 0
+        return await self._tell(heard, [_media(heard, kind, item)])
+
+    async def media_deleted(self, heard: Heard) -> int:
+        """An item is gone. One that is still there is not, whatever the event said."""
+        if not await self._wanted(heard, EventType.MEDIA_DELETED):
+            return 0
+        if await self._resources.media(heard.subject_id) is not None:
+            return 0
+        return await self._tell(heard, [_media(heard, EventType.MEDIA_DELETED, {"id": heard.subject_id})])
+
+    async def variants_failed(self, heard: Heard, variants: Sequence[Mapping[str, JSON]]) -> int:
+        """Variants of an item could not be made, through our fault; each is told once."""
+        if not variants or not await self._wanted(heard, EventType.VARIANT_FAILED):
+            return 0
+        news = [
+            News(
+                cause=f"{heard.subject_id} {EventType.VARIANT_FAILED} {variant['preset']}",
+                type=EventType.VARIANT_FAILED,
+                live=None,
+                happened_at=heard.happened_at,
+                data={"mediaId": heard.subject_id, **variant},
+            )
+            for variant in variants
+        ]
+        return await self._tell(heard, news)
+
+    async def post_settled(self, heard: Heard) -> int:
+        """Every target of a post has come to its end."""
+        wanted = await self._occasions.wanted(heard.workspace_id)
+        post = await self._resources.post(heard.workspace_id, heard.subject_id) if wanted else None
+        if post is None:
+            return 0
+        news = [
+            News(
+                # A post that is tried again settles again, in a later version of it.
+                cause=f"{heard.subject_id} {kind} {heard.version}",
+                type=kind,
+                live=post.live,
+                happened_at=heard.happened_at,
+                data=post.json,
+            )
+            for kind in events.post_settled(post.status, post.targets)
+        ]
+        return await self._tell(heard, news)
+
+    async def _wanted(self, heard: Heard, *kinds: EventType) -> bool:
+        return not (await self._occasions.wanted(heard.workspace_id)).isdisjoint(kinds)
+
+    async def _tell(self, heard: Heard, news: Sequence[News]) -> int:
+        return await self._occasions.tell(heard.workspace_id, heard.receipt, news) if news else 0
+
+
+def _media(heard: Heard, kind: EventType, data: Mapping[str, JSON]) -> News:
+    return News(cause=f"{heard.subject_id} {kind}", type=kind, live=None, happened_at=heard.happened_at, data=data)

@@ -1,0 +1,44 @@
+"""Events of stages that customers are told of."""
+
+from datetime import UTC
+
+from mediaapi.v1 import events_pb2, media_pb2
+
+from services.common.public_json import to_json
+from services.publisher.app.webhooks.ports import Receipt
+from services.publisher.app.webhooks.telling import Heard, Tell
+
+CONSUMER = "publisher_webhooks"
+SUBJECTS = (
+    "media.v1.media_settled",
+    "media.v1.media_deleted",
+    "media.v1.media_rendered",
+    "media.v1.post_settled",
+)
+
+
+class WebhookEvents:
+    """Handler of the durable consumer publisher_webhooks."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+
+    async def happened(self, event: events_pb2.Event) -> None:
+        """Something that endpoints may want to hear of."""
+        heard = Heard(
+            receipt=Receipt(CONSUMER, event.id),
+            workspace_id=event.workspace_id,
+            subject_id=event.subject_id,
+            version=event.version,
+            happened_at=event.occurred_at.ToDatetime(UTC),
+        )
+        match event.WhichOneof("payload"):
+            case "media_settled":
+                await self._tell.media_settled(heard)
+            case "media_deleted":
+                await self._tell.media_deleted(heard)
+            case "media_rendered":
+                failed = [it for it in event.media_rendered.variants if it.status == media_pb2.VARIANT_STATUS_FAILED]
+                await self._tell.variants_failed(heard, [to_json(it) for it in failed])
+            case "post_settled":
+                await self._tell.post_settled(heard)
