@@ -51,15 +51,15 @@ async def wired(stage: Stage, clamd: Clamd) -> AsyncIterator[Stage]:
 FAR_APART = trak(rows(b"stts", (1, 864_000_000), (1, 40)), *plain_tables(2)[1:])
 
 BOMBS = {
-    "b1-png-side": (png_of(50_000, 50_000), Code.MEDIA_DIMENSIONS_EXCEEDED),
-    "b1-png-pixels": (png_of(16_000, 16_000), Code.MEDIA_PIXELS_EXCEEDED),
-    "b2-gif-frames": (gif_of(9, 9, [gif_frame()] * 10_000), Code.MEDIA_FRAMES_EXCEEDED),
-    "b3-jpeg-metadata": (jpeg_of(8, 8, [segment(0xE1, bytes(65_000))] * 100), Code.MEDIA_METADATA_TOO_LARGE),
-    "b4-jpeg-scans": (jpeg_of(640, 480, scans=20_000), Code.MEDIA_TOO_COMPLEX),
-    "f6-index": (movie(index_bomb()), Code.MEDIA_CORRUPT),
-    "f7-gap": (movie(FAR_APART), Code.MEDIA_DURATION_EXCEEDED),
-    "a9-half-a-photo": (jpeg()[:4000], Code.MEDIA_CORRUPT),
-    "a9-most-of-a-film": (padded(film(), 12_000_000)[:-1], Code.MEDIA_CORRUPT),
+    "B1-png-side": (png_of(50_000, 50_000), Code.MEDIA_DIMENSIONS_EXCEEDED),
+    "B1-png-pixels": (png_of(16_000, 16_000), Code.MEDIA_PIXELS_EXCEEDED),
+    "B2-gif-frames": (gif_of(9, 9, [gif_frame()] * 10_000), Code.MEDIA_FRAMES_EXCEEDED),
+    "B3-jpeg-metadata": (jpeg_of(8, 8, [segment(0xE1, bytes(65_000))] * 100), Code.MEDIA_METADATA_TOO_LARGE),
+    "B4-jpeg-scans": (jpeg_of(640, 480, scans=20_000), Code.MEDIA_TOO_COMPLEX),
+    "F6-index": (movie(index_bomb()), Code.MEDIA_CORRUPT),
+    "F7-gap": (movie(FAR_APART), Code.MEDIA_DURATION_EXCEEDED),
+    "A9-half-a-photo": (jpeg()[:4000], Code.MEDIA_CORRUPT),
+    "A9-most-of-a-film": (padded(film(), 12_000_000)[:-1], Code.MEDIA_CORRUPT),
 }
 
 

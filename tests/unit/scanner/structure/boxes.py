@@ -166,7 +166,7 @@ def block(at: int = 0, track: int = 1, body: bytes = b"picture") -> bytes:
 def webm(*parts: bytes, scale_ns: int = 1_000_000, duration: float = 100.0, open_: bool = False) -> bytes:
     """A WebM of these parts of its segment."""
     info = element(0x1549A966, number(0x2AD7B1, scale_ns), real(0x4489, duration))
-    return element(0x1A45DFA3, element(0x4282, b"webm")) + element(0x18538067, info, *parts, open_=open_)
+    return element(0x1A45DFA3, b"\x42\x82\x84webm") + element(0x18538067, info, *parts, open_=open_)
 
 
 def tracks(*those: bytes) -> bytes:

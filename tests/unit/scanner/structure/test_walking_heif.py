@@ -95,38 +95,38 @@ def animation(frames: int, width: int = 64, height: int = 36) -> bytes:
 CORRUPT, COMPLEX, PIXELS = Code.MEDIA_CORRUPT, Code.MEDIA_TOO_COMPLEX, Code.MEDIA_PIXELS_EXCEEDED
 
 BOMBS = [
-    pytest.param(HEIC, heif(properties=(ispe(50_000, 50_000),)), Code.MEDIA_DIMENSIONS_EXCEEDED, id="b1-heic-side"),
-    pytest.param(AVIF, heif(properties=(ispe(16_000, 16_000),)), PIXELS, id="b1-avif-pixels"),
-    pytest.param(HEIC, heif(properties=(ispe(0, 9),)), CORRUPT, id="b1-heic-nothing"),
-    pytest.param(AVIF, animation(2001), Code.MEDIA_FRAMES_EXCEEDED, id="b2-avif-frames"),
-    pytest.param(AVIF, animation(100, 7000, 7000), PIXELS, id="b2-avif-canvas"),
-    pytest.param(HEIC, grid(65_535), PIXELS, id="b5-heic-tiles"),
-    pytest.param(HEIC, grid(100, 7000, 7000), PIXELS, id="b5-heic-large-tiles"),
-    pytest.param(HEIC, heif(iinf(infe(1, b"hvc1"), count=60_000)), COMPLEX, id="b6-items-claimed"),
-    pytest.param(HEIC, heif(iinf(*[infe(n, b"hvc1") for n in range(20_000)])), COMPLEX, id="b6-items"),
-    pytest.param(HEIC, heif(properties=[ispe(9, 9)] * 20_000), COMPLEX, id="b6-properties"),
-    pytest.param(HEIC, heif(full(b"iloc", tail=b"\0\0\0\1\0\1\0\0\xff\xff" + bytes(99))), COMPLEX, id="b6-extents"),
-    pytest.param(HEIC, heif(iloc((1, 40, 10**9))), CORRUPT, id="b6-item-behind-the-end"),
-    pytest.param(HEIC, heif(full(b"iloc", tail=b"\x44\0\0\x09")), CORRUPT, id="b6-places-past-their-box"),
-    pytest.param(HEIC, heif(properties=(box(b"ispe", size=2**31),)), CORRUPT, id="b6-property-past-its-box"),
-    pytest.param(HEIC, heif(full(b"iref", tail=box(b"dimg", b"\0\2\xff\xff"))), CORRUPT, id="b6-references"),
+    pytest.param(HEIC, heif(properties=(ispe(50_000, 50_000),)), Code.MEDIA_DIMENSIONS_EXCEEDED, id="B1-heic-side"),
+    pytest.param(AVIF, heif(properties=(ispe(16_000, 16_000),)), PIXELS, id="B1-avif-pixels"),
+    pytest.param(HEIC, heif(properties=(ispe(0, 9),)), CORRUPT, id="B1-heic-nothing"),
+    pytest.param(AVIF, animation(2001), Code.MEDIA_FRAMES_EXCEEDED, id="B2-avif-frames"),
+    pytest.param(AVIF, animation(100, 7000, 7000), PIXELS, id="B2-avif-canvas"),
+    pytest.param(HEIC, grid(65_535), PIXELS, id="B5-heic-tiles"),
+    pytest.param(HEIC, grid(100, 7000, 7000), PIXELS, id="B5-heic-large-tiles"),
+    pytest.param(HEIC, heif(iinf(infe(1, b"hvc1"), count=60_000)), COMPLEX, id="B6-items-claimed"),
+    pytest.param(HEIC, heif(iinf(*[infe(n, b"hvc1") for n in range(20_000)])), COMPLEX, id="B6-items"),
+    pytest.param(HEIC, heif(properties=[ispe(9, 9)] * 20_000), COMPLEX, id="B6-properties"),
+    pytest.param(HEIC, heif(full(b"iloc", tail=b"\0\0\0\1\0\1\0\0\xff\xff" + bytes(99))), COMPLEX, id="B6-extents"),
+    pytest.param(HEIC, heif(iloc((1, 40, 10**9))), CORRUPT, id="B6-item-behind-the-end"),
+    pytest.param(HEIC, heif(full(b"iloc", tail=b"\x44\0\0\x09")), CORRUPT, id="B6-places-past-their-box"),
+    pytest.param(HEIC, heif(properties=(box(b"ispe", size=2**31),)), CORRUPT, id="B6-property-past-its-box"),
+    pytest.param(HEIC, heif(full(b"iref", tail=box(b"dimg", b"\0\2\xff\xff"))), CORRUPT, id="B6-references"),
     pytest.param(
         HEIC,
         heif(iinf(infe(1, b"Exif")), iloc((1, 40, 6_000_000)), media=bytes(6_500_000)),
         Code.MEDIA_METADATA_TOO_LARGE,
-        id="b3-heic-exif",
+        id="B3-heic-exif",
     ),
     pytest.param(
         AVIF,
         heif(properties=(ispe(9, 9), box(b"colr", bytes(5_000_000)))),
         Code.MEDIA_METADATA_TOO_LARGE,
-        id="b3-avif-profile",
+        id="B3-avif-profile",
     ),
     pytest.param(HEIC, heif(properties=()), CORRUPT, id="heic-of-nothing"),
     pytest.param(
         AVIF, box(b"ftyp", b"avif", bytes(4), b"avif") + box(b"mdat", bytes(99)), CORRUPT, id="avif-of-nothing"
     ),
-    pytest.param(HEIC, b"\0\0\0\x18ftypheic\0\0\0\0mif1heic<script>alert(1)</script>", CORRUPT, id="a2-script-as-heic"),
+    pytest.param(HEIC, b"\0\0\0\x18ftypheic\0\0\0\0mif1heic<script>alert(1)</script>", CORRUPT, id="A2-script-as-heic"),
 ]
 
 
