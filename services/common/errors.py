@@ -164,7 +164,9 @@ TABLE: dict[Code, Row] = {
     Code.METADATA_INVALID: Row(
         "INVALID_ARGUMENT", 400, False, "Upload-Metadata is malformed: {reason}.", "Send names with base64 values."
     ),
-    Code.METHOD_NOT_ALLOWED: Row("UNIMPLEMENTED", 405, False, "{method} is not for this route.", "Use {allow}."),
+    Code.METHOD_NOT_ALLOWED: Row(
+        "UNIMPLEMENTED", 405, False, "{method} is not for this route.", "Use a method that Allow names."
+    ),
     Code.MULTIPART_MALFORMED: Row(
         "INVALID_ARGUMENT", 400, False, "The multipart body is malformed.", "Let an HTTP library write it."
     ),

@@ -109,7 +109,12 @@ def _security() -> Node:
 def _parameters() -> Node:
     text: Node = {"type": "string"}
     rows: list[tuple[str, str, Node, str]] = [
-        ("RequestId", "X-Request-Id", {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"}, "Echoed, and logged."),
+        (
+            "RequestId",
+            "X-Request-Id",
+            text,
+            "Echoed, and logged, if it is 1 to 128 letters, digits, `.`, `_`, `:` or `-`; otherwise one is made.",
+        ),
         (
             "IdempotencyKey",
             "Idempotency-Key",
@@ -134,7 +139,7 @@ def _parameters() -> Node:
         (
             "ContentDigest",
             "Content-Digest",
-            {"type": "string", "examples": ["sha-256=:…:"]},
+            {"type": "string", "examples": ["sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"]},
             "Of the piece, by sha-256 or sha-512 (RFC 9530): nothing of it is kept unless it agrees.",
         ),
         ("IfRange", "If-Range", text, "An ETag: the whole file if it has changed."),

@@ -19,6 +19,10 @@ def test_every_code_has_a_row_with_a_real_grpc_status() -> None:
     assert all(hasattr(grpc.StatusCode, row.grpc) for row in TABLE.values())
 
 
+def test_what_to_do_about_an_error_is_told_without_values() -> None:
+    assert not [code for code, row in TABLE.items() if set("{}") & set(row.remediation)]
+
+
 @pytest.mark.parametrize("code", Code)
 def test_an_error_crosses_an_rpc_unchanged_but_for_its_why(code: Code) -> None:
     error = MediaError(code, violations=[Violation("a.b", "is wrong")], limit=8, threat="Eicar", why="secret cause")

@@ -1,0 +1,95 @@
+"""What Envoy answers by itself, while no gateway is there: problems like the gateway's own, word for word."""
+
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from deploy.local.envoy import Envoy
+from deploy.local.ports import HOST, Ports
+from deploy.local.s3 import S3
+from deploy.local.state import State
+from services.common.errors import Code, MediaError
+from services.gateway.web.problems import problem
+
+HEADERS_BYTES = 32 * 1024
+
+
+@pytest.fixture(scope="module")
+def port(s3: S3, local_state: State) -> Iterator[int]:
+    """Where Envoy listens."""
+    ports = replace(Ports.free(), s3=int(s3.endpoint.rpartition(":")[2]))
+    envoy = Envoy(local_state, ports=ports, credentials=s3.credentials("cdn"))
+    try:
+        envoy.start()
+        yield ports.edge
+    finally:
+        envoy.stop()
+
+
+def spoken(port: int, head: str) -> tuple[int, dict[str, str], bytes]:
+    """What comes back for exactly these lines, until Envoy ends the connection."""
+    with socket.create_connection((HOST, port), timeout=20) as sock:
+        sock.sendall(head.replace("\n", "\r\n").encode() + b"\r\n\r\n")
+        answer = b""
+        while piece := sock.recv(65536):
+            answer += piece
+    first, _, body = answer.partition(b"\r\n\r\n")
+    status, *lines = first.decode().split("\r\n")
+    headers = dict(line.lower().split(": ", 1) for line in lines)
+    return int(status.split(" ")[1]), headers, body
+
+
+GET = "GET {} HTTP/1.1\nHost: x\nConnection: close\nX-Request-Id: mine"
+REFUSED = {
+    "no gateway": (GET.format("/v1/media"), MediaError(Code.UNAVAILABLE)),
+    "a name with an underscore": (f"{GET.format('/v1/media')}\na_b: c", MediaError(Code.INVALID_REQUEST)),
+    "an escaped slash": (GET.format("/v1/media/a%2Fb"), MediaError(Code.INVALID_REQUEST)),
+    "an upgrade": (GET.format("/").replace("close", "upgrade\nUpgrade: websocket"), MediaError(Code.INVALID_REQUEST)),
+    "HTTP/1.0": ("GET / HTTP/1.0", MediaError(Code.INVALID_REQUEST)),
+    "no host": ("GET / HTTP/1.1\nConnection: close", MediaError(Code.INVALID_REQUEST)),
+    "two lengths": (f"{GET.format('/')}\nContent-Length: 1\nContent-Length: 2", MediaError(Code.INVALID_REQUEST)),
+    "no such rendition": (GET.format("/cdn/a"), MediaError(Code.NOT_FOUND)),
+    "metrics": (GET.format("/metrics?a=b"), MediaError(Code.NOT_FOUND)),
+    "a write to renditions": (
+        GET.format("/cdn/a/b/c.jpg").replace("GET", "DELETE"),
+        MediaError(Code.METHOD_NOT_ALLOWED, method="DELETE"),
+    ),
+    "headers past their limit": (
+        f"{GET.format('/')}\nA: {'a' * (HEADERS_BYTES + 1)}",
+        MediaError(Code.HEADERS_TOO_LARGE, limit=HEADERS_BYTES),
+    ),
+    "too many headers": (
+        GET.format("/") + "".join(f"\nA{n}: b" for n in range(120)),
+        MediaError(Code.HEADERS_TOO_LARGE, limit=HEADERS_BYTES),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refusal_is_a_problem_like_any_other(port: int, name: str) -> None:
+    head, error = REFUSED[name]
+    status, headers, body = spoken(port, head)
+    told = json.loads(body)
+    request_id = told["error"]["requestId"]
+    wanted = problem(error, instance=told["instance"], request_id=request_id)
+    assert (status, told) == (wanted.status, json.loads(wanted.body))
+    assert headers["content-type"] == wanted.content_type
+    assert headers.get("retry-after") == dict(wanted.headers).get("retry-after")
+    assert request_id
+
+
+@pytest.mark.parametrize("name", ["no gateway", "no such rendition", "metrics"])
+def test_it_names_the_request_as_its_client_did_and_its_path(port: int, name: str) -> None:
+    head, _ = REFUSED[name]
+    _, headers, body = spoken(port, head)
+    told = json.loads(body)
+    assert headers["x-request-id"] == told["error"]["requestId"] == "mine"
+    assert told["instance"] == head.split(" ")[1].partition("?")[0]
+
+
+def test_a_request_without_an_id_is_given_one(port: int) -> None:
+    _, headers, body = spoken(port, GET.format("/v1/media").replace("\nX-Request-Id: mine", ""))
+    assert headers["x-request-id"] == json.loads(body)["error"]["requestId"] != ""
