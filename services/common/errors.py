@@ -110,7 +110,7 @@ TABLE: dict[Code, Row] = {
         "See the API reference.",
     ),
     Code.CONTENT_TYPE_UNSUPPORTED: Row(
-        "INVALID_ARGUMENT", 415, False, "Content-Type {content_type} is not taken here.", "Send it as details.expected says."
+        "INVALID_ARGUMENT", 415, False, "Content-Type {content_type} is not taken here.", "Send the type expected."
     ),
     Code.DEADLINE_EXCEEDED: Row("DEADLINE_EXCEEDED", 504, True, "It took too long.", "Try again."),
     Code.FORBIDDEN: Row("PERMISSION_DENIED", 403, False, "The key may not: {scope}.", "Use a key with that scope."),
