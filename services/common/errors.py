@@ -57,6 +57,7 @@ class Code(StrEnum):
     PROCESSING_FAILED = "processing_failed"
     QUOTA_EXCEEDED = "quota_exceeded"
     RANGE_NOT_SATISFIABLE = "range_not_satisfiable"
+    RATE_LIMITED = "rate_limited"
     REQUEST_TOO_LARGE = "request_too_large"
     SCANNER_UNAVAILABLE = "scanner_unavailable"
     UNAUTHORIZED = "unauthorized"
@@ -182,9 +183,16 @@ TABLE: dict[Code, Row] = {
     Code.PRESET_UNKNOWN: Row("INVALID_ARGUMENT", 422, False, "No preset {preset}.", "See the platforms."),
     Code.PROCESSING_FAILED: Row("INTERNAL", 500, False, "The file could not be processed.", "Tell us the media id."),
     Code.QUOTA_EXCEEDED: Row(
-        "RESOURCE_EXHAUSTED", 429, False, "The plan's {limit} posts of {period} are used up.", "Change the plan."
+        "RESOURCE_EXHAUSTED",
+        429,
+        False,
+        "The plan's {limit} {quota} are used up.",
+        "Delete what is not needed, wait, or change the plan.",
     ),
     Code.RANGE_NOT_SATISFIABLE: Row("OUT_OF_RANGE", 416, False, "The range is outside of the file.", "Ask for less."),
+    Code.RATE_LIMITED: Row(
+        "RESOURCE_EXHAUSTED", 429, True, "More than {limit} {kind} in {window_s} seconds.", "Wait as Retry-After says."
+    ),
     Code.REQUEST_TOO_LARGE: Row("INVALID_ARGUMENT", 413, False, "The body passes {limit} bytes.", "Send less."),
     Code.SCANNER_UNAVAILABLE: Row("UNAVAILABLE", 503, True, "The virus scanner is away.", _AGAIN),
     Code.UNAUTHORIZED: Row("UNAUTHENTICATED", 401, False, "No valid API key.", "Send Authorization: Bearer <key>."),

@@ -11,7 +11,7 @@ from services.gateway.rpc import KeyRpc
 from services.gateway.settings import Settings
 from services.gateway.web.server import serving
 
-OLD_ANSWERS_EVERY_S = 600.0
+OLD_EVERY_S = 600.0
 
 
 async def main() -> None:
@@ -29,10 +29,18 @@ async def main() -> None:
             "publisher": conf.publisher_target,
         }
         channels = {stage: await run.enter(rpc.channel(target)) for stage, target in targets.items()}
-        gateway = Gateway.assemble(database, channels, pepper=conf.key_pepper, public_url=conf.public_url)
+        gateway = Gateway.assemble(
+            database,
+            channels,
+            pepper=conf.key_pepper,
+            public_url=conf.public_url,
+            plans_file=conf.plans_file,
+            pace=conf.pace(),
+        )
         add_KeyServiceServicer_to_server(KeyRpc(gateway.ring), run.server)
         run.check("postgres", database.ping)
-        run.every(OLD_ANSWERS_EVERY_S, gateway.replays.forget_old, name="old answers")
+        run.every(OLD_EVERY_S, gateway.replays.forget_old, name="old answers")
+        run.every(OLD_EVERY_S, gateway.buckets.forget_old, name="old buckets")
         run.front(serving(gateway.http, conf.http_listen, drain_s=conf.drain_s))
         await run.serve()
 

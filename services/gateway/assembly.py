@@ -8,12 +8,16 @@ from dataclasses import dataclass
 import grpc
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from services.common import clock, ids
+from services.common import clock, ids, plans
 from services.common.db import Database
+from services.gateway.adapters.buckets import PostgresBuckets
 from services.gateway.adapters.postgres import PostgresKeys, PostgresReplays
 from services.gateway.app import Authentication, KeyRing
+from services.gateway.domain import rates
 from services.gateway.domain.keys import SECRET_BYTES
+from services.gateway.domain.pace import STANDARD, Pace
 from services.gateway.idempotency import Idempotency
+from services.gateway.limiting import Limiter
 from services.gateway.services import PUBLIC, route_table
 from services.gateway.transcode.calls import Upstreams
 from services.gateway.uploads.api import UploadApi
@@ -33,6 +37,7 @@ class Gateway:
     http: Front
     ring: KeyRing
     replays: PostgresReplays
+    buckets: PostgresBuckets
 
     @classmethod
     def assemble(
@@ -42,11 +47,13 @@ class Gateway:
         *,
         pepper: str,
         public_url: str,
+        plans_file: str = "",
+        pace: Pace = STANDARD,
         registry: CollectorRegistry = REGISTRY,
     ) -> "Gateway":
         """Wires them. `channels`: one for each stage by name, the gateway's own RPCs among them."""
         table, public_url = route_table(), public_url.rstrip("/")
-        keys, replays = PostgresKeys(database), PostgresReplays(database)
+        keys, replays, buckets = PostgresKeys(database), PostgresReplays(database), PostgresBuckets(database)
         authentication = Authentication(keys, pepper=pepper, now=clock.utc_now, monotonic=time.monotonic)
         ring = KeyRing(
             keys,
@@ -62,6 +69,7 @@ class Gateway:
         transcoding = TranscodingApi(
             table,
             authentication=authentication,
+            limiter=Limiter(buckets, plans.load("rates", rates.of_plan, plans_file), now=clock.utc_now),
             upstreams=upstreams,
             idempotency=Idempotency(replays, new_token=lambda: ids.new("tok")),
             answers=answers,
@@ -69,5 +77,5 @@ class Gateway:
         api = UploadApi(transcoding, table, Sessions(table, upstreams), answers)
         health = Health(channels)
         pages = {"/healthz": health.healthz, "/readyz": health.readyz, **Docs(table, public_url).pages()}
-        http = Front(api, pages=pages, new_request_id=lambda: ids.new("req"), observe=Observer(registry))
-        return cls(http, ring, replays)
+        http = Front(api, pages=pages, new_request_id=lambda: ids.new("req"), observe=Observer(registry), pace=pace)
+        return cls(http, ring, replays, buckets)

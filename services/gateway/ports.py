@@ -1,9 +1,10 @@
-"""What the gateway needs kept: keys, and first answers."""
+"""What the gateway needs kept: keys, first answers, and how often is asked."""
 
 from datetime import datetime
 from typing import Protocol
 
 from services.gateway.domain.keys import ApiKey, Grant, Mode
+from services.gateway.domain.rates import Kind, Rate, Taken
 from services.gateway.domain.replays import Prior, Scope, StoredAnswer
 
 
@@ -46,3 +47,10 @@ class Replays(Protocol):
 
     async def forget_old(self) -> int:
         """Delete what is older than 24 hours; how many rows."""
+
+
+class Buckets(Protocol):
+    """The requests each workspace may still make, for all gateways together."""
+
+    async def take(self, workspace_id: str, kind: Kind, rate: Rate, *, wanted: int, returned: int) -> Taken:
+        """Puts `returned` unused requests back and takes up to `wanted` out. Raises: MediaError UNAVAILABLE."""

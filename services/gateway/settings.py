@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from services.common.settings import var
+from services.gateway.domain.pace import STANDARD, Pace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,14 @@ class Settings:
     transcoder_target: str = var(str, "host:port of transcoder's gRPC")
     publisher_target: str = var(str, "host:port of publisher's gRPC")
     public_url: str = var(str, "where clients reach the API, e.g. https://api.example.com")
+    plans_file: str = var(str, "TOML of what plans include; empty: services/common/plans.toml", default="")
+    gap_s: float = var(float, "seconds a client may send nothing of a body", default=STANDARD.gap_s)
+    pace_window_s: float = var(float, "seconds a client's pace is taken over", default=STANDARD.window_s)
+    pace_bytes_per_s: int = var(int, "the slowest pace a body may come at", default=STANDARD.bytes_per_s)
+
+    def pace(self) -> Pace:
+        """How slow a client may be."""
+        return Pace(gap_s=self.gap_s, window_s=self.pace_window_s, bytes_per_s=self.pace_bytes_per_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

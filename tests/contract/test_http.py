@@ -17,10 +17,13 @@ from services.common import ids
 from services.common.clock import utc_now
 from services.common.context import CallContext
 from services.common.errors import Code, MediaError
+from services.common.plans import Plans
 from services.gateway.app import Authentication
 from services.gateway.domain import keys
 from services.gateway.domain.keys import ApiKey, Grant, Mode
+from services.gateway.domain.rates import Kind, Rate
 from services.gateway.idempotency import Idempotency
+from services.gateway.limiting import Limiter
 from services.gateway.services import route_table
 from services.gateway.transcode import strict_json
 from services.gateway.transcode.calls import Upstreams
@@ -31,6 +34,7 @@ from services.gateway.web.docs import Docs
 from services.gateway.web.front import Front
 from services.gateway.web.observe import Observer
 from tests.contract.described import Described
+from tests.unit.gateway.buckets import MemoryBuckets
 from tests.unit.gateway.test_idempotency import Table
 
 URL = "https://api.example.com"
@@ -88,6 +92,7 @@ class World:
     keyring: Keyring
     stages: Stages
     http: httpx.AsyncClient
+    rates: dict[Kind, Rate]
 
     def sends_as(self, key: str) -> None:
         self.http.headers["authorization"] = f"Bearer {key}"
@@ -96,10 +101,12 @@ class World:
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     keyring, stages = Keyring(), Stages()
+    rates = dict.fromkeys(Kind, Rate(requests=1_000, window_s=60))
     docs = Docs(ROUTES, URL)
     api = TranscodingApi(
         ROUTES,
         authentication=Authentication(keyring, pepper=PEPPER, now=utc_now, monotonic=lambda: 0.0),
+        limiter=Limiter(MemoryBuckets(utc_now), Plans({"pro": rates}), now=utc_now),
         upstreams=stages,
         idempotency=Idempotency(Table(), new_token=lambda: ids.new("tok")),
         answers=Answers(ROUTES, URL),
@@ -107,7 +114,7 @@ async def world() -> AsyncIterator[World]:
     observe = Observer(CollectorRegistry())
     front = Front(api, pages=docs.pages(), new_request_id=lambda: ids.new("req"), observe=observe)
     async with _client(front, Described(json.loads(docs._json))) as http:
-        it = World(keyring, stages, http)
+        it = World(keyring, stages, http, rates)
         it.sends_as(keyring.issue())
         yield it
 
@@ -187,6 +194,26 @@ async def test_without_a_key_nothing_is_told(world: World, authorization: str | 
     assert (response.status_code, code(response)) == (401, "unauthorized")
     assert response.headers["www-authenticate"].startswith("Bearer")
     assert world.stages.calls == []
+
+
+async def test_a_workspace_that_asks_too_often_is_told_when_to_come_back(world: World) -> None:
+    world.stages.says["GetMedia"] = lambda request, caller: media()
+    world.stages.says["DeleteMedia"] = lambda request, caller: ingest_service_pb2.DeleteMediaResponse()
+    world.rates[Kind.READS] = Rate(requests=2, window_s=60)
+    answers = [await world.http.get("/v1/media/med_1") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert {answer.headers["ratelimit-policy"] for answer in answers} == {'"reads";q=2;w=60'}
+    assert [answer.headers["ratelimit"] for answer in answers] == [
+        '"reads";r=1;t=30',
+        '"reads";r=0;t=60',
+        '"reads";r=0;t=60',
+    ]
+    refused = answers[2]
+    assert (code(refused), refused.headers["retry-after"]) == ("rate_limited", "30")
+    assert refused.json()["error"]["details"] == {"kind": "reads", "limit": 2, "windowS": 60, "retryAfterS": 30}
+    assert len(world.stages.calls) == 2
+    assert (await world.http.delete("/v1/media/med_1")).headers["ratelimit-policy"].startswith('"writes"')
+    assert "ratelimit" not in (await world.http.get("/v1/media", headers={"authorization": "none"})).headers
 
 
 async def test_a_key_in_the_url_is_refused_even_with_a_good_one(world: World) -> None:

@@ -153,6 +153,9 @@ def _parameters() -> Node:
 def _headers() -> Node:
     told = {
         "RequestId": "Names this request; tell us when something is wrong with it.",
+        "RateLimitPolicy": "Which requests are counted together, how many may come at once (`q`), and the seconds"
+        " within which all of these come back (`w`). IETF draft-ietf-httpapi-ratelimit-headers-11.",
+        "RateLimit": "How many of them are left (`r`), and the seconds until all are back (`t`).",
         "ETag": "Changes whenever the answer does.",
         "Location": "Where it can be read.",
         "Link": 'The next page, with rel="next"; absent on the last one.',

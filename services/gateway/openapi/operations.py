@@ -11,12 +11,15 @@ from services.gateway.openapi.schemas import Node, Schemas
 from services.gateway.transcode.routes import Route
 from services.gateway.upload import MAX_FILE_BYTES
 
+# Told with every answer to a key.
+LIMITS = ("RateLimitPolicy", "RateLimit")
 # What any route, and any route of a sort, may answer beside what its comment lists.
 EVERYWHERE = (
     Code.INVALID_REQUEST,
     Code.UNAUTHORIZED,
     Code.FORBIDDEN,
     Code.HEADERS_TOO_LARGE,
+    Code.RATE_LIMITED,
     Code.INTERNAL,
     Code.UNAVAILABLE,
     Code.DEADLINE_EXCEEDED,
@@ -142,7 +145,7 @@ def _body(route: Route, schemas: Schemas) -> Node:
 def _successes(route: Route, schemas: Schemas) -> Node:
     if route.attachment:
         return _file()
-    headers = _answer_headers("RequestId", *_named_headers(route))
+    headers = _answer_headers("RequestId", *LIMITS, *_named_headers(route))
     if route.success == 204:
         return {"204": {"description": _STATUS_TEXTS[204], "headers": headers}}
     content: Node = {"application/json": {"schema": schemas.answer(route.answer)}}
@@ -150,19 +153,19 @@ def _successes(route: Route, schemas: Schemas) -> Node:
     for status in filter(None, (route.success, route.in_progress)):
         answers[str(status)] = {"description": _STATUS_TEXTS[status], "headers": headers, "content": content}
     if route.pieces:
-        told = _answer_headers("RequestId", "UploadRange", "UploadOffset")
+        told = _answer_headers("RequestId", *LIMITS, "UploadRange", "UploadOffset")
         answers["308"] = {"description": "Not complete yet; `Range` tells how far it is.", "headers": told}
     if route.method == "GET":
         answers["304"] = {
             "description": "Not changed since the ETag sent.",
-            "headers": _answer_headers("RequestId", "ETag"),
+            "headers": _answer_headers("RequestId", *LIMITS, "ETag"),
         }
     return answers
 
 
 def _file() -> Node:
     content: Node = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
-    headers = ("RequestId", "ETag", "ContentDisposition", "AcceptRanges")
+    headers = ("RequestId", *LIMITS, "ETag", "ContentDisposition", "AcceptRanges")
     return {
         "200": {"description": "The whole file.", "headers": _answer_headers(*headers), "content": content},
         "206": {
@@ -170,7 +173,10 @@ def _file() -> Node:
             "headers": _answer_headers(*headers, "ContentRange"),
             "content": content,
         },
-        "304": {"description": "Not changed since the ETag sent.", "headers": _answer_headers("RequestId", "ETag")},
+        "304": {
+            "description": "Not changed since the ETag sent.",
+            "headers": _answer_headers("RequestId", *LIMITS, "ETag"),
+        },
     }
 
 
@@ -193,7 +199,7 @@ def _failures(route: Route) -> Node:
 
 
 def _failure(route: Route, status: int, codes: list[Code]) -> Node:
-    names = ["RequestId"]
+    names = ["RequestId"] if status == 401 else ["RequestId", *LIMITS]
     names += ["RetryAfter"] if status in (429, 503) or Code.IDEMPOTENCY_IN_PROGRESS in codes else []
     names += ["IdempotentReplayed"] if route.method == "POST" and replays.worth_keeping(status) else []
     names += ["ContentRange"] if status == 416 else []
@@ -207,6 +213,8 @@ def _failure(route: Route, status: int, codes: list[Code]) -> Node:
 
 HEADER_NAMES = {
     "RequestId": "X-Request-Id",
+    "RateLimitPolicy": "RateLimit-Policy",
+    "RateLimit": "RateLimit",
     "ETag": "ETag",
     "Location": "Location",
     "Link": "Link",

@@ -11,11 +11,13 @@ from services.common.public_json import JSON, dumps
 from services.gateway import download, upload
 from services.gateway.app import Authentication
 from services.gateway.domain.keys import Grant, Mode
+from services.gateway.domain.rates import Kind
 from services.gateway.domain.replays import Scope
 from services.gateway.idempotency import Claim, Idempotency
+from services.gateway.limiting import Limiter
 from services.gateway.transcode import calls, strict_json
 from services.gateway.transcode.calls import Upstreams
-from services.gateway.transcode.routes import Match, RouteTable
+from services.gateway.transcode.routes import Match, Route, RouteTable
 from services.gateway.web import headers
 from services.gateway.web.answers import Answers, Call, etag, replayed, stored, without_secrets
 from services.gateway.web.http import Exchange, Response
@@ -30,12 +32,14 @@ class TranscodingApi:
         table: RouteTable,
         *,
         authentication: Authentication,
+        limiter: Limiter,
         upstreams: Upstreams,
         idempotency: Idempotency,
         answers: Answers,
     ) -> None:
         self._table = table
         self._authentication = authentication
+        self._limiter = limiter
         self._upstreams = upstreams
         self._idempotency = idempotency
         self._answers = answers
@@ -58,15 +62,35 @@ class TranscodingApi:
             await exchange.respond(self._answers.response(call, calls.answer(match.route, response)))
 
     async def admit(self, exchange: Exchange, match: Match) -> Call:
-        """Who asks for that route, if they may. Raises: MediaError UNAUTHORIZED, FORBIDDEN, INVALID_REQUEST."""
+        """Who asks for that route, if they may.
+
+        Raises:
+            MediaError: UNAUTHORIZED, RATE_LIMITED, FORBIDDEN, INVALID_REQUEST.
+        """
         exchange.route = match.route.template
         query = exchange.query
         _refuse_keys_in_url(query)
         grant = await self._authentication.authenticate(headers.bearer(exchange.header("authorization")))
         exchange.workspace_id = grant.key.workspace_id
+        await self._count(exchange, match.route, grant)
         if not grant.key.may(match.route.scope):
             raise MediaError(Code.FORBIDDEN, scope=match.route.scope)
         return Call(exchange, match, _caller(exchange, grant), grant.key.key_id, query)
+
+    async def _count(self, exchange: Exchange, route: Route, grant: Grant) -> None:
+        reads = exchange.method in ("GET", "HEAD")
+        kind = Kind.READS if reads else Kind.PIECES if route.pieces else Kind.WRITES
+        found = await self._limiter.count(grant.key.workspace_id, grant.plan, kind)
+        exchange.told = headers.rate_limit(found)
+        if not found.allowed:
+            rate = found.rate
+            raise MediaError(
+                Code.RATE_LIMITED,
+                kind=str(kind),
+                limit=rate.requests,
+                window_s=rate.window_s,
+                retry_after_s=found.wait_s,
+            )
 
     async def _attachment(self, call: Call) -> None:
         request = calls.read_request(call.match, call.query, None)

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from services.common import context, telemetry
 from services.common.context import CallContext
 from services.common.errors import Code, MediaError
+from services.gateway.domain.pace import STANDARD, Pace
 from services.gateway.web import headers
 from services.gateway.web.http import ClientGoneError, Exchange, Response
 from services.gateway.web.problems import problem
@@ -40,18 +41,25 @@ class Front:
     """Pages of the gateway itself, then the API; errors become problems here and nowhere else."""
 
     def __init__(
-        self, api: Api, *, pages: Mapping[str, Page], new_request_id: Callable[[], str], observe: Observe
+        self,
+        api: Api,
+        *,
+        pages: Mapping[str, Page],
+        new_request_id: Callable[[], str],
+        observe: Observe,
+        pace: Pace = STANDARD,
     ) -> None:
         self._api = api
         self._pages = pages
         self._new_request_id = new_request_id
         self._observe = observe
+        self._pace = pace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         if scope["type"] != "http":
             raise RuntimeError(f"no {scope['type']} here")
-        exchange = Exchange(scope, receive, send, request_id="")
+        exchange = Exchange(scope, receive, send, request_id="", pace=self._pace)
         exchange.request_id = headers.request_id(exchange.header("x-request-id")) or self._new_request_id()
         # A connection's next request may inherit what its last one left in the context.
         context.enter(CallContext(workspace_id="", request_id=exchange.request_id))

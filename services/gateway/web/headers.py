@@ -1,9 +1,10 @@
-"""Request headers the gateway understands, parsed; pure."""
+"""Request headers the gateway understands, parsed, and those it says of limits; pure."""
 
 import re
 from dataclasses import dataclass
 
 from services.common.errors import Code, MediaError
+from services.gateway.domain.rates import Standing
 from services.gateway.domain.replays import MAX_KEY_CHARACTERS
 
 MAX_WAIT_S = 30.0
@@ -130,3 +131,11 @@ def unquoted(text: str) -> str:
     if len(text) >= 2 and text.startswith('"') and text.endswith('"'):
         return re.sub(r"\\([\"\\])", r"\1", text[1:-1])
     return text
+
+
+def rate_limit(found: Standing) -> tuple[tuple[str, str], ...]:
+    """Where a workspace stands, as draft-ietf-httpapi-ratelimit-headers-11 has it: `t` until the bucket is full."""
+    return (
+        ("ratelimit-policy", f'"{found.kind}";q={found.rate.requests};w={found.rate.window_s}'),
+        ("ratelimit", f'"{found.kind}";r={found.left};t={found.full_s}'),
+    )

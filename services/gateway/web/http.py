@@ -6,15 +6,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from services.common.errors import Code, MediaError
+from services.gateway.domain.pace import STANDARD, Pace, Watch
 
 Headers = tuple[tuple[str, str], ...]
 
-GAP_S = 30.0
-PACE_WINDOW_S = 60.0
-PACE_BYTES_PER_S = 16_000
 # After an early answer a client still sends; closing under it would destroy the answer on its way.
 LINGER_S = 2.0
 LINGER_BYTES = 16 * 1024 * 1024
@@ -43,11 +41,14 @@ class Exchange:
     receive: Receive
     send: Send
     request_id: str
+    pace: Pace = STANDARD
     status: int = 0
     sent_bytes: int = 0
     route: str = ""
     workspace_id: str = ""
     code: str = ""
+    # Told with the answer, whatever it will be.
+    told: Headers = ()
     body_read: bool = False
     _headers: dict[str, list[str]] = field(default_factory=dict)
 
@@ -92,23 +93,28 @@ class Exchange:
         """The request body as it arrives, each piece bounded by the server's read buffer.
 
         Raises:
-            MediaError: `too_large` past the limit, declared or counted; UPLOAD_STALLED after 30 s without a byte, or
-                below 16 kB/s for a minute of waiting for the client.
+            MediaError: `too_large` past the limit, declared or counted; UPLOAD_STALLED, slower than `pace` allows.
             ClientGoneError: the connection ended.
         """
         declared = self.header("content-length")
         if declared is not None and declared.isdigit() and int(declared) > limit_bytes:
             raise too_large
         total = 0
-        pace = _Pace()
+        watch = Watch(self.pace)
+        loop = asyncio.get_running_loop()
         while True:
-            message = await pace.wait(self.receive)
+            began = loop.time()
+            try:
+                async with asyncio.timeout(watch.patience_s()):
+                    message = await self.receive()
+            except TimeoutError as exc:
+                raise MediaError(Code.UPLOAD_STALLED) from exc
             if message["type"] == "http.disconnect":
                 self.body_read = True
                 raise ClientGoneError
             piece: bytes = message.get("body", b"")
             total += len(piece)
-            pace.got(len(piece))
+            fast_enough = watch.got(len(piece), loop.time() - began)
             if not message.get("more_body", False):
                 self.body_read = True
             if total > limit_bytes:
@@ -117,6 +123,8 @@ class Exchange:
                 yield piece
             if self.body_read:
                 return
+            if not fast_enough:
+                raise MediaError(Code.UPLOAD_STALLED)
 
     async def body(self, limit_bytes: int, too_large: MediaError) -> bytes:
         """The whole request body, in memory. Raises: as `chunks`."""
@@ -133,7 +141,8 @@ class Exchange:
             ("x-content-type-options", "nosniff"),
             ("referrer-policy", "no-referrer"),
         )
-        raw = [(name.encode("ascii"), value.encode("latin-1")) for name, value in (*headers, *everywhere)]
+        all_headers = (*headers, *self.told, *everywhere)
+        raw = [(name.encode("ascii"), value.encode("latin-1")) for name, value in all_headers]
         await self.send({"type": "http.response.start", "status": status, "headers": raw})
 
     async def write(self, piece: bytes, *, more: bool) -> None:
@@ -167,30 +176,3 @@ class Exchange:
                     dropped += len(message.get("body", b""))
                     if message["type"] == "http.disconnect" or not message.get("more_body", False):
                         return
-
-
-class _Pace:
-    """Watches how fast a client sends, counting only the time spent waiting for it."""
-
-    def __init__(self) -> None:
-        self._waited_s = 0.0
-        self._bytes = 0
-
-    async def wait(self, receive: Receive) -> Message:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        try:
-            async with asyncio.timeout(GAP_S):
-                message = await receive()
-        except TimeoutError as exc:
-            raise MediaError(Code.UPLOAD_STALLED) from exc
-        self._waited_s += loop.time() - began
-        return message
-
-    def got(self, size_bytes: int) -> None:
-        self._bytes += size_bytes
-        if self._waited_s < PACE_WINDOW_S:
-            return
-        if self._bytes < PACE_BYTES_PER_S * self._waited_s:
-            raise MediaError(Code.UPLOAD_STALLED)
-        self._waited_s, self._bytes = 0.0, 0

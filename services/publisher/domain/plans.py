@@ -30,4 +30,4 @@ def check(plan: str, month: str, *, used: int, open_targets: int, wanted: int) -
     """
     limit = included(plan)
     if used + open_targets + wanted > limit:
-        raise MediaError(Code.QUOTA_EXCEEDED, plan=plan, used=used, limit=limit, period=month)
+        raise MediaError(Code.QUOTA_EXCEEDED, quota="posts", plan=plan, used=used, limit=limit, period=month)

@@ -23,7 +23,8 @@ def test_the_last_included_post_is_allowed_and_the_next_is_not() -> None:
     with pytest.raises(MediaError) as caught:
         plans.check("free", "2026-11", used=100, open_targets=0, wanted=1)
     assert caught.value.code is Code.QUOTA_EXCEEDED
-    assert caught.value.details == {"plan": "free", "used": 100, "limit": 100, "period": "2026-11"}
+    found = caught.value.details
+    assert found == {"quota": "posts", "plan": "free", "used": 100, "limit": 100, "period": "2026-11"}
 
 
 def test_targets_under_way_count_so_that_a_burst_cannot_pass_the_number() -> None:

@@ -111,7 +111,8 @@ class IngestServiceServicer:
         """Stores one upload and waits for its verdict, as long as the caller's wait allows (10 s if it says nothing).
         Errors: media_too_large, media_type_unsupported, media_type_mismatch, media_empty, media_missing_file,
         media_corrupt, media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
-        media_too_complex, media_metadata_too_large, media_rejected_security, scanner_unavailable, upstream_busy.
+        media_too_complex, media_metadata_too_large, media_rejected_security, quota_exceeded, scanner_unavailable,
+        upstream_busy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,7 +156,7 @@ class IngestServiceServicer:
     def CreateUpload(self, request, context):
         """Begins an upload in pieces: required above 100 MB, welcome below. The bytes follow under its id, in any of three
         dialects: PUT with Content-Range, tus 1.0, IETF resumable uploads. It ends after 24 hours.
-        Errors: media_too_large, media_empty, scanner_unavailable, upstream_busy.
+        Errors: media_too_large, media_empty, quota_exceeded, scanner_unavailable, upstream_busy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,8 @@ class IngestServiceStub:
     """Stores one upload and waits for its verdict, as long as the caller's wait allows (10 s if it says nothing).
     Errors: media_too_large, media_type_unsupported, media_type_mismatch, media_empty, media_missing_file,
     media_corrupt, media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
-    media_too_complex, media_metadata_too_large, media_rejected_security, scanner_unavailable, upstream_busy.
+    media_too_complex, media_metadata_too_large, media_rejected_security, quota_exceeded, scanner_unavailable,
+    upstream_busy.
     """
     GetMedia: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.GetMediaRequest, _media_pb2.Media]
     """Errors: media_not_found."""
@@ -53,7 +54,7 @@ class IngestServiceStub:
     CreateUpload: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.CreateUploadRequest, _ingest_service_pb2.Upload]
     """Begins an upload in pieces: required above 100 MB, welcome below. The bytes follow under its id, in any of three
     dialects: PUT with Content-Range, tus 1.0, IETF resumable uploads. It ends after 24 hours.
-    Errors: media_too_large, media_empty, scanner_unavailable, upstream_busy.
+    Errors: media_too_large, media_empty, quota_exceeded, scanner_unavailable, upstream_busy.
     """
     GetUpload: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.GetUploadRequest, _ingest_service_pb2.Upload]
     """How far an upload is. Errors: upload_not_found, upload_expired."""
@@ -88,7 +89,8 @@ class IngestServiceAsyncStub(IngestServiceStub):
     """Stores one upload and waits for its verdict, as long as the caller's wait allows (10 s if it says nothing).
     Errors: media_too_large, media_type_unsupported, media_type_mismatch, media_empty, media_missing_file,
     media_corrupt, media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
-    media_too_complex, media_metadata_too_large, media_rejected_security, scanner_unavailable, upstream_busy.
+    media_too_complex, media_metadata_too_large, media_rejected_security, quota_exceeded, scanner_unavailable,
+    upstream_busy.
     """
     GetMedia: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.GetMediaRequest, _media_pb2.Media]  # type: ignore[assignment]
     """Errors: media_not_found."""
@@ -103,7 +105,7 @@ class IngestServiceAsyncStub(IngestServiceStub):
     CreateUpload: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.CreateUploadRequest, _ingest_service_pb2.Upload]  # type: ignore[assignment]
     """Begins an upload in pieces: required above 100 MB, welcome below. The bytes follow under its id, in any of three
     dialects: PUT with Content-Range, tus 1.0, IETF resumable uploads. It ends after 24 hours.
-    Errors: media_too_large, media_empty, scanner_unavailable, upstream_busy.
+    Errors: media_too_large, media_empty, quota_exceeded, scanner_unavailable, upstream_busy.
     """
     GetUpload: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.GetUploadRequest, _ingest_service_pb2.Upload]  # type: ignore[assignment]
     """How far an upload is. Errors: upload_not_found, upload_expired."""
@@ -141,7 +143,8 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stores one upload and waits for its verdict, as long as the caller's wait allows (10 s if it says nothing).
         Errors: media_too_large, media_type_unsupported, media_type_mismatch, media_empty, media_missing_file,
         media_corrupt, media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
-        media_too_complex, media_metadata_too_large, media_rejected_security, scanner_unavailable, upstream_busy.
+        media_too_complex, media_metadata_too_large, media_rejected_security, quota_exceeded, scanner_unavailable,
+        upstream_busy.
         """
 
     @_abc_1.abstractmethod
@@ -192,7 +195,7 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ingest_service_pb2.Upload, _abc.Awaitable[_ingest_service_pb2.Upload]]:
         """Begins an upload in pieces: required above 100 MB, welcome below. The bytes follow under its id, in any of three
         dialects: PUT with Content-Range, tus 1.0, IETF resumable uploads. It ends after 24 hours.
-        Errors: media_too_large, media_empty, scanner_unavailable, upstream_busy.
+        Errors: media_too_large, media_empty, quota_exceeded, scanner_unavailable, upstream_busy.
         """
 
     @_abc_1.abstractmethod
