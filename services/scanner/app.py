@@ -82,6 +82,7 @@ class Scanner:
         self._places = asyncio.Semaphore(max_scans)
         self._max_age_s = signatures_max_age_s
         self._testing = asyncio.Lock()
+        self._tests = 0
         self._tested_at: datetime | None = None
         self._signatures = Signatures("untested")
         self._why = "the engine has not been tested yet"
@@ -135,8 +136,11 @@ class Scanner:
         return MediaError(Code.SCANNER_UNAVAILABLE, why=why)
 
     async def _trust(self) -> None:
+        """Whoever waits for somebody else's test takes its answer: an engine that hangs is asked once for all."""
+        tests = self._tests
         async with self._testing:
-            if self._tested_at is None or self._now() - self._tested_at > TRUSTED_FOR:
+            stale = self._tested_at is None or self._now() - self._tested_at > TRUSTED_FOR
+            if stale and tests == self._tests:
                 await self._test()
         self.state()
 
@@ -156,6 +160,7 @@ class Scanner:
             hit = found is not None and found.outcome is Outcome.INFECTED
             self._tested_at = self._now() if hit else None
             self._why = "" if hit else f"the test needle was not found ({found})"
+        self._tests += 1
         age_s = self._signatures.age_s(self._now())
         self._meter.tested(found=self._tested_at is not None, signature_age_s=age_s)
 

@@ -1,5 +1,6 @@
 """The scanner's rules, with an engine that says what the test wants."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.common.errors import Code, MediaError
-from services.scanner import domain
+from services.scanner import app, domain
 from services.scanner.app import Scanner
 from services.scanner.domain import Finding, Outcome
 from tests.media import jpeg
@@ -30,12 +31,14 @@ class Engine:
     def __init__(self, reply: str = "stream: OK", *, needle_reply: str = FOUND, version: str = VERSION) -> None:
         self.reply, self.needle_reply, self.version_reply = reply, needle_reply, version
         self.reads: int | None = None
-        self.away = False
+        self.away = self.hangs = False
         self.seen: list[bytes] = []
 
     async def scan(self, chunks: AsyncIterator[bytes]) -> str:
         if self.away:
             raise MediaError(Code.SCANNER_UNAVAILABLE)
+        if self.hangs:
+            await asyncio.Event().wait()
         data = b""
         async for chunk in chunks:
             data += chunk
@@ -111,6 +114,18 @@ async def test_no_verdict_before_the_needle_was_found() -> None:
     assert engine.seen == []
     with pytest.raises(MediaError):
         scanning.state()
+
+
+async def test_an_engine_that_hangs_is_tested_once_for_all_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "TEST_DEADLINE_S", 0.01)
+    engine, meter = Engine(), Meter()
+    engine.hangs = True
+    scanning = Scanner(Objects(b"abc"), engine, meter, now=Clock(), max_scans=10, signatures_max_age_s=0)
+    errors = await asyncio.gather(*(refused(scanning, 3) for _ in range(10)))
+    assert {error.code for error in errors} == {Code.SCANNER_UNAVAILABLE}
+    assert meter.tests == [False]
+    engine.hangs = False
+    assert (await scanning.scan("key", "etag", 3)).finding.outcome is Outcome.CLEAN
 
 
 async def test_an_engine_that_broke_off_has_to_find_the_needle_again() -> None:
