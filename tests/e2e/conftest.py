@@ -15,6 +15,7 @@ from tests.e2e.client import Client
 from tests.e2e.tenants import Tenancy
 from tests.hostile.attacker import Attacker
 from tests.pds import process
+from tests.receiver import Receiver, receiving_apart
 
 
 @pytest.fixture(scope="session")
@@ -25,11 +26,24 @@ def pds() -> Iterator[Mapping[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def stack(pds: Mapping[str, str]) -> Iterator[Stack]:
+def receiver() -> Iterator[Receiver]:
+    """A customer's server, where webhooks go."""
+    with receiving_apart() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def stack(pds: Mapping[str, str], receiver: Receiver) -> Iterator[Stack]:
     """Everything on free ports, started once. Where it cannot start, the tests that need it fail."""
     with (
         tempfile.TemporaryDirectory(prefix="lmp-", ignore_cleanup_errors=True) as folder,
-        Stack(State(Path(folder)), ports=Ports.free(), tell=print, trusted_origins=(pds["url"],)) as running,
+        Stack(
+            State(Path(folder)),
+            ports=Ports.free(),
+            tell=print,
+            trusted_origins=(pds["url"],),
+            webhook_origins=(receiver.url,),
+        ) as running,
     ):
         yield running
 

@@ -32,7 +32,7 @@ from services.publisher.domain.webhooks.endpoint import Endpoint
 from services.publisher.domain.webhooks.events import EventType, News
 from services.publisher.ports import Caller
 from tests.integration.publisher.conftest import KEK
-from tests.integration.publisher.webhooks.receiver import Receiver, receiving
+from tests.receiver import Receiver, receiving
 
 ROOM = Room(parcels=96, failing=48, per_endpoint=8, per_failing=2)
 

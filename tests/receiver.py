@@ -14,18 +14,19 @@
 import asyncio
 import contextlib
 import gzip
+import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeVar
 
 from standardwebhooks.webhooks import Webhook
 
 from services.common import clock
 
-Answer: TypeAlias = Callable[[asyncio.StreamWriter], Awaitable[None]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,3 +183,23 @@ async def receiving() -> AsyncIterator[Receiver]:
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
         await server.wait_closed()
+
+
+@contextmanager
+def receiving_apart() -> Iterator[Receiver]:
+    """The same in a thread of its own, for tests that have no loop."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="receiver", daemon=True)
+    thread.start()
+
+    def done(work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, loop).result(timeout=10)
+
+    context = receiving()
+    try:
+        yield done(context.__aenter__())
+        done(context.__aexit__(None, None, None))
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -1,0 +1,97 @@
+"""What happens to media and posts is told to a customer's server, in a way its own library can verify."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from tests import media
+from tests.e2e.client import Client, body, eventually
+from tests.e2e.tenants import Tenancy
+from tests.receiver import Receiver, Request
+
+Json = dict[str, Any]
+
+
+def register(client: Client, receiver: Receiver, path: str, *events: str) -> Json:
+    found = body(client.http.post("/v1/webhook-endpoints", json={"url": receiver.url + path, "events": list(events)}))
+    assert found["secret"].startswith("whsec_")
+    return found
+
+
+def told(receiver: Receiver, path: str, about: str) -> list[Request]:
+    """What came to `path` about a media item or post."""
+    return [request for request in receiver.at(path) if about.encode() in request.body]
+
+
+def event(receiver: Receiver, endpoint: Mapping[str, Any], path: str, about: str, kind: str) -> Json:
+    """The one event of that type, verified as the receiver would."""
+    wanted = f'"type":"{kind}"'.encode()
+    eventually(lambda: any(wanted in it.body for it in told(receiver, path, about)), within_s=20)
+    [request] = [it for it in told(receiver, path, about) if wanted in it.body]
+    found: Json = request.verified(endpoint["secret"])
+    return found
+
+
+def test_an_uploads_end_is_told_signed_with_the_item_itself(tenancy: Tenancy, receiver: Receiver) -> None:
+    client, path = tenancy.client, f"/ok/{uuid.uuid4().hex}"
+    endpoint = register(client, receiver, path, "media.ready", "media.rejected", "media.deleted")
+    item = client.stored(media.jpeg(640, 480), "Grüße.jpg", altText="two chairs")
+    ready = event(receiver, endpoint, path, item["id"], "media.ready")
+    del item["variants"]
+    assert ready["data"] == item
+    assert ready["workspaceId"] == tenancy.workspace_id
+    assert abs((datetime.fromisoformat(ready["createdAt"]) - datetime.now(UTC)).total_seconds()) < 60
+    assert client.http.delete(f"/v1/media/{item['id']}").status_code == 204
+    deleted = event(receiver, endpoint, path, item["id"], "media.deleted")
+    assert deleted["data"] == {"id": item["id"]}
+    assert deleted["id"] != ready["id"]
+
+
+def test_what_a_scan_finds_is_told(tenancy: Tenancy, receiver: Receiver) -> None:
+    client, path = tenancy.client, f"/ok/{uuid.uuid4().hex}"
+    endpoint = register(client, receiver, path, "media.rejected")
+    assert client.upload(media.infected_jpeg()).status_code == 422
+    [item] = client.all_media()
+    rejected = event(receiver, endpoint, path, item["id"], "media.rejected")
+    assert rejected["data"]["error"]["code"] == "media_rejected_security"
+
+
+def test_how_a_post_ended_is_told(tenancy: Tenancy, receiver: Receiver) -> None:
+    client, path = tenancy.client, f"/ok/{uuid.uuid4().hex}"
+    endpoint = register(client, receiver, path, "post.published", "post.failed", "post.partially_published")
+    photo = client.stored(media.jpeg())
+    post = body(client.create_post("Hello", [photo["id"]], tenancy.targets))
+    client.settled_post(post["id"])
+    published = event(receiver, endpoint, path, post["id"], "post.published")
+    shown = body(client.http.get(f"/v1/posts/{post['id']}"))
+    del shown["text"]
+    shown["media"] = [{"mediaId": photo["id"]}]
+    assert published["data"] == shown
+
+
+def test_an_endpoint_is_tried_out_looked_at_and_replayed(tenancy: Tenancy, receiver: Receiver) -> None:
+    client, path = tenancy.client, f"/ok/{uuid.uuid4().hex}"
+    endpoint = register(client, receiver, path, "media.ready")
+    shown = body(client.http.get(f"/v1/webhook-endpoints/{endpoint['id']}"))
+    assert shown == endpoint | {"secret": None}
+    tried = body(client.http.post(f"/v1/webhook-endpoints/{endpoint['id']}/test"))
+    assert (tried["status"], tried["responseStatus"], tried["eventType"]) == ("delivered", 204, "webhook.test")
+    [request] = receiver.at(path)
+    assert request.verified(endpoint["secret"])["data"] == {"endpointId": endpoint["id"]}
+    deliveries = f"/v1/webhook-endpoints/{endpoint['id']}/deliveries"
+    assert body(client.http.get(deliveries))["data"] == [tried]
+    again = body(client.http.post(f"{deliveries}/{tried['id']}/replay", headers={"prefer": "wait=10"}))
+    assert (again["status"], again["attempts"]) == ("delivered", 2)
+    assert [it.event_id for it in receiver.at(path)] == [tried["eventId"]] * 2
+
+
+def test_a_secret_is_rotated_without_a_gap(tenancy: Tenancy, receiver: Receiver) -> None:
+    client, path = tenancy.client, f"/ok/{uuid.uuid4().hex}"
+    old = register(client, receiver, path, "media.ready")
+    new = body(client.http.post(f"/v1/webhook-endpoints/{old['id']}/rotate-secret"))
+    assert new["secret"] != old["secret"]
+    assert new["oldSecretExpiresAt"] is not None
+    body(client.http.post(f"/v1/webhook-endpoints/{old['id']}/test"))
+    [request] = receiver.at(path)
+    assert request.verified(new["secret"]) == request.verified(old["secret"])
