@@ -6,26 +6,15 @@ one rendition, whatever platform they belong to.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 from math import ceil
 from typing import TypeAlias
 
 from services.platforms.catalog import Preset
-from services.transcoder.domain.fitting import Misfit, affordable_kbps, misfit
+from services.transcoder.domain.films import Copied, Mp4, complies, encoded
+from services.transcoder.domain.fitting import Misfit, misfit
 from services.transcoder.domain.probe import Probe
+from services.transcoder.domain.sizes import box
 from services.transcoder.domain.work import How
-
-# What a stream must be to be copied: every platform takes it (the strictest documented values; our own choice where
-# they say nothing). Source: the platforms' spec.toml.
-COPIED_PROFILES = ("Constrained Baseline", "Baseline", "Main", "High")
-COPIED_BIT_RATE = 25_000_000
-COPIED_KEY_GAP_S = 5.1
-COPIED_AUDIO_RATE_HZ = 48_000
-STANDARD_FPS = tuple(
-    Fraction(*rate)
-    for rate in ((24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (48, 1), (50, 1), (60000, 1001), (60, 1))
-)
-MIN_FPS, MAX_FPS = 23.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +52,6 @@ class Jpeg:
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
-    """The source's picture and first sound, in a fresh MP4."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mp4:
-    """H.264 and AAC. fps: frames a second, each as long as the others. kbps: 1000 bits a second."""
-
-    width: int
-    height: int
-    fps: Fraction
-    crf: int
-    max_kbps: int
-    audio_kbps: int
-
-
-@dataclass(frozen=True, slots=True)
 class Cover:
     """One frame of a film, as a Jpeg."""
 
@@ -107,7 +79,7 @@ def plan(presets: Iterable[Preset], probe: Probe) -> list[Plan]:
 def without_copies(plans: Iterable[Plan], probe: Probe) -> list[Plan]:
     """The same plans for a film whose copy came out wrong: it is encoded instead."""
     return [
-        Plan(one.preset, How.ENCODE, _mp4(one.preset, probe)) if isinstance(one.recipe, Copied) else one
+        Plan(one.preset, How.ENCODE, encoded(one.preset, probe)) if isinstance(one.recipe, Copied) else one
         for one in plans
     ]
 
@@ -124,34 +96,9 @@ def _plan(preset: Preset, probe: Probe) -> Plan:
         return Plan(preset, How.ENCODE, recipe)
     if preset.recipe == "cover_frame":
         return Plan(preset, How.ENCODE, Cover(_jpeg(preset, probe)))
-    if _film_complies(preset, probe):
+    if complies(preset, probe):
         return Plan(preset, How.REMUX, Copied())
-    return Plan(preset, How.ENCODE, _mp4(preset, probe))
-
-
-def box(width: int, height: int, max_width: int, max_height: int, *, step: int = 1) -> tuple[int, int]:
-    """The largest size of that shape inside the box, never larger than it is; sides are multiples of `step`, ≥ 1."""
-    scale = min(1.0, max_width / width, max_height / height)
-    return _stepped(width * scale, step), _stepped(height * scale, step)
-
-
-def _stepped(side: float, step: int) -> int:
-    return max(1, int(side / step + 0.5)) * step
-
-
-def frame_rate(probe: Probe) -> Fraction:
-    """Frames a second of every encoded rendition: the source's own if it is even and usual, else the nearest usual.
-
-    Above 60 it is halved until it is not; below 23 frames are shown twice, up to 24.
-    """
-    rate = probe.fps
-    while rate > MAX_FPS + 0.01:
-        rate /= 2
-    if rate < MIN_FPS:
-        return Fraction(24)
-    if probe.constant_rate and not any(abs(float(one) - rate) < 0.05 for one in STANDARD_FPS):
-        return Fraction(rate).limit_denominator(1001)
-    return min(STANDARD_FPS, key=lambda one: abs(float(one) - rate))
+    return Plan(preset, How.ENCODE, encoded(preset, probe))
 
 
 def _jpeg(preset: Preset, probe: Probe) -> Jpeg:
@@ -174,27 +121,6 @@ def _canvas(width: int, height: int, aspect: float) -> tuple[int, int]:
     return max(width, ceil(height * aspect)), max(height, ceil(width / aspect))
 
 
-def _mp4(preset: Preset, probe: Probe) -> Mp4:
-    rate = frame_rate(probe)
-    most = _whole(preset, "max_kbps")
-    if rate > 31:
-        most = most * 3 // 2  # twice the frames do not need twice the bits
-    return Mp4(
-        *_frame(preset, probe),
-        fps=rate,
-        crf=_whole(preset, "crf"),
-        max_kbps=min(most, affordable_kbps(preset, probe.duration_s)),
-        audio_kbps=_whole(preset, "audio_kbps") if probe.has_audio else 0,
-    )
-
-
-def _frame(preset: Preset, probe: Probe) -> tuple[int, int]:
-    long, short = _whole(preset, "long_px"), _whole(preset, "short_px")
-    wide = probe.width >= probe.height
-    most = (long, short) if wide else (short, long)
-    return box(probe.width, probe.height, *most, step=2)
-
-
 def _still_complies(preset: Preset, probe: Probe) -> bool:
     """Whether the source, at most stripped of metadata, is what the preset wants; its shape is."""
     width, height = _whole(preset, "max_width_px"), _whole(preset, "max_height_px")
@@ -209,33 +135,6 @@ def _still_complies(preset: Preset, probe: Probe) -> bool:
         and probe.width <= width
         and probe.height <= height
         and probe.size_bytes <= preset.limits.max_bytes
-    )
-
-
-def _film_complies(preset: Preset, probe: Probe) -> bool:
-    """Whether the source's streams can be copied. `trimmed`: without its edit list, frames its maker cut would show."""
-    return (
-        preset.params["keep_compliant"] is True
-        and (probe.codec, probe.pix_fmt) == ("h264", "yuv420p")
-        and probe.profile in COPIED_PROFILES
-        and (probe.width, probe.height) == _frame(preset, probe)
-        and (probe.rotation, probe.trimmed, probe.interlaced, probe.hdr) == (0, False, False, "")
-        and probe.square
-        and probe.standard_color
-        and probe.constant_rate
-        and MIN_FPS <= probe.fps <= MAX_FPS + 0.01
-        and probe.max_key_gap_s <= COPIED_KEY_GAP_S
-        and probe.bit_rate <= COPIED_BIT_RATE
-        and probe.size_bytes <= preset.limits.max_bytes
-        and (not probe.has_audio or _sound_complies(probe))
-    )
-
-
-def _sound_complies(probe: Probe) -> bool:
-    return (
-        (probe.audio_codec, probe.audio_profile) == ("aac", "LC")
-        and probe.audio_channels in (1, 2)
-        and probe.audio_rate <= COPIED_AUDIO_RATE_HZ
     )
 
 

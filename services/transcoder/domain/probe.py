@@ -16,9 +16,11 @@ class Probe:
         duration_s: Seconds; 0 for stills.   fps: mean frames a second; 0 for stills.
         max_gap_s: The longest a frame stands.   max_key_gap_s: between two key frames.
         constant_rate: Every frame stands equally long, to the millisecond.
+        closed_groups: Every key frame is known to be one that nothing behind it looks past; H.264 only.
         trimmed: The container hides frames that its streams hold.
-        pix_fmt, profile: As FFmpeg or Pillow name them; "" where there is none.
+        pix_fmt, profile: As FFmpeg or Pillow name them; "" where there is none.   level: H.264's times ten; else 0.
         interlaced: Half pictures.   square: pixels are.   hdr: "", "pq" or "hlg".   bit_rate: bits a second, overall.
+        peak_bit_rate: of the picture, in its busiest second.
         has_audio: …audio_codec "" without; channels 0, rate 0 Hz.   other_streams: neither first video nor first audio.
         has_extras: Holds metadata, or bytes no decoder needs; such a source is never served as it is.
         standard_color: Needs no conversion to sRGB or BT.709.
@@ -43,13 +45,16 @@ class Probe:
     max_gap_s: float = 0.0
     max_key_gap_s: float = 0.0
     constant_rate: bool = True
+    closed_groups: bool = True
     trimmed: bool = False
     pix_fmt: str = ""
     profile: str = ""
+    level: int = 0
     interlaced: bool = False
     square: bool = True
     hdr: str = ""
     bit_rate: int = 0
+    peak_bit_rate: int = 0
     has_audio: bool = False
     audio_codec: str = ""
     audio_profile: str = ""

@@ -11,21 +11,12 @@ from PIL import Image
 
 from services.platforms import catalog
 from services.platforms.catalog import Preset
+from services.transcoder.domain.films import Copied, Mp4
 from services.transcoder.domain.fitting import Misfit, breach, fits
-from services.transcoder.domain.planning import (
-    Copied,
-    Cover,
-    Jpeg,
-    Mp4,
-    Plan,
-    Stripped,
-    Untouched,
-    plan,
-    without_copies,
-)
+from services.transcoder.domain.planning import Cover, Jpeg, Plan, Stripped, Untouched, plan, without_copies
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.work import Rendition, Status, WorkRequest, WorkResult
-from services.transcoder.engine import film
+from services.transcoder.engine import measuring
 from services.transcoder.engine.still import Still
 from services.transcoder.engine.thumbhash import thumbhash
 from services.transcoder.recipes import copied_mp4, cover_frame, h264_mp4
@@ -148,7 +139,7 @@ class _FilmJob:
         self._source = Path(request.source)
         self._scratch = scratch
         self._content_type = request.content_type
-        self.probe = film.probe(self._source, request.content_type)
+        self.probe = measuring.probe(self._source, request.content_type)
         self._cover = cover_frame.choose(self._source, request.content_type, self.probe)
 
     def preview(self) -> Image.Image:
@@ -175,7 +166,7 @@ class _FilmJob:
         """None when the copy shows anything but the same frames at the same times; then it is encoded."""
         path = self._scratch / "copied.mp4"
         copied_mp4.copy(self._source, self._content_type, path)
-        made = film.probe(path, "video/mp4")
+        made = measuring.probe(path, "video/mp4")
         same = made.frames == self.probe.frames and made.constant_rate and not made.trimmed
         if not same or abs(made.duration_s - self.probe.duration_s) > 0.1:
             path.unlink()
@@ -188,7 +179,9 @@ class _FilmJob:
             return {}
         wanted = {one: self._scratch / f"{_digest('h264_mp4', one)}.mp4" for one in ordered}
         h264_mp4.encode(self._source, self._content_type, self.probe, wanted)
-        return {one: Made(path, "video/mp4", path.stem, film.probe(path, "video/mp4")) for one, path in wanted.items()}
+        return {
+            one: Made(path, "video/mp4", path.stem, measuring.probe(path, "video/mp4")) for one, path in wanted.items()
+        }
 
 
 def _jpeg(stills: Stills, preset: Preset, recipe: Jpeg, scratch: Path) -> Outcome:

@@ -14,10 +14,9 @@ from services.transcoder.recipes.h264_mp4 import MUXER
 def copy(path: Path, content_type: str, to: Path) -> None:
     """Writes the copy; whether it came out even is for a probe to tell. Raises InputFault."""
     with film.opened(path, content_type) as source, closing(av.open(to, "w", format="mp4", options=dict(MUXER))) as out:
-        tracks = [source.picture] if source.sound is None else [source.picture, source.sound]
-        made = {stream.index: out.add_stream_from_template(stream) for stream in tracks}
+        made = {stream.index: out.add_stream_from_template(stream) for stream in source.tracks}
         start_s = film.start_s(source)
-        for packet in source.container.demux(*tracks):
+        for packet in source.container.demux(*source.tracks):
             if packet.dts is None:
                 continue  # the end of a track
             if packet.time_base is None:

@@ -7,8 +7,8 @@ from av.video.frame import VideoFrame
 from PIL import Image, ImageFilter, ImageStat
 
 from services.common.errors import Code
-from services.transcoder.domain.planning import box
 from services.transcoder.domain.probe import Probe
+from services.transcoder.domain.sizes import box
 from services.transcoder.domain.work import InputFault
 from services.transcoder.engine import film
 from services.transcoder.engine.film import Source

@@ -22,7 +22,7 @@ from av.filter.context import FilterContext
 from av.video.frame import VideoFrame
 
 from services.common.errors import Code
-from services.transcoder.domain.planning import Mp4
+from services.transcoder.domain.films import Mp4
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.work import InputFault
 from services.transcoder.engine import film
@@ -60,8 +60,7 @@ def encode(path: Path, content_type: str, probe: Probe, wanted: Mapping[Mp4, Pat
     with film.opened(path, content_type) as source, ExitStack() as stack:
         encoders = [stack.enter_context(_Encoder(recipe, wanted[recipe])) for recipe in recipes]
         decoding = _Decoding(probe, [Size(one.width, one.height) for one in recipes], rate, encoders)
-        tracks = [source.picture] if source.sound is None else [source.picture, source.sound]
-        for packet in source.container.demux(*tracks):
+        for packet in source.container.demux(*source.tracks):
             for frame in packet.decode():
                 if isinstance(frame, VideoFrame):
                     decoding.picture(frame)

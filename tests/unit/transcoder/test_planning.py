@@ -6,15 +6,17 @@ from fractions import Fraction
 import pytest
 
 from services.platforms import catalog
-from services.transcoder.domain.planning import Copied, Jpeg, Mp4, Plan, box, frame_rate, plan, without_copies
+from services.transcoder.domain.films import Copied, Mp4, frame_rate
+from services.transcoder.domain.planning import Jpeg, Plan, plan, without_copies
 from services.transcoder.domain.probe import Probe
+from services.transcoder.domain.sizes import box
 from services.transcoder.domain.work import How
 from tests.unit.transcoder.test_fitting import CLIP, GIF, PHOTO
 
 PLAIN = replace(PHOTO, width=900, height=700, coded_width=900, coded_height=700, size_bytes=100_000, has_extras=False)
 COMPLIANT = replace(
     CLIP, width=1280, height=720, coded_width=1280, coded_height=720, max_key_gap_s=2.0, bit_rate=3_000_000,
-    audio_codec="aac", audio_profile="LC", audio_channels=2, audio_rate=48_000,
+    peak_bit_rate=4_000_000, level=31, audio_codec="aac", audio_profile="LC", audio_channels=2, audio_rate=48_000,
 )  # fmt: skip
 
 
@@ -77,8 +79,25 @@ def test_a_full_hd_clip_is_encoded_twice_for_every_platform() -> None:
     assert len(films) > len(catalog.load())
     assert set(films) == {
         Mp4(1920, 1080, Fraction(30), 21, 8000, 128),
-        Mp4(1280, 720, Fraction(30), 22, 5000, 128),
+        Mp4(1280, 720, Fraction(30), 21, 5000, 128),
     }
+
+
+@pytest.mark.parametrize(
+    ("size", "kbps"),
+    [((1280, 720), 5000), ((720, 1280), 5000), ((854, 480), 2500), ((480, 480), 2500), ((64, 64), 2500)],
+)
+def test_a_small_clip_is_encoded_once_whatever_the_boxes(size: tuple[int, int], kbps: int) -> None:
+    made = plans(replace(CLIP, width=size[0], height=size[1], duration_s=20.0))
+    films = {one.recipe for one in made.values() if isinstance(one.recipe, Mp4)}
+    assert films == {Mp4(*size, Fraction(30), 21, kbps, 128)}
+
+
+def test_a_rate_only_one_platform_refuses_is_changed_for_that_one() -> None:
+    made = plans(replace(CLIP, width=1080, height=1920, fps=24000 / 1001))
+    rates = {name: one.recipe.fps for name, one in made.items() if isinstance(one.recipe, Mp4)}
+    assert rates.pop("facebook.reel") == 24
+    assert set(rates.values()) == {Fraction(24000, 1001)}
 
 
 def test_compliant_streams_are_copied_to_every_platform() -> None:
@@ -93,7 +112,8 @@ def test_compliant_streams_are_copied_to_every_platform() -> None:
     "change",
     [
         {"trimmed": True}, {"rotation": 90}, {"interlaced": True}, {"square": False}, {"hdr": "hlg"},
-        {"constant_rate": False}, {"fps": 15.0}, {"fps": 120.0}, {"max_key_gap_s": 8.0}, {"bit_rate": 26_000_000},
+        {"constant_rate": False}, {"fps": 15.0}, {"fps": 120.0}, {"max_key_gap_s": 8.0}, {"peak_bit_rate": 26_000_000},
+        {"closed_groups": False}, {"level": 50},
         {"codec": "hevc"}, {"pix_fmt": "yuv420p10le"}, {"profile": "High 10"}, {"standard_color": False},
         {"audio_codec": "opus"}, {"audio_profile": "HE-AAC"}, {"audio_channels": 6}, {"audio_rate": 96_000},
     ],
@@ -103,11 +123,22 @@ def test_what_some_platform_refuses_is_not_copied(change: dict[str, object]) -> 
     assert plans(replace(COMPLIANT, **change))["bluesky.video"].how is How.ENCODE  # type: ignore[arg-type]
 
 
-def test_a_long_film_gets_as_many_bits_as_its_cap_allows() -> None:
-    recipe = plans(replace(CLIP, duration_s=590))["bluesky.video"].recipe
+@pytest.mark.parametrize(
+    ("fps", "preset", "duration_s", "height"),
+    [
+        (30.0, "bluesky.video", 200, 1080), (30.0, "bluesky.video", 590, 1080), (30.0, "instagram.reel", 880, 720),
+        (60.0, "bluesky.video", 590, 720), (30.0, "mastodon.video", 300, 720), (30.0, "mastodon.video", 590, 720),
+        (60.0, "mastodon.video", 590, 480),
+    ],
+)  # fmt: skip
+def test_a_long_film_gets_as_many_bits_as_its_cap_allows_and_is_as_large_as_those_suffice_for(
+    fps: float, preset: str, duration_s: float, height: int
+) -> None:
+    recipe = plans(replace(CLIP, duration_s=duration_s, fps=fps))[preset].recipe
     assert isinstance(recipe, Mp4)
-    assert recipe.max_kbps < 4000
-    assert (recipe.max_kbps + recipe.audio_kbps) * 1000 / 8 * 590 <= 300_000_000
+    assert recipe.height == height
+    cap = catalog.presets("video")[preset].limits.max_bytes
+    assert 0.5 * cap < (recipe.max_kbps + recipe.audio_kbps) * 1000 / 8 * duration_s <= cap
 
 
 @pytest.mark.parametrize(
@@ -120,7 +151,8 @@ def test_a_long_film_gets_as_many_bits_as_its_cap_allows() -> None:
     ],
 )  # fmt: skip
 def test_frame_rates_are_what_platforms_take(fps: float, even: bool, wanted: Fraction) -> None:
-    assert frame_rate(replace(CLIP, fps=fps, constant_rate=even)) == wanted
+    preset = catalog.presets("video")["display"]
+    assert frame_rate(preset, replace(CLIP, fps=fps, constant_rate=even)) == wanted
 
 
 @pytest.mark.parametrize(
