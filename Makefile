@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 FUZZ_S ?= 600
-CODE := services deploy tests proto/protos.py
+CODE := services deploy tests bench proto/protos.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up down test check lint types protos envoy fast fuzz gen gen-baseline lock doctor clean-local
+.PHONY: help setup run up down test check lint types protos envoy fast fuzz bench gen gen-baseline lock doctor clean-local
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,11 @@ fuzz: setup ## Hostile files for the walkers, FUZZ_S seconds long (600); what is
 	@test -d .local/atheris || $(BIN)/pip install -q --no-deps --require-hashes --target .local/atheris -r requirements/fuzz.lock \
 	  || echo "atheris cannot be had here: files are changed by chance instead"
 	PYTHONPATH=.local/atheris $(BIN)/python -m tests.fuzz $(FUZZ_S)
+
+bench: setup ## Measures, into docs/performance.md: all, or one part (BENCH=images)
+	@test -d .local/bench || $(BIN)/pip install -q --require-hashes --target .local/bench -r requirements/bench.lock
+	@test -d bench/peers/node_modules || npm ci --prefix bench/peers --no-audit --no-fund --loglevel=error
+	$(BIN)/python -m bench $(BENCH)
 
 check: setup lint types protos envoy fast ## The quick half: lint, types, protos, Envoy's config, unit and arch tests
 
