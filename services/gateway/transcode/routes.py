@@ -115,7 +115,7 @@ class RouteTable:
             taken.add(shape)
             by_length.setdefault(len(route.segments), []).append(route)
         for candidates in by_length.values():  # A literal wins over a variable.
-            candidates.sort(key=lambda route: [segment.startswith("{") for segment in route.segments])
+            candidates.sort(key=_variable_places)
         return cls(routes, by_length)
 
     @property
@@ -137,16 +137,24 @@ class RouteTable:
         wanted = "GET" if method == "HEAD" else method
         segments = _segments(raw_path)
         allowed: set[str] = set()
+        nearest: list[bool] | None = None
         for route in self._by_length.get(len(segments), ()):
             variables = _bind(route, segments)
             if variables is None:
                 continue
+            nearest = nearest or _variable_places(route)
+            if _variable_places(route) != nearest:
+                break  # What a literal names is no id: it has no methods of one.
             if route.method == wanted:
                 return Match(route, variables)
             allowed.update((route.method, "HEAD") if route.method == "GET" else (route.method,))
         if allowed:
             raise MediaError(Code.METHOD_NOT_ALLOWED, method=method, allow=", ".join(sorted(allowed)))
         raise MediaError(Code.NOT_FOUND)
+
+
+def _variable_places(route: Route) -> list[bool]:
+    return [segment.startswith("{") for segment in route.segments]
 
 
 def _segments(raw_path: bytes) -> tuple[str, ...]:

@@ -118,6 +118,15 @@ def service(name: str, **http: str) -> ServiceDescriptor:
     return found
 
 
+def test_a_path_that_is_spelled_out_has_no_methods_of_an_id() -> None:
+    table = RouteTable.of([service("spelled", post="/x/check"), service("any", get="/x/{id}")])
+    assert table.match("POST", b"/x/check").route.template == "/x/check"
+    assert table.match("GET", b"/x/other").variables == {"id": "other"}
+    with pytest.raises(MediaError) as caught:
+        table.match("GET", b"/x/check")
+    assert (caught.value.code, caught.value.details["allow"]) == (Code.METHOD_NOT_ALLOWED, "POST")
+
+
 @pytest.mark.parametrize(
     ("name", "http"),
     [
