@@ -13,7 +13,8 @@ from deploy.local.s3 import ACTIVE, QUARANTINE
 from deploy.local.stack import Stack
 from deploy.local.stages import STAGES
 from services.common import ids
-from tests.e2e.client import Client, Json, body
+from tests.e2e.client import Json, body
+from tests.e2e.tenants import Tenancy
 from tests.e2e.test_safety import keys
 from tests.hostile import names
 from tests.hostile.attacker import Attacker
@@ -65,9 +66,9 @@ def test_what_cannot_be_said_is_refused(attacker: Attacker, name: str) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
 
 
-def test_p11_every_line_of_every_log_is_one_object_whatever_was_sent(client: Client, stack: Stack) -> None:
+def test_p11_every_line_of_every_log_is_one_object_whatever_was_sent(tenancy: Tenancy, stack: Stack) -> None:
     for sent, _ in (*names.NAMES.values(), *names.HEADERS.values()):
-        client.http.post(
+        tenancy.client.http.post(
             "/v1/media",
             content=names.form(b"no picture", sent, altText=b'"}\n{"level":"fatal"}'),
             headers={"content-type": names.FORM_TYPE, "x-request-id": '"}{"level":"fatal"}'},
