@@ -52,6 +52,7 @@ class Code(StrEnum):
     PLATFORM_UNKNOWN = "platform_unknown"
     POST_INVALID = "post_invalid"
     POST_NOT_FOUND = "post_not_found"
+    POST_STATE_CONFLICT = "post_state_conflict"
     PRECONDITION_FAILED = "precondition_failed"
     PRESET_UNKNOWN = "preset_unknown"
     PROCESSING_FAILED = "processing_failed"
@@ -179,6 +180,9 @@ TABLE: dict[Code, Row] = {
     Code.PLATFORM_UNKNOWN: Row("INVALID_ARGUMENT", 422, False, "No platform {platform}.", "See the platforms."),
     Code.POST_INVALID: Row("INVALID_ARGUMENT", 422, False, "The post cannot be published.", "See errors[]."),
     Code.POST_NOT_FOUND: Row("NOT_FOUND", 404, False, "No post {post_id}.", "List the posts."),
+    Code.POST_STATE_CONFLICT: Row(
+        "FAILED_PRECONDITION", 409, False, "Post {post_id} is {status}: it cannot be {action}.", "Read it again."
+    ),
     Code.PRECONDITION_FAILED: Row("FAILED_PRECONDITION", 412, False, "It has changed.", "Read it again."),
     Code.PRESET_UNKNOWN: Row("INVALID_ARGUMENT", 422, False, "No preset {preset}.", "See the platforms."),
     Code.PROCESSING_FAILED: Row("INTERNAL", 500, False, "The file could not be processed.", "Tell us the media id."),

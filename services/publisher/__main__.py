@@ -10,7 +10,7 @@ from services.common.runtime import Runtime
 from services.platforms import registry
 from services.publisher import webhook_assembly
 from services.publisher.adapters import files, metrics, stages, vault
-from services.publisher.adapters.postgres import accounts, deliveries, pins, posts
+from services.publisher.adapters.postgres import accounts, changes, deliveries, pins, posts
 from services.publisher.app.assembly import Application, World
 from services.publisher.events import PublisherEvents
 from services.publisher.rpc import PublisherRpc
@@ -28,6 +28,7 @@ async def main() -> None:
         cdn = await run.enter(guarded_http.connect(trusted=[conf.cdn_url], max_answer_bytes=files.MAX_FILE_BYTES))
         world = World(
             posts=posts.PostgresPosts(database, await run.enter(database.wakeups(posts.SETTLED_CHANNEL))),
+            changes=changes.PostgresChanges(database),
             accounts=accounts.PostgresAccounts(database),
             deliveries=deliveries.PostgresDeliveries(database),
             pins=pins.PostgresPins(database),

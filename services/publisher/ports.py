@@ -4,15 +4,15 @@ Where a method says so it raises MediaError; anything else a port raises is an i
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from services.publisher.domain.account import Account, AccountFilter
 from services.publisher.domain.delivery import Again, Counters, Stop
-from services.publisher.domain.post import JSON, MediaRef, Post, PostStatus, Target, TargetError
+from services.publisher.domain.post import JSON, MediaRef, Post, PostStatus, Target, TargetError, TargetStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,32 @@ class Posts(Protocol):
         ...
 
     async def spent(self, caller: Caller, period: str) -> Spent: ...
+
+
+class Changes(Protocol):
+    """What callers may still do to their posts."""
+
+    async def hold(self, caller: Caller, post_id: str, media_ids: Collection[str]) -> None:
+        """From now on the post needs these items: no pin on them is let go. To be called before they are pinned."""
+
+    async def replace(self, caller: Caller, new: NewPost) -> bool:
+        """Makes the post, its targets and media what `new` says; what it needs no more may be let go.
+
+        False, and nothing is changed: it is no longer the version `new` was made of, or a target is due.
+
+        Raises:
+            MediaError: QUOTA_EXCEEDED.
+        """
+
+    async def cancel(self, caller: Caller, post_id: str) -> bool:
+        """Ends the targets that nothing was sent of, whoever works on them. False: there are none."""
+
+    async def requeue(self, caller: Caller, post_id: str, of: Collection[TargetStatus], *, plan: str) -> bool:
+        """Makes the targets in these states due, as if they were new but for their handles. False: there are none.
+
+        Raises:
+            MediaError: QUOTA_EXCEEDED.
+        """
 
 
 class Accounts(Protocol):
@@ -329,4 +355,9 @@ class Pins(Protocol):
 
     async def ended(self, limit: int) -> Sequence[Pin]: ...
 
-    async def released(self, pin: Pin) -> None: ...
+    def letting_go(self, pin: Pin) -> AbstractAsyncContextManager[bool]:
+        """False: it is needed again, gone, or being let go by another. While inside, `Changes.hold` waits.
+
+        Left without an exception, it is let go for good.
+        """
+        ...

@@ -18,7 +18,7 @@ from services.publisher.app.webhooks.managing import Manage
 from services.publisher.domain import plans
 from services.publisher.domain.account import Account
 from services.publisher.domain.post import JSON, PostStatus
-from services.publisher.domain.request import MediaInput, PostInput, TargetInput
+from services.publisher.domain.request import MediaInput, PostChange, PostInput, TargetInput
 from services.publisher.paging import caller as _caller
 from services.publisher.paging import cursor as _cursor
 from services.publisher.paging import limit as _limit
@@ -37,7 +37,9 @@ class PublisherRpc(WebhookRpc):
     def __init__(self, app: Application, webhooks: Manage) -> None:
         super().__init__(webhooks)
         self._create_post = app.create_post
+        self._validate_post = app.validate_post
         self._posts = app.read_posts
+        self._change = app.change_posts
         self._connect = app.connect
         self._resolver = app.resolver
         self._wake = app.dispatcher.wake
@@ -52,6 +54,36 @@ class PublisherRpc(WebhookRpc):
         )
         self._wake()  # the event does it too, in any process, and later
         return _post(await self._posts.settled(caller, post, min(ctx.wait_s or 0.0, MAX_WAIT_S)))
+
+    async def ValidatePost(self, request: pb.ValidatePostRequest, rpc: Rpc) -> pb.ValidatePostResponse:  # noqa: N802
+        """What CreatePost would say."""
+        problems = await self._validate_post(_caller(), _post_input(request), plan=context.current().plan)
+        errors = [pb.FieldProblem(field=it.field, message=it.message) for it in problems]
+        return pb.ValidatePostResponse(valid=not errors, errors=errors)
+
+    async def UpdatePost(self, request: pb.UpdatePostRequest, rpc: Rpc) -> post_pb2.Post:  # noqa: N802
+        """Changes a post that is not due yet."""
+        ctx = context.current()
+        wanted = _post_input(request)
+        change = PostChange(wanted=wanted, given=frozenset(request.update_mask.paths))
+        post = await self._change.update(
+            _caller(), _plain(request.id), change, plan=ctx.plan, request_id=ctx.request_id
+        )
+        self._wake()
+        return _post(post)
+
+    async def CancelPost(self, request: pb.CancelPostRequest, rpc: Rpc) -> post_pb2.Post:  # noqa: N802
+        """Ends what nothing was sent of."""
+        return _post(await self._change.cancel(_caller(), _plain(request.id)))
+
+    async def RetryPost(self, request: pb.RetryPostRequest, rpc: Rpc) -> post_pb2.Post:  # noqa: N802
+        """Sends again; with a wait, answers when it is settled or the wait is over."""
+        ctx = context.current()
+        post = await self._change.retry(
+            _caller(), _plain(request.id), plan=ctx.plan, unconfirmed=request.confirm_resend
+        )
+        self._wake()
+        return _post(await self._posts.settled(_caller(), post, min(ctx.wait_s or 0.0, MAX_WAIT_S)))
 
     async def GetPost(self, request: pb.GetPostRequest, rpc: Rpc) -> post_pb2.Post:  # noqa: N802
         """One post of the caller's mode."""
@@ -114,7 +146,7 @@ class PublisherRpc(WebhookRpc):
         )
 
 
-def _post_input(request: pb.CreatePostRequest) -> PostInput:
+def _post_input(request: pb.CreatePostRequest | pb.ValidatePostRequest | pb.UpdatePostRequest) -> PostInput:
     scheduled = request.scheduled_at.ToDatetime(UTC) if request.HasField("scheduled_at") else None
     return PostInput(
         text=request.text,

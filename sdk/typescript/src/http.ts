@@ -30,7 +30,7 @@ export interface Body {
 }
 
 export interface Call extends RequestOptions {
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   path: string
   query?: Record<string, string | number | undefined>
   json?: unknown

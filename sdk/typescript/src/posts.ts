@@ -1,5 +1,5 @@
 import type { Http, RequestOptions } from './http.js'
-import type { CreatePostRequest, ListPostsResponse, Post, PostStatus } from './types.js'
+import type { CreatePostRequest, ListPostsResponse, Post, PostStatus, UpdatePostRequest, ValidatePostRequest, ValidatePostResponse } from './types.js'
 import { until } from './waiting.js'
 import type { WaitOptions } from './waiting.js'
 
@@ -26,9 +26,32 @@ export class PostsResource {
     return this.#http.send<Post>({ ...options, method: 'POST', path: '/v1/posts', json: post })
   }
 
+  /** Every problem `create` would refuse the post for; nothing is kept. */
+  validate(post: ValidatePostRequest, options: RequestOptions = {}): Promise<ValidatePostResponse> {
+    return this.#http.send<ValidatePostResponse>({ ...options, method: 'POST', path: '/v1/posts/validate', json: post })
+  }
+
+  /** Changes a scheduled post; fields left out stay. `scheduledAt: null` publishes it now. Throws LetmepostError `post_state_conflict`. */
+  update(id: string, changes: UpdatePostRequest, options: RequestOptions = {}): Promise<Post> {
+    return this.#http.send<Post>({ ...options, method: 'PATCH', path: path(id), json: changes })
+  }
+
+  /** Cancels the targets nothing was sent of. Throws LetmepostError `post_state_conflict` where there are none. */
+  cancel(id: string, options: RequestOptions = {}): Promise<Post> {
+    return this.#http.send<Post>({ ...options, method: 'DELETE', path: path(id) })
+  }
+
+  /** Sends failed targets again; with `confirmResend` unconfirmed ones too, which may be live already. */
+  retry(
+    id: string,
+    { confirmResend = false, ...options }: RequestOptions & { confirmResend?: boolean | undefined; waitS?: number | undefined } = {},
+  ): Promise<Post> {
+    return this.#http.send<Post>({ ...options, method: 'POST', path: `${path(id)}/retry`, json: { confirmResend } })
+  }
+
   /** Throws LetmepostError `post_not_found`. */
   get(id: string, options: RequestOptions = {}): Promise<Post> {
-    return this.#http.send<Post>({ ...options, method: 'GET', path: `/v1/posts/${encodeURIComponent(id)}` })
+    return this.#http.send<Post>({ ...options, method: 'GET', path: path(id) })
   }
 
   /** Newest first. */
@@ -40,4 +63,8 @@ export class PostsResource {
   waitUntilSettled(id: string, options: WaitOptions = {}): Promise<Post> {
     return until(() => this.get(id, { signal: options.signal }), ({ status }) => !UNSETTLED.includes(status), options)
   }
+}
+
+function path(id: string): string {
+  return `/v1/posts/${encodeURIComponent(id)}`
 }

@@ -111,6 +111,12 @@ export interface CreateWebhookEndpointRequest {
   description?: string
 }
 
+export interface FieldProblem {
+  /** As in the body, e.g. "targets[0].text". */
+  field: string
+  message: string
+}
+
 /** Whether a platform takes this media at all, computed from the probe. */
 export interface Fit {
   ok: boolean
@@ -347,6 +353,11 @@ export interface Preset {
   cited: Citation
 }
 
+export interface RetryPostRequest {
+  /** Unconfirmed targets too, although they may be live already. */
+  confirmResend?: boolean
+}
+
 export interface TargetError {
   code: string
   message: string
@@ -377,6 +388,15 @@ export interface TextLimits {
 
 export interface UpdateMediaRequest {
   altText?: string
+}
+
+export interface UpdatePostRequest {
+  text?: string
+  /** All of them, 1 to 25. */
+  targets?: PostTargetInput[]
+  /** All of them. */
+  media?: PostMediaInput[]
+  scheduledAt?: string | null
 }
 
 export interface UpdateWebhookEndpointRequest {
@@ -416,6 +436,21 @@ export interface Upload {
  * - `rejected`: Its bytes are not taken; `error` says why.
  */
 export type UploadStatus = 'receiving' | 'complete' | 'rejected'
+
+/** What CreatePostRequest would say. */
+export interface ValidatePostRequest {
+  text?: string
+  /** 1 to 25. */
+  targets: PostTargetInput[]
+  media?: PostMediaInput[]
+  scheduledAt?: string
+}
+
+export interface ValidatePostResponse {
+  /** No errors. */
+  valid: boolean
+  errors: FieldProblem[]
+}
 
 /** What one preset became for one media item. */
 export interface Variant {

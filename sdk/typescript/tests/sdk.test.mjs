@@ -220,6 +220,23 @@ test('lists pass what they are asked for; ids are escaped', async (t) => {
   ])
 })
 
+test('posts are checked, changed, canceled and sent again', async (t) => {
+  const { lmp, requests } = await against(t, [{ json: { id: 'post_1' } }])
+  await lmp.posts.validate({ targets: [] })
+  await lmp.posts.update('post_1', { scheduledAt: null })
+  await lmp.posts.cancel('post_1')
+  await lmp.posts.retry('post_1', { confirmResend: true, waitS: 5 })
+  assert.deepEqual(
+    requests.map(({ method, url, headers, body }) => [method, url, headers.prefer, body.toString()]),
+    [
+      ['POST', '/v1/posts/validate', undefined, '{"targets":[]}'],
+      ['PATCH', '/v1/posts/post_1', undefined, '{"scheduledAt":null}'],
+      ['DELETE', '/v1/posts/post_1', undefined, ''],
+      ['POST', '/v1/posts/post_1/retry', 'wait=5', '{"confirmResend":true}'],
+    ],
+  )
+})
+
 test('a delete whose answer was lost is done', async (t) => {
   const { lmp, requests } = await against(t, [{ hangUp: true }, problem(404, 'media_not_found')])
   assert.equal(await lmp.media.delete('med_1'), undefined)

@@ -127,7 +127,7 @@ def _body(route: Route, schemas: Schemas) -> Node:
         piece: Node = {"schema": {"type": "string", "format": "binary", "description": "The bytes, as they are."}}
         return {"required": False, "content": {"application/octet-stream": piece}}
     if not route.multipart:
-        schema = schemas.request(route.rpc.input_type, route.variables)
+        schema = schemas.request(route.rpc.input_type, route.besides)
         return {"required": True, "content": {"application/json": {"schema": schema}}}
     trailer = route.rpc.input_type.fields_by_name["trailer"].message_type
     assert trailer is not None

@@ -9,6 +9,7 @@ from mediaapi.v1 import options_pb2
 from services.common.proto_names import enum_words, is_map, map_value
 from services.common.public_json import JSON
 from services.gateway.openapi import comments
+from services.gateway.transcode.routes import UPDATE_MASK
 
 Node = dict[str, JSON]
 
@@ -60,7 +61,7 @@ class Schemas:
         schema = self._shape(field, answer=answer)
         secret = field.GetOptions().Extensions[options_pb2.sensitivity] == options_pb2.SENSITIVITY_SECRET
         text = _told(field.full_name, field.containing_type)
-        if answer and (secret or _nullable(field)):
+        if (secret and answer) or (_nullable(field) and (answer or _can_be_emptied(field))):
             schema = _or_null(schema)
         if secret:
             schema |= {"readOnly": True} if answer else {"writeOnly": True}
@@ -135,6 +136,11 @@ def _nullable(field: FieldDescriptor) -> bool:
         return False
     oneof = field.containing_oneof
     return oneof is not None or bool(field.GetOptions().Extensions[options_pb2.nullable])
+
+
+def _can_be_emptied(field: FieldDescriptor) -> bool:
+    """In a change, where null is not the same as nothing."""
+    return field.containing_type is not None and UPDATE_MASK in field.containing_type.fields_by_name
 
 
 def _or_null(schema: Node) -> Node:

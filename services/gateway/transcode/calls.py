@@ -11,7 +11,7 @@ from mediaapi.v1 import options_pb2
 from services.common import context
 from services.common.public_json import JSON, to_json
 from services.gateway.transcode import decode
-from services.gateway.transcode.routes import Match, Route
+from services.gateway.transcode.routes import UPDATE_MASK, Match, Route
 
 # Past this an answer is late for any client; a wait the caller asked for comes on top.
 DEADLINE_S = 30.0
@@ -35,14 +35,22 @@ def read_request(match: Match, query: Sequence[tuple[str, str]], body: JSON) -> 
     message = message_factory.GetMessageClass(route.rpc.input_type)()
     decoder = decode.Decoder()
     if route.has_body:
-        decoder.fill(message, body, besides=route.variables)
+        decoder.fill(message, body, besides=route.besides)
         decoder.refuse_query(query)
     else:
         decoder.fill_query(message, query, besides=route.variables)
     decoder.finish()
+    if UPDATE_MASK in route.besides and isinstance(body, dict):
+        _mask(message, body)
     for name, value in match.variables.items():
         setattr(message, name, value)
     return message
+
+
+def _mask(message: Message, body: dict[str, JSON]) -> None:
+    """Which fields the body has; every name is one of the message's, since the decoder took it."""
+    names = {field.json_name: field.name for field in message.DESCRIPTOR.fields}
+    getattr(message, UPDATE_MASK).paths.extend(names[name] for name in body)
 
 
 def answer(route: Route, response: Message) -> Answer:

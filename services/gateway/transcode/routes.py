@@ -12,6 +12,9 @@ from mediaapi.v1 import options_pb2
 from services.common.errors import Code, MediaError
 from services.common.proto_names import is_map
 
+# A google.protobuf.FieldMask of this name is filled with the names of the fields the body has, null or not: what a
+# change leaves as it is, and what it empties, are different things.
+UPDATE_MASK = "update_mask"
 _VARIABLE = re.compile(r"^\{([a-z][a-z0-9_]*)\}$")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -39,6 +42,12 @@ class Route:
     pieces: bool
     attachment: bool
     rpc: MethodDescriptor
+
+    @property
+    def besides(self) -> tuple[str, ...]:
+        """Fields of the request that the body does not hold: path variables, and which fields the body has."""
+        mask = self.rpc.input_type.fields_by_name.get(UPDATE_MASK)
+        return self.variables if mask is None else (*self.variables, UPDATE_MASK)
 
     @property
     def request(self) -> Descriptor:

@@ -7,18 +7,33 @@ from datetime import datetime
 import httpx
 
 from services.platforms.ports import Publisher
+from services.publisher.app.changing import ChangePosts
 from services.publisher.app.checking import Checker
 from services.publisher.app.choosing import Chooser
+from services.publisher.app.composing import Composer
 from services.publisher.app.connecting import Connect
 from services.publisher.app.delivering import Engine, FaultPoint, no_fault
 from services.publisher.app.dispatching import Dispatcher
 from services.publisher.app.drafting import Drafts
 from services.publisher.app.pinning import ReleasePins
-from services.publisher.app.posting import CreatePost, ReadPosts
+from services.publisher.app.posting import CreatePost
+from services.publisher.app.reading import ReadPosts
 from services.publisher.app.resolving import Resolver
+from services.publisher.app.reviewing import Reviewer, ValidatePost
 from services.publisher.app.sessions import Sessions
 from services.publisher.domain.delivery import Policy
-from services.publisher.ports import Accounts, Deliveries, Files, MediaSource, Meter, Pins, Posts, Variants, Vault
+from services.publisher.ports import (
+    Accounts,
+    Changes,
+    Deliveries,
+    Files,
+    MediaSource,
+    Meter,
+    Pins,
+    Posts,
+    Variants,
+    Vault,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +41,7 @@ class World:
     """Everything outside the application."""
 
     posts: Posts
+    changes: Changes
     accounts: Accounts
     deliveries: Deliveries
     pins: Pins
@@ -52,15 +68,16 @@ class Application:
         sessions = Sessions(world.accounts, world.vault, world.sandbox_url)
         self.publishing = frozenset(world.publishers)
         self.resolver = Resolver(world.accounts, self.publishing, world.aliases)
+        reviewer = Reviewer(media=world.media, resolver=self.resolver, checker=Checker(world.publishers), now=world.now)
+        composer = Composer(world.media, world.now)
         self.create_post = CreatePost(
-            posts=world.posts,
-            media=world.media,
-            resolver=self.resolver,
-            checker=Checker(world.publishers),
-            now=world.now,
-            new_id=world.new_id,
+            posts=world.posts, reviewer=reviewer, composer=composer, now=world.now, new_id=world.new_id
         )
+        self.validate_post = ValidatePost(reviewer, world.posts, world.now)
         self.read_posts = ReadPosts(world.posts, world.now)
+        self.change_posts = ChangePosts(
+            changes=world.changes, read=self.read_posts, reviewer=reviewer, composer=composer, new_id=world.new_id
+        )
         self.connect = Connect(
             accounts=world.accounts,
             sessions=sessions,

@@ -26,9 +26,15 @@ class ReleasePins:
 
     async def _release(self, pin: Pin) -> None:
         try:
+            async with self._pins.letting_go(pin) as ended:
+                if ended:
+                    await self._unpin(pin)
+        except MediaError as exc:
+            log.warning("not unpinned yet", extra={"media_id": pin.media_id, "code": exc.code.value})
+
+    async def _unpin(self, pin: Pin) -> None:
+        try:
             await self._media.unpin(pin.media_id, pin.post_id)
         except MediaError as exc:
             if exc.code is not Code.MEDIA_NOT_FOUND:  # gone is as good as released
-                log.warning("not unpinned yet", extra={"media_id": pin.media_id, "code": exc.code.value})
-                return
-        await self._pins.released(pin)
+                raise

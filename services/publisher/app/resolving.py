@@ -13,10 +13,11 @@ MANY = 2  # accounts of one platform: enough to know that it is not one
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The account of each target, None where there is a problem."""
+    """The account of each target, None where there is a problem. refusal: the first id the caller does not have."""
 
     accounts: Sequence[Account | None]
     problems: Sequence[Violation]
+    refusal: MediaError | None
 
 
 class Resolver:
@@ -32,17 +33,27 @@ class Resolver:
         return self._aliases.get(name, name)
 
     async def resolve(self, caller: Caller, targets: Sequence[TargetInput]) -> Resolved:
-        """Every target's account, and every problem. Raises ACCOUNT_NOT_FOUND for an id the caller does not have."""
+        """Every target's account, and every problem."""
         accounts: list[Account | None] = []
         problems: list[Violation] = []
+        refusal: MediaError | None = None
         for n, target in enumerate(targets):
-            found = await self._one(caller, f"targets[{n}]", target)
+            found: Account | Violation
+            try:
+                found = await self._one(caller, f"targets[{n}]", target)
+            except MediaError as exc:
+                if exc.code is not Code.ACCOUNT_NOT_FOUND:
+                    raise
+                refusal = refusal or exc
+                found = Violation(f"targets[{n}].accountId", exc.message)
             accounts.append(found if isinstance(found, Account) else None)
             if isinstance(found, Violation):
                 problems.append(found)
-        return Resolved(accounts, problems)
+        return Resolved(accounts, problems, refusal)
 
     async def _one(self, caller: Caller, path: str, target: TargetInput) -> Account | Violation:
+        if not target.platform and not target.account_id:
+            return Violation(path, "needs a platform, an accountId, or both")
         platform = self.platform(target.platform)
         if platform and platform not in self._platforms:
             return Violation(f"{path}.platform", f"is {platform}, which is not supported: {_list(self._platforms)} are")

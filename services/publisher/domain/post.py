@@ -106,6 +106,7 @@ class Post:
     targets: tuple[Target, ...]
     created_at: datetime
     scheduled_at: datetime | None = None
+    version: int = 1  # grows with every change
 
     @property
     def status(self) -> PostStatus:

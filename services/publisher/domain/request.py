@@ -1,11 +1,11 @@
 """What a caller asks for, and everything about it that is wrong by itself. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from services.common.errors import Violation
-from services.publisher.domain.post import JSON, MAX_INLINE_BYTES, MAX_SCHEDULE_DAYS, MAX_TARGETS
+from services.publisher.domain.post import JSON, MAX_INLINE_BYTES, MAX_SCHEDULE_DAYS, MAX_TARGETS, MediaRef, Post
 
 MAX_MEDIA = 20  # per target: the longest carousel any platform takes
 
@@ -49,9 +49,47 @@ class PostInput:
                 yield f"targets[{t}].media[{n}]", item
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostChange:
+    """What is to be different of a post. `given` names the fields it has; the others stay as they are."""
+
+    wanted: PostInput
+    given: frozenset[str]
+
+    def applied_to(self, post: Post) -> PostInput:
+        """The post as it is asked for now."""
+        whole = PostInput(
+            text=post.text,
+            media=_inputs(post.media),
+            targets=[
+                TargetInput(
+                    platform=it.platform,
+                    account_id=it.account_id,
+                    text=it.text,
+                    media=_inputs(it.media or ()),
+                    options=it.options,
+                )
+                for it in post.targets
+            ],
+            scheduled_at=post.scheduled_at,
+        )
+        return replace(whole, **{name: getattr(self.wanted, name) for name in self.given})
+
+
+def _inputs(media: Sequence[MediaRef]) -> list[MediaInput]:
+    return [MediaInput(media_id=ref.media_id, alt_text=ref.alt_text) for ref in media]
+
+
 def problems(post: PostInput, now: datetime) -> list[Violation]:
     """Everything that is wrong with the request whatever the accounts and media turn out to be."""
     return [*_nul_problems(post), *_target_problems(post), *_media_problems(post), *_schedule_problems(post, now)]
+
+
+def can_be_looked_up(post: PostInput) -> bool:
+    """Whether what it names is little enough, and such, that accounts and media can be asked for it."""
+    lists = (post.media, *(target.media for target in post.targets))
+    small = len(post.targets) <= MAX_TARGETS and all(len(items) <= MAX_MEDIA for items in lists)
+    return small and not any(_nul_problems(post))
 
 
 def inline_problems(post: PostInput) -> list[Violation]:
@@ -90,8 +128,6 @@ def _target_problems(post: PostInput) -> Iterator[Violation]:
     if not 1 <= len(post.targets) <= MAX_TARGETS:
         yield Violation("targets", f"has {len(post.targets)} entries; 1 to {MAX_TARGETS} are allowed")
     for n, target in enumerate(post.targets):
-        if not target.platform and not target.account_id:
-            yield Violation(f"targets[{n}]", "needs a platform, an accountId, or both")
         if (first := post.targets.index(target)) < n:
             yield Violation(f"targets[{n}]", f"says the same as targets[{first}]")
 

@@ -20,14 +20,14 @@ from services.common import clock, db, guarded_http, ids
 from services.common.db import Database
 from services.publisher.adapters import vault
 from services.publisher.adapters.metrics import Metrics
-from services.publisher.adapters.postgres import accounts, deliveries, pins, posts
+from services.publisher.adapters.postgres import accounts, changes, deliveries, pins, posts
 from services.publisher.app.assembly import Application, World
 from services.publisher.app.connecting import AccountInput
 from services.publisher.app.delivering import FaultPoint
 from services.publisher.domain.account import Account
 from services.publisher.domain.delivery import Policy
 from services.publisher.domain.post import Post, Target
-from services.publisher.domain.request import MediaInput, PostInput, TargetInput
+from services.publisher.domain.request import MediaInput, PostChange, PostInput, TargetInput
 from services.publisher.ports import Caller, Claim
 from tests.integration.publisher.upstream import Gazette, Upstream, serving
 from tests.unit.publisher.bench import CrashError
@@ -104,6 +104,10 @@ class Stage:
         wanted = PostInput(text=text, targets=targets, media=media, **more)  # type: ignore[arg-type]
         return await self.app.create_post(self.caller, wanted, plan="pro", idempotency_key=key, request_id="req_1")
 
+    async def update(self, post: Post, **given: object) -> Post:
+        change = PostChange(wanted=PostInput(**given), given=frozenset(given))  # type: ignore[arg-type]
+        return await self.app.change_posts.update(self.caller, post.post_id, change, plan="pro", request_id="req_2")
+
     async def claim(self) -> list[Claim]:
         return list(await self.world.deliveries.claim(100, self.world.policy.lease_s))
 
@@ -164,6 +168,7 @@ async def stage(postgres: Postgres, publisher_url: str) -> AsyncIterator[Stage]:
             posts=posts.PostgresPosts(
                 database, await closing.enter_async_context(database.wakeups(posts.SETTLED_CHANNEL))
             ),
+            changes=changes.PostgresChanges(database),
             accounts=accounts.PostgresAccounts(database),
             deliveries=deliveries.PostgresDeliveries(database),
             pins=pins.PostgresPins(database),

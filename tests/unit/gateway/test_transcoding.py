@@ -12,7 +12,10 @@ from mediaapi.v1 import gateway_service_pb2, ingest_service_pb2, media_pb2, post
 
 from services.common.errors import Code, MediaError
 from services.common.public_json import JSON, dumps, to_json
+from services.gateway.services import route_table
+from services.gateway.transcode.calls import read_request
 from services.gateway.transcode.decode import MAX_VIOLATIONS, Decoder
+from services.gateway.transcode.routes import Match
 
 CreatePost = publisher_service_pb2.CreatePostRequest
 TARGETS: JSON = [{"platform": "a"}]
@@ -215,3 +218,15 @@ def test_any_object_is_a_request_or_refused(body: dict[str, JSON]) -> None:
         decoded(CreatePost(), body)
     except MediaError as error:
         assert error.row.http == 400 and error.violations  # noqa: PT017, PT018  a request is as good
+
+
+def test_a_change_tells_what_it_empties_from_what_it_leaves() -> None:
+    match = route_table().match("PATCH", b"/v1/posts/post_1")
+    assert isinstance(match, Match)
+    request = read_request(match, (), {"text": "", "scheduledAt": None, "media": []})
+    assert isinstance(request, publisher_service_pb2.UpdatePostRequest)
+    assert sorted(request.update_mask.paths) == ["media", "scheduled_at", "text"]
+    assert not request.HasField("scheduled_at")
+    assert faults(read_request, match, (), {"updateMask": "text"})[1] == {
+        "updateMask": "is not a field of this request"
+    }

@@ -126,6 +126,7 @@ class Bench:
         self._ids = 0
         self.world = World(
             posts=self.store,
+            changes=self.store,
             accounts=self.accounts,
             deliveries=self.store,
             pins=self.store,

@@ -1,8 +1,8 @@
 """The publisher's world in memory, faithful enough to run its use cases."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -213,7 +213,7 @@ class State:
 
 
 class FakeStore:
-    """ports.Posts, ports.Deliveries and ports.Pins over one dict."""
+    """ports.Posts, ports.Changes, ports.Deliveries and ports.Pins over one dict."""
 
     def __init__(self, now: Clock) -> None:
         self.now = now
@@ -221,6 +221,7 @@ class FakeStore:
         self.states: dict[tuple[str, int], State] = {}
         self.usage: list[tuple[str, int]] = []
         self.let_go: list[Pin] = []
+        self.dropped: list[Pin] = []
         self.settled = asyncio.Event()
 
     # Posts
@@ -265,8 +266,46 @@ class FakeStore:
 
     def _post(self, post_id: str) -> Post:
         _, new = self.posts[post_id]
-        states = [state for (owner, _), state in self.states.items() if owner == post_id]
-        return replace(new.post, targets=tuple(replace(it.target, attempts=it.counters.tries) for it in states))
+        targets = tuple(replace(it.target, attempts=it.counters.tries) for it in self._states(post_id))
+        return replace(new.post, targets=targets)
+
+    # Changes
+
+    async def hold(self, caller: Caller, post_id: str, media_ids: Collection[str]) -> None:
+        self.let_go = [pin for pin in self.let_go if pin.post_id != post_id or pin.media_id not in media_ids]
+
+    async def replace(self, caller: Caller, new: NewPost) -> bool:
+        post_id, before = new.post.post_id, self._post(new.post.post_id)
+        if before.version != new.post.version or before.status is not PostStatus.SCHEDULED:
+            return False
+        kept = {it.media_id for it in new.media}
+        dropped = [it.media_id for it in self.posts[post_id][1].media if it.media_id not in kept]
+        self.dropped += [Pin(caller.workspace_id, post_id, media_id) for media_id in dropped]
+        self.posts[post_id] = (caller, replace(new, post=replace(new.post, version=before.version + 1)))
+        self.states = {key: state for key, state in self.states.items() if key[0] != post_id}
+        for target in new.post.targets:
+            self.states[post_id, target.index] = State(target, next_at=new.post.scheduled_at or self.now())
+        return True
+
+    async def cancel(self, caller: Caller, post_id: str) -> bool:
+        unsent = {TargetStatus.SCHEDULED, TargetStatus.WAITING_MEDIA, TargetStatus.QUEUED}
+        found = [state for state in self._states(post_id) if state.target.status in unsent]
+        for state in found:
+            state.epoch += 1
+            state.claimed, state.next_at = False, None
+            state.target = replace(state.target, status=TargetStatus.CANCELED)
+        return bool(found)
+
+    async def requeue(self, caller: Caller, post_id: str, of: Collection[TargetStatus], *, plan: str) -> bool:
+        found = [state for state in self._states(post_id) if state.target.status in of]
+        for state in found:
+            state.epoch += 1
+            state.counters, state.chosen, state.progress, state.next_at = Counters(), None, {}, self.now()
+            state.target = replace(state.target, status=TargetStatus.QUEUED, error=None)
+        return bool(found)
+
+    def _states(self, post_id: str) -> list[State]:
+        return [state for (owner, _), state in self.states.items() if owner == post_id]
 
     # Deliveries
 
@@ -363,11 +402,13 @@ class FakeStore:
     # Pins
 
     async def ended(self, limit: int) -> Sequence[Pin]:
-        pins = []
+        pins = list(self.dropped)
         for post_id, (caller, new) in self.posts.items():
             if {it.status for it in self._post(post_id).targets} <= SETTLED:
                 pins += [Pin(caller.workspace_id, post_id, it.media_id) for it in new.media]
         return [pin for pin in pins if pin not in self.let_go][:limit]
 
-    async def released(self, pin: Pin) -> None:
+    @asynccontextmanager
+    async def letting_go(self, pin: Pin) -> AsyncIterator[bool]:
+        yield pin not in self.let_go
         self.let_go.append(pin)

@@ -23,6 +23,7 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from mediaapi.v1 import account_pb2 as mediaapi_dot_v1_dot_account__pb2
@@ -32,7 +33,7 @@ from mediaapi.v1 import post_pb2 as mediaapi_dot_v1_dot_post__pb2
 from mediaapi.v1 import webhook_pb2 as mediaapi_dot_v1_dot_webhook__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#mediaapi/v1/publisher_service.proto\x12\x0bmediaapi.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19mediaapi/v1/account.proto\x1a\x19mediaapi/v1/options.proto\x1a\x1amediaapi/v1/platform.proto\x1a\x16mediaapi/v1/post.proto\x1a\x19mediaapi/v1/webhook.proto\"\xd0\x01\n\x11\x43reatePostRequest\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\x98\xb5\x18\x01\x12\x33\n\x07targets\x18\x02 \x03(\x0b\x32\x1c.mediaapi.v1.PostTargetInputB\x04\xa0\xb5\x18\x01\x12*\n\x05media\x18\x03 \x03(\x0b\x32\x1b.mediaapi.v1.PostMediaInput\x12\x35\n\x0cscheduled_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x42\x0f\n\r_scheduled_at\"\x1c\n\x0eGetPostRequest\x12\n\n\x02id\x18\x01 \x01(\t\"Z\n\x10ListPostsRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\'\n\x06status\x18\x03 \x01(\x0e\x32\x17.mediaapi.v1.PostStatus\"^\n\x11ListPostsResponse\x12\x1f\n\x04\x64\x61ta\x18\x01 \x03(\x0b\x32\x11.mediaapi.v1.Post\x12\x18\n\x0bnext_cursor\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"\xa6\x01\n\x14\x43reateAccountRequest\x12\x16\n\x08platform\x18\x01 \x01(\tB\x04\xa0\xb5\x18\x01\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x36\n\x0b\x63redentials\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructB\x08\x98\xb5\x18\x02\xa0\xb5\x18\x01\x12\x18\n\x0bservice_url\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_service_url\"\x1f\n\x11GetAccountRequest\x12\n\n\x02id\x18\x01 \x01(\t\"F\n\x13ListAccountsRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x10\n\x08platform\x18\x03 \x01(\t\"d\n\x14ListAccountsResponse\x12\"\n\x04\x64\x61ta\x18\x01 \x03(\x0b\x32\x14.mediaapi.v1.Account\x12\x18\n\x0bnext_cursor\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"\"\n\x14\x44\x65leteAccountRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteAccountResponse\"\x11\n\x0fGetUsageRequest\"S\n\x10GetUsageResponse\x12\x0e\n\x06period\x18\x01 \x01(\t\x12\x17\n\x0fposts_published\x18\x02 \x01(\x03\x12\x16\n\x0eposts_included\x18\x03 \x01(\x03\"\x16\n\x14ListPlatformsRequest\"<\n\x15ListPlatformsResponse\x12#\n\x04\x64\x61ta\x18\x01 \x03(\x0b\x32\x15.mediaapi.v1.Platform\"Y\n\x17ProvisionAccountRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0b\x32!.mediaapi.v1.CreateAccountRequest2\xf9\x14\n\x10PublisherService\x12l\n\nCreatePost\x12\x1e.mediaapi.v1.CreatePostRequest\x1a\x11.mediaapi.v1.Post\"+\x8a\xb5\x18\x13\x08\xc8\x01\x10\xca\x01\x1a\x0bposts:write\x82\xd3\xe4\x93\x02\x0e\"\t/v1/posts:\x01*\x12\x64\n\x07GetPost\x12\x1b.mediaapi.v1.GetPostRequest\x1a\x11.mediaapi.v1.Post\")\x8a\xb5\x18\x0f\x08\xc8\x01\x1a\nposts:read\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/posts/{id}\x12p\n\tListPosts\x12\x1d.mediaapi.v1.ListPostsRequest\x1a\x1e.mediaapi.v1.ListPostsResponse\"$\x8a\xb5\x18\x0f\x08\xc8\x01\x1a\nposts:read\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/posts\x12x\n\rCreateAccount\x12!.mediaapi.v1.CreateAccountRequest\x1a\x14.mediaapi.v1.Account\".\x8a\xb5\x18\x13\x08\xc9\x01\x1a\x0e\x61\x63\x63ounts:write\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/accounts:\x01*\x12s\n\nGetAccount\x12\x1e.mediaapi.v1.GetAccountRequest\x1a\x14.mediaapi.v1.Account\"/\x8a\xb5\x18\x12\x08\xc8\x01\x1a\raccounts:read\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/accounts/{id}\x12\x7f\n\x0cListAccounts\x12 .mediaapi.v1.ListAccountsRequest\x1a!.mediaapi.v1.ListAccountsResponse\"*\x8a\xb5\x18\x12\x08\xc8\x01\x1a\raccounts:read\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/accounts\x12\x88\x01\n\rDeleteAccount\x12!.mediaapi.v1.DeleteAccountRequest\x1a\".mediaapi.v1.DeleteAccountResponse\"0\x8a\xb5\x18\x13\x08\xcc\x01\x1a\x0e\x61\x63\x63ounts:write\x82\xd3\xe4\x93\x02\x13*\x11/v1/accounts/{id}\x12m\n\x08GetUsage\x12\x1c.mediaapi.v1.GetUsageRequest\x1a\x1d.mediaapi.v1.GetUsageResponse\"$\x8a\xb5\x18\x0f\x08\xc8\x01\x1a\nposts:read\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/usage\x12\x80\x01\n\rListPlatforms\x12!.mediaapi.v1.ListPlatformsRequest\x1a\".mediaapi.v1.ListPlatformsResponse\"(\x8a\xb5\x18\x0f\x08\xc8\x01\x1a\nmedia:read\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/platforms\x12\x99\x01\n\x15\x43reateWebhookEndpoint\x12).mediaapi.v1.CreateWebhookEndpointRequest\x1a\x1c.mediaapi.v1.WebhookEndpoint\"7\x8a\xb5\x18\x13\x08\xc9\x01\x1a\x0ewebhooks:write\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/webhook-endpoints:\x01*\x12\x94\x01\n\x12GetWebhookEndpoint\x12&.mediaapi.v1.GetWebhookEndpointRequest\x1a\x1c.mediaapi.v1.WebhookEndpoint\"8\x8a\xb5\x18\x12\x08\xc8\x01\x1a\rwebhooks:read\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/webhook-endpoints/{id}\x12\xa0\x01\n\x14ListWebhookEndpoints\x12(.mediaapi.v1.ListWebhookEndpointsRequest\x1a).mediaapi.v1.ListWebhookEndpointsResponse\"3\x8a\xb5\x18\x12\x08\xc8\x01\x1a\rwebhooks:read\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/webhook-endpoints\x12\x9e\x01\n\x15UpdateWebhookEndpoint\x12).mediaapi.v1.UpdateWebhookEndpointRequest\x1a\x1c.mediaapi.v1.WebhookEndpoint\"<\x8a\xb5\x18\x13\x08\xc8\x01\x1a\x0ewebhooks:write\x82\xd3\xe4\x93\x02\x1f\x32\x1a/v1/webhook-endpoints/{id}:\x01*\x12\xa9\x01\n\x15\x44\x65leteWebhookEndpoint\x12).mediaapi.v1.DeleteWebhookEndpointRequest\x1a*.mediaapi.v1.DeleteWebhookEndpointResponse\"9\x8a\xb5\x18\x13\x08\xcc\x01\x1a\x0ewebhooks:write\x82\xd3\xe4\x93\x02\x1c*\x1a/v1/webhook-endpoints/{id}\x12\xa5\x01\n\x13RotateWebhookSecret\x12\'.mediaapi.v1.RotateWebhookSecretRequest\x1a\x1c.mediaapi.v1.WebhookEndpoint\"G\x8a\xb5\x18\x13\x08\xc8\x01\x1a\x0ewebhooks:write\x82\xd3\xe4\x93\x02*\"(/v1/webhook-endpoints/{id}/rotate-secret\x12\x9f\x01\n\x13TestWebhookEndpoint\x12\'.mediaapi.v1.TestWebhookEndpointRequest\x1a\x1c.mediaapi.v1.WebhookDelivery\"A\x8a\xb5\x18\x16\x08\xc8\x01\x10\xca\x01\x1a\x0ewebhooks:write\x82\xd3\xe4\x93\x02!\"\x1f/v1/webhook-endpoints/{id}/test\x12\xb3\x01\n\x15ListWebhookDeliveries\x12).mediaapi.v1.ListWebhookDeliveriesRequest\x1a*.mediaapi.v1.ListWebhookDeliveriesResponse\"C\x8a\xb5\x18\x12\x08\xc8\x01\x1a\rwebhooks:read\x82\xd3\xe4\x93\x02\'\x12%/v1/webhook-endpoints/{id}/deliveries\x12\xbe\x01\n\x15ReplayWebhookDelivery\x12).mediaapi.v1.ReplayWebhookDeliveryRequest\x1a\x1c.mediaapi.v1.WebhookDelivery\"\\\x8a\xb5\x18\x16\x08\xc8\x01\x10\xca\x01\x1a\x0ewebhooks:write\x82\xd3\xe4\x93\x02<\":/v1/webhook-endpoints/{id}/deliveries/{delivery_id}/replay\x12N\n\x10ProvisionAccount\x12$.mediaapi.v1.ProvisionAccountRequest\x1a\x14.mediaapi.v1.Accountb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#mediaapi/v1/publisher_service.proto\x12\x0bmediaapi.v1\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19mediaapi/v1/account.proto\x1a\x19mediaapi/v1/options.proto\x1a\x1amediaapi/v1/platform.proto\x1a\x16mediaapi/v1/post.proto\x1a\x19mediaapi/v1/webhook.proto\"\xd0\x01\n\x11\x43reatePostRequest\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\x98\xb5\x18\x01\x12\x33\n\x07targets\x18\x02 \x03(\x0b\x32\x1c.mediaapi.v1.PostTargetInputB\x04\xa0\xb5\x18\x01\x12*\n\x05media\x18\x03 \x03(\x0b\x32\x1b.mediaapi.v1.PostMediaInput\x12\x35\n\x0cscheduled_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x42\x0f\n\r_scheduled_at\"\xd2\x01\n\x13ValidatePostRequest\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\x98\xb5\x18\x01\x12\x33\n\x07targets\x18\x02 \x03(\x0b\x32\x1c.mediaapi.v1.PostTargetInputB\x04\xa0\xb5\x18\x01\x12*\n\x05media\x18\x03 \x03(\x0b\x32\x1b.mediaapi.v1.PostMediaInput\x12\x35\n\x0cscheduled_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x42\x0f\n\r_scheduled_at\"P\n\x14ValidatePostResponse\x12\r\n\x05valid\x18\x01 \x01(\x08\x12)\n\x06\x65rrors\x18\x02 \x03(\x0b\x32\x19.mediaapi.v1.FieldProblem\".\n\x0c\x46ieldProblem\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x87\x02\n\x11UpdatePostRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\x04text\x18\x02 \x01(\tB\x04\x98\xb5\x18\x01\x12-\n\x07targets\x18\x03 \x03(\x0b\x32\x1c.mediaapi.v1.PostTargetInput\x12*\n\x05media\x18\x04 \x03(\x0b\x32\x1b.mediaapi.v1.PostMediaInput\x12\x35\n\x0cscheduled_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12/\n\x0bupdate_mask\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x0f\n\r_scheduled_at\"\x1f\n\x11\x43\x61ncelPostRequest\x12\n\n\x02id\x18\x01 \x01(\t\"6\n\x10RetryPostRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x16\n\x0e\x63onfirm_resend\x18\x02 \x01(\x08\"\x1c\n\x0eGetPostRequest\x12\n\n\x02id\x18\x01 \x01(\t\"Z\n\x10ListPostsRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\'\n\x06status\x18\x03 \x01(\x0e\x32\x17.mediaapi.v1.PostStatus\"^\n\x11ListPostsResponse\x12\x1f\n\x04\x64\x61ta\x18\x01 \x03(\x0b\x32\x11.mediaapi.v1.Post\x12\x18\n\x0bnext_cursor\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"\xa6\x01\n\x14\x43reateAccountRequest\x12\x16\n\x08platform\x18\x01 \x01(\tB\x04\xa0\xb5\x18\x01\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x36\n\x0b\x63redentials\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructB\x08\x98\xb5\x18\x02\xa0\xb5\x18\x01\x12\x18\n\x0bservice_url\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_service_url\"\x1f\n\x11GetAccountRequest\x12\n\n\x02id\x18\x01 \x01(\t\"F\n\x13ListAccountsRequest\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x10\n\x08platform\x18\x03 \x01(\t\"d\n\x14ListAccountsResponse\x12\"\n\x04\x64\x61ta\x18\x01 \x03(\x0b\x32\x14.mediaapi.v1.Account\x12\x18\n\x0bnext_cursor\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_next_cursor\"\"\n\x14\x44\x65leteAccountRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteAccountResponse\"\x11\n\x0fGetUsageRequest\"S\n\x10GetUsageResponse\x12\x0e\n\x06period\x18\x01 \x01(\t\x12\x17\n\x0fposts_published\x18\x02 \x01(\x03\x12\x16\n\x0eposts_included\x18\x03 \x01(\x03\"\x16\n\x14ListPlatformsRequest\"<\n\x15ListPlatformsResponse\x12#\n\x04\x64\x61ta\x18\x01 \x03(\x0b\x32\x15.mediaapi.v1.Platform\"Y\n\x17ProvisionAccountRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x07\x61\x63\x63ount\x18\x02 \x01(\x0b\x32!.mediaapi.v1.CreateAccountRequest2\xd5\x18\n\x10PublisherService\x12l\n\nCreatePost\x12\x1e.mediaapi.v1.CreatePostRequest\x1a\x11.mediaapi.v1.Post\"+\x8a\xb5\x18\x13\x08\xc8\x01\x10\xca\x01\x1a\x0bposts:write\x82\xd3\xe4\x93\x02\x0e\"\t/v1/posts:\x01*\x12\x64\n\x07GetPost\x12\x1b.mediaapi.v1.GetPostRequest\x1a\x11.mediaapi.v1.Post\")\x8a\xb5\x18\x0f\x08\xc8\x01\x1a\nposts:read\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/posts/{id}\x12p\n\tListPosts\x12\x1d.mediaapi.v1.ListPostsRequest\x1a\x1e.mediaapi.v1.ListPostsResponse\"$\x8a\xb5\x18\x0f\x08\xc8\x01\x1a\nposts:read\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/posts\x12\x85\x01\n\x0cValidatePost\x12 .mediaapi.v1.ValidatePostRequest\x1a!.mediaapi.v1.ValidatePostResponse\"0\x8a\xb5\x18\x0f\x08\xc8\x01\x1a\nposts:read\x82\xd3\xe4\x93\x02\x17\"\x12/v1/posts/validate:\x01*\x12n\n\nUpdatePost\x12\x1e.mediaapi.v1.UpdatePostRequest\x1a\x11.mediaapi.v1.Post\"-\x8a\xb5\x18\x10\x08\xc8\x01\x1a\x0bposts:write\x82\xd3\xe4\x93\x02\x13\x32\x0e/v1/posts/{id}:\x01*\x12k\n\nCancelPost\x12\x1e.mediaapi.v1.CancelPostRequest\x1a\x11.mediaapi.v1.Post\"*\x8a\xb5\x18\x10\x08\xc8\x01\x1a\x0bposts:write\x82\xd3\xe4\x93\x02\x10*\x0e/v1/posts/{id}\x12u\n\tRetryPost\x12\x1d.mediaapi.v1.RetryPostRequest\x1a\x11.mediaapi.v1.Post\"6\x8a\xb5\x18\x13\x08\xc8\x01\x10\xca\x01\x1a\x0bposts:write\x82\xd3\xe4\x93\x02\x19\"\x14/v1/posts/{id}/retry:\x01*\x12x\n\rCreateAccount\x12!.mediaapi.v1.CreateAccountRequest\x1a\x14.mediaapi.v1.Account\".\x8a\xb5\x18\x13\x08\xc9\x01\x1a\x0e\x61\x63\x63ounts:write\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/accounts:\x01*\x12s\n\nGetAccount\x12\x1e.mediaapi.v1.GetAccountRequest\x1a\x14.mediaapi.v1.Account\"/\x8a\xb5\x18\x12\x08\xc8\x01\x1a\raccounts:read\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/accounts/{id}\x12\x7f\n\x0cListAccounts\x12 .mediaapi.v1.ListAccountsRequest\x1a!.mediaapi.v1.ListAccountsResponse\"*\x8a\xb5\x18\x12\x08\xc8\x01\x1a\raccounts:read\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/accounts\x12\x88\x01\n\rDeleteAccount\x12!.mediaapi.v1.DeleteAccountRequest\x1a\".mediaapi.v1.DeleteAccountResponse\"0\x8a\xb5\x18\x13\x08\xcc\x01\x1a\x0e\x61\x63\x63ounts:write\x82\xd3\xe4\x93\x02\x13*\x11/v1/accounts/{id}\x12m\n\x08GetUsage\x12\x1c.mediaapi.v1.GetUsageRequest\x1a\x1d.mediaapi.v1.GetUsageResponse\"$\x8a\xb5\x18\x0f\x08\xc8\x01\x1a\nposts:read\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/usage\x12\x80\x01\n\rListPlatforms\x12!.mediaapi.v1.ListPlatformsRequest\x1a\".mediaapi.v1.ListPlatformsResponse\"(\x8a\xb5\x18\x0f\x08\xc8\x01\x1a\nmedia:read\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/platforms\x12\x99\x01\n\x15\x43reateWebhookEndpoint\x12).mediaapi.v1.CreateWebhookEndpointRequest\x1a\x1c.mediaapi.v1.WebhookEndpoint\"7\x8a\xb5\x18\x13\x08\xc9\x01\x1a\x0ewebhooks:write\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/webhook-endpoints:\x01*\x12\x94\x01\n\x12GetWebhookEndpoint\x12&.mediaapi.v1.GetWebhookEndpointRequest\x1a\x1c.mediaapi.v1.WebhookEndpoint\"8\x8a\xb5\x18\x12\x08\xc8\x01\x1a\rwebhooks:read\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/webhook-endpoints/{id}\x12\xa0\x01\n\x14ListWebhookEndpoints\x12(.mediaapi.v1.ListWebhookEndpointsRequest\x1a).mediaapi.v1.ListWebhookEndpointsResponse\"3\x8a\xb5\x18\x12\x08\xc8\x01\x1a\rwebhooks:read\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/webhook-endpoints\x12\x9e\x01\n\x15UpdateWebhookEndpoint\x12).mediaapi.v1.UpdateWebhookEndpointRequest\x1a\x1c.mediaapi.v1.WebhookEndpoint\"<\x8a\xb5\x18\x13\x08\xc8\x01\x1a\x0ewebhooks:write\x82\xd3\xe4\x93\x02\x1f\x32\x1a/v1/webhook-endpoints/{id}:\x01*\x12\xa9\x01\n\x15\x44\x65leteWebhookEndpoint\x12).mediaapi.v1.DeleteWebhookEndpointRequest\x1a*.mediaapi.v1.DeleteWebhookEndpointResponse\"9\x8a\xb5\x18\x13\x08\xcc\x01\x1a\x0ewebhooks:write\x82\xd3\xe4\x93\x02\x1c*\x1a/v1/webhook-endpoints/{id}\x12\xa5\x01\n\x13RotateWebhookSecret\x12\'.mediaapi.v1.RotateWebhookSecretRequest\x1a\x1c.mediaapi.v1.WebhookEndpoint\"G\x8a\xb5\x18\x13\x08\xc8\x01\x1a\x0ewebhooks:write\x82\xd3\xe4\x93\x02*\"(/v1/webhook-endpoints/{id}/rotate-secret\x12\x9f\x01\n\x13TestWebhookEndpoint\x12\'.mediaapi.v1.TestWebhookEndpointRequest\x1a\x1c.mediaapi.v1.WebhookDelivery\"A\x8a\xb5\x18\x16\x08\xc8\x01\x10\xca\x01\x1a\x0ewebhooks:write\x82\xd3\xe4\x93\x02!\"\x1f/v1/webhook-endpoints/{id}/test\x12\xb3\x01\n\x15ListWebhookDeliveries\x12).mediaapi.v1.ListWebhookDeliveriesRequest\x1a*.mediaapi.v1.ListWebhookDeliveriesResponse\"C\x8a\xb5\x18\x12\x08\xc8\x01\x1a\rwebhooks:read\x82\xd3\xe4\x93\x02\'\x12%/v1/webhook-endpoints/{id}/deliveries\x12\xbe\x01\n\x15ReplayWebhookDelivery\x12).mediaapi.v1.ReplayWebhookDeliveryRequest\x1a\x1c.mediaapi.v1.WebhookDelivery\"\\\x8a\xb5\x18\x16\x08\xc8\x01\x10\xca\x01\x1a\x0ewebhooks:write\x82\xd3\xe4\x93\x02<\":/v1/webhook-endpoints/{id}/deliveries/{delivery_id}/replay\x12N\n\x10ProvisionAccount\x12$.mediaapi.v1.ProvisionAccountRequest\x1a\x14.mediaapi.v1.Accountb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +44,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEPOSTREQUEST'].fields_by_name['text']._serialized_options = b'\230\265\030\001'
   _globals['_CREATEPOSTREQUEST'].fields_by_name['targets']._loaded_options = None
   _globals['_CREATEPOSTREQUEST'].fields_by_name['targets']._serialized_options = b'\240\265\030\001'
+  _globals['_VALIDATEPOSTREQUEST'].fields_by_name['text']._loaded_options = None
+  _globals['_VALIDATEPOSTREQUEST'].fields_by_name['text']._serialized_options = b'\230\265\030\001'
+  _globals['_VALIDATEPOSTREQUEST'].fields_by_name['targets']._loaded_options = None
+  _globals['_VALIDATEPOSTREQUEST'].fields_by_name['targets']._serialized_options = b'\240\265\030\001'
+  _globals['_UPDATEPOSTREQUEST'].fields_by_name['text']._loaded_options = None
+  _globals['_UPDATEPOSTREQUEST'].fields_by_name['text']._serialized_options = b'\230\265\030\001'
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['platform']._loaded_options = None
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['platform']._serialized_options = b'\240\265\030\001'
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['credentials']._loaded_options = None
@@ -53,6 +60,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUBLISHERSERVICE'].methods_by_name['GetPost']._serialized_options = b'\212\265\030\017\010\310\001\032\nposts:read\202\323\344\223\002\020\022\016/v1/posts/{id}'
   _globals['_PUBLISHERSERVICE'].methods_by_name['ListPosts']._loaded_options = None
   _globals['_PUBLISHERSERVICE'].methods_by_name['ListPosts']._serialized_options = b'\212\265\030\017\010\310\001\032\nposts:read\202\323\344\223\002\013\022\t/v1/posts'
+  _globals['_PUBLISHERSERVICE'].methods_by_name['ValidatePost']._loaded_options = None
+  _globals['_PUBLISHERSERVICE'].methods_by_name['ValidatePost']._serialized_options = b'\212\265\030\017\010\310\001\032\nposts:read\202\323\344\223\002\027\"\022/v1/posts/validate:\001*'
+  _globals['_PUBLISHERSERVICE'].methods_by_name['UpdatePost']._loaded_options = None
+  _globals['_PUBLISHERSERVICE'].methods_by_name['UpdatePost']._serialized_options = b'\212\265\030\020\010\310\001\032\013posts:write\202\323\344\223\002\0232\016/v1/posts/{id}:\001*'
+  _globals['_PUBLISHERSERVICE'].methods_by_name['CancelPost']._loaded_options = None
+  _globals['_PUBLISHERSERVICE'].methods_by_name['CancelPost']._serialized_options = b'\212\265\030\020\010\310\001\032\013posts:write\202\323\344\223\002\020*\016/v1/posts/{id}'
+  _globals['_PUBLISHERSERVICE'].methods_by_name['RetryPost']._loaded_options = None
+  _globals['_PUBLISHERSERVICE'].methods_by_name['RetryPost']._serialized_options = b'\212\265\030\023\010\310\001\020\312\001\032\013posts:write\202\323\344\223\002\031\"\024/v1/posts/{id}/retry:\001*'
   _globals['_PUBLISHERSERVICE'].methods_by_name['CreateAccount']._loaded_options = None
   _globals['_PUBLISHERSERVICE'].methods_by_name['CreateAccount']._serialized_options = b'\212\265\030\023\010\311\001\032\016accounts:write\202\323\344\223\002\021\"\014/v1/accounts:\001*'
   _globals['_PUBLISHERSERVICE'].methods_by_name['GetAccount']._loaded_options = None
@@ -83,36 +98,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUBLISHERSERVICE'].methods_by_name['ListWebhookDeliveries']._serialized_options = b'\212\265\030\022\010\310\001\032\rwebhooks:read\202\323\344\223\002\'\022%/v1/webhook-endpoints/{id}/deliveries'
   _globals['_PUBLISHERSERVICE'].methods_by_name['ReplayWebhookDelivery']._loaded_options = None
   _globals['_PUBLISHERSERVICE'].methods_by_name['ReplayWebhookDelivery']._serialized_options = b'\212\265\030\026\010\310\001\020\312\001\032\016webhooks:write\202\323\344\223\002<\":/v1/webhook-endpoints/{id}/deliveries/{delivery_id}/replay'
-  _globals['_CREATEPOSTREQUEST']._serialized_start=279
-  _globals['_CREATEPOSTREQUEST']._serialized_end=487
-  _globals['_GETPOSTREQUEST']._serialized_start=489
-  _globals['_GETPOSTREQUEST']._serialized_end=517
-  _globals['_LISTPOSTSREQUEST']._serialized_start=519
-  _globals['_LISTPOSTSREQUEST']._serialized_end=609
-  _globals['_LISTPOSTSRESPONSE']._serialized_start=611
-  _globals['_LISTPOSTSRESPONSE']._serialized_end=705
-  _globals['_CREATEACCOUNTREQUEST']._serialized_start=708
-  _globals['_CREATEACCOUNTREQUEST']._serialized_end=874
-  _globals['_GETACCOUNTREQUEST']._serialized_start=876
-  _globals['_GETACCOUNTREQUEST']._serialized_end=907
-  _globals['_LISTACCOUNTSREQUEST']._serialized_start=909
-  _globals['_LISTACCOUNTSREQUEST']._serialized_end=979
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=981
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=1081
-  _globals['_DELETEACCOUNTREQUEST']._serialized_start=1083
-  _globals['_DELETEACCOUNTREQUEST']._serialized_end=1117
-  _globals['_DELETEACCOUNTRESPONSE']._serialized_start=1119
-  _globals['_DELETEACCOUNTRESPONSE']._serialized_end=1142
-  _globals['_GETUSAGEREQUEST']._serialized_start=1144
-  _globals['_GETUSAGEREQUEST']._serialized_end=1161
-  _globals['_GETUSAGERESPONSE']._serialized_start=1163
-  _globals['_GETUSAGERESPONSE']._serialized_end=1246
-  _globals['_LISTPLATFORMSREQUEST']._serialized_start=1248
-  _globals['_LISTPLATFORMSREQUEST']._serialized_end=1270
-  _globals['_LISTPLATFORMSRESPONSE']._serialized_start=1272
-  _globals['_LISTPLATFORMSRESPONSE']._serialized_end=1332
-  _globals['_PROVISIONACCOUNTREQUEST']._serialized_start=1334
-  _globals['_PROVISIONACCOUNTREQUEST']._serialized_end=1423
-  _globals['_PUBLISHERSERVICE']._serialized_start=1426
-  _globals['_PUBLISHERSERVICE']._serialized_end=4107
+  _globals['_CREATEPOSTREQUEST']._serialized_start=313
+  _globals['_CREATEPOSTREQUEST']._serialized_end=521
+  _globals['_VALIDATEPOSTREQUEST']._serialized_start=524
+  _globals['_VALIDATEPOSTREQUEST']._serialized_end=734
+  _globals['_VALIDATEPOSTRESPONSE']._serialized_start=736
+  _globals['_VALIDATEPOSTRESPONSE']._serialized_end=816
+  _globals['_FIELDPROBLEM']._serialized_start=818
+  _globals['_FIELDPROBLEM']._serialized_end=864
+  _globals['_UPDATEPOSTREQUEST']._serialized_start=867
+  _globals['_UPDATEPOSTREQUEST']._serialized_end=1130
+  _globals['_CANCELPOSTREQUEST']._serialized_start=1132
+  _globals['_CANCELPOSTREQUEST']._serialized_end=1163
+  _globals['_RETRYPOSTREQUEST']._serialized_start=1165
+  _globals['_RETRYPOSTREQUEST']._serialized_end=1219
+  _globals['_GETPOSTREQUEST']._serialized_start=1221
+  _globals['_GETPOSTREQUEST']._serialized_end=1249
+  _globals['_LISTPOSTSREQUEST']._serialized_start=1251
+  _globals['_LISTPOSTSREQUEST']._serialized_end=1341
+  _globals['_LISTPOSTSRESPONSE']._serialized_start=1343
+  _globals['_LISTPOSTSRESPONSE']._serialized_end=1437
+  _globals['_CREATEACCOUNTREQUEST']._serialized_start=1440
+  _globals['_CREATEACCOUNTREQUEST']._serialized_end=1606
+  _globals['_GETACCOUNTREQUEST']._serialized_start=1608
+  _globals['_GETACCOUNTREQUEST']._serialized_end=1639
+  _globals['_LISTACCOUNTSREQUEST']._serialized_start=1641
+  _globals['_LISTACCOUNTSREQUEST']._serialized_end=1711
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=1713
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=1813
+  _globals['_DELETEACCOUNTREQUEST']._serialized_start=1815
+  _globals['_DELETEACCOUNTREQUEST']._serialized_end=1849
+  _globals['_DELETEACCOUNTRESPONSE']._serialized_start=1851
+  _globals['_DELETEACCOUNTRESPONSE']._serialized_end=1874
+  _globals['_GETUSAGEREQUEST']._serialized_start=1876
+  _globals['_GETUSAGEREQUEST']._serialized_end=1893
+  _globals['_GETUSAGERESPONSE']._serialized_start=1895
+  _globals['_GETUSAGERESPONSE']._serialized_end=1978
+  _globals['_LISTPLATFORMSREQUEST']._serialized_start=1980
+  _globals['_LISTPLATFORMSREQUEST']._serialized_end=2002
+  _globals['_LISTPLATFORMSRESPONSE']._serialized_start=2004
+  _globals['_LISTPLATFORMSRESPONSE']._serialized_end=2064
+  _globals['_PROVISIONACCOUNTREQUEST']._serialized_start=2066
+  _globals['_PROVISIONACCOUNTREQUEST']._serialized_end=2155
+  _globals['_PUBLISHERSERVICE']._serialized_start=2158
+  _globals['_PUBLISHERSERVICE']._serialized_end=5315
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -57,6 +58,178 @@ class CreatePostRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__scheduled_at) -> _WhichOneofReturnType__scheduled_at | None: ...
 
 Global___CreatePostRequest: _TypeAlias = CreatePostRequest  # noqa: Y015
+
+@_typing.final
+class ValidatePostRequest(_message.Message):
+    """What CreatePostRequest would say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    TARGETS_FIELD_NUMBER: _builtins.int
+    MEDIA_FIELD_NUMBER: _builtins.int
+    SCHEDULED_AT_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    @_builtins.property
+    def targets(self) -> _containers.RepeatedCompositeFieldContainer[_post_pb2.PostTargetInput]:
+        """1 to 25."""
+
+    @_builtins.property
+    def media(self) -> _containers.RepeatedCompositeFieldContainer[_post_pb2.PostMediaInput]: ...
+    @_builtins.property
+    def scheduled_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        targets: _abc.Iterable[_post_pb2.PostTargetInput] | None = ...,
+        media: _abc.Iterable[_post_pb2.PostMediaInput] | None = ...,
+        scheduled_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_scheduled_at", b"_scheduled_at", "scheduled_at", b"scheduled_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_scheduled_at", b"_scheduled_at", "media", b"media", "scheduled_at", b"scheduled_at", "targets", b"targets", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__scheduled_at: _TypeAlias = _typing.Literal["scheduled_at"]  # noqa: Y015
+    _WhichOneofArgType__scheduled_at: _TypeAlias = _typing.Literal["_scheduled_at", b"_scheduled_at"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__scheduled_at) -> _WhichOneofReturnType__scheduled_at | None: ...
+
+Global___ValidatePostRequest: _TypeAlias = ValidatePostRequest  # noqa: Y015
+
+@_typing.final
+class ValidatePostResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALID_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    valid: _builtins.bool
+    """No errors."""
+    @_builtins.property
+    def errors(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldProblem]: ...
+    def __init__(
+        self,
+        *,
+        valid: _builtins.bool = ...,
+        errors: _abc.Iterable[Global___FieldProblem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["errors", b"errors", "valid", b"valid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ValidatePostResponse: _TypeAlias = ValidatePostResponse  # noqa: Y015
+
+@_typing.final
+class FieldProblem(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """As in the body, e.g. "targets[0].text"."""
+    message: _builtins.str
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FieldProblem: _TypeAlias = FieldProblem  # noqa: Y015
+
+@_typing.final
+class UpdatePostRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    TARGETS_FIELD_NUMBER: _builtins.int
+    MEDIA_FIELD_NUMBER: _builtins.int
+    SCHEDULED_AT_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    text: _builtins.str
+    @_builtins.property
+    def targets(self) -> _containers.RepeatedCompositeFieldContainer[_post_pb2.PostTargetInput]:
+        """All of them, 1 to 25."""
+
+    @_builtins.property
+    def media(self) -> _containers.RepeatedCompositeFieldContainer[_post_pb2.PostMediaInput]:
+        """All of them."""
+
+    @_builtins.property
+    def scheduled_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What is given; the others stay as they are."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        text: _builtins.str = ...,
+        targets: _abc.Iterable[_post_pb2.PostTargetInput] | None = ...,
+        media: _abc.Iterable[_post_pb2.PostMediaInput] | None = ...,
+        scheduled_at: _timestamp_pb2.Timestamp | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_scheduled_at", b"_scheduled_at", "scheduled_at", b"scheduled_at", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_scheduled_at", b"_scheduled_at", "id", b"id", "media", b"media", "scheduled_at", b"scheduled_at", "targets", b"targets", "text", b"text", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__scheduled_at: _TypeAlias = _typing.Literal["scheduled_at"]  # noqa: Y015
+    _WhichOneofArgType__scheduled_at: _TypeAlias = _typing.Literal["_scheduled_at", b"_scheduled_at"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__scheduled_at) -> _WhichOneofReturnType__scheduled_at | None: ...
+
+Global___UpdatePostRequest: _TypeAlias = UpdatePostRequest  # noqa: Y015
+
+@_typing.final
+class CancelPostRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelPostRequest: _TypeAlias = CancelPostRequest  # noqa: Y015
+
+@_typing.final
+class RetryPostRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    CONFIRM_RESEND_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    confirm_resend: _builtins.bool
+    """Unconfirmed targets too, although they may be live already."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        confirm_resend: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm_resend", b"confirm_resend", "id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryPostRequest: _TypeAlias = RetryPostRequest  # noqa: Y015
 
 @_typing.final
 class GetPostRequest(_message.Message):

@@ -53,6 +53,26 @@ class PublisherServiceStub:
                 request_serializer=mediaapi_dot_v1_dot_publisher__service__pb2.ListPostsRequest.SerializeToString,
                 response_deserializer=mediaapi_dot_v1_dot_publisher__service__pb2.ListPostsResponse.FromString,
                 _registered_method=True)
+        self.ValidatePost = channel.unary_unary(
+                '/mediaapi.v1.PublisherService/ValidatePost',
+                request_serializer=mediaapi_dot_v1_dot_publisher__service__pb2.ValidatePostRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_publisher__service__pb2.ValidatePostResponse.FromString,
+                _registered_method=True)
+        self.UpdatePost = channel.unary_unary(
+                '/mediaapi.v1.PublisherService/UpdatePost',
+                request_serializer=mediaapi_dot_v1_dot_publisher__service__pb2.UpdatePostRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_post__pb2.Post.FromString,
+                _registered_method=True)
+        self.CancelPost = channel.unary_unary(
+                '/mediaapi.v1.PublisherService/CancelPost',
+                request_serializer=mediaapi_dot_v1_dot_publisher__service__pb2.CancelPostRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_post__pb2.Post.FromString,
+                _registered_method=True)
+        self.RetryPost = channel.unary_unary(
+                '/mediaapi.v1.PublisherService/RetryPost',
+                request_serializer=mediaapi_dot_v1_dot_publisher__service__pb2.RetryPostRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_post__pb2.Post.FromString,
+                _registered_method=True)
         self.CreateAccount = channel.unary_unary(
                 '/mediaapi.v1.PublisherService/CreateAccount',
                 request_serializer=mediaapi_dot_v1_dot_publisher__service__pb2.CreateAccountRequest.SerializeToString,
@@ -156,6 +176,41 @@ class PublisherServiceServicer:
 
     def ListPosts(self, request, context):
         """Newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ValidatePost(self, request, context):
+        """Checks a post as CreatePost does, and keeps nothing: every problem of every target at once.
+        Errors: invalid_request, inline_media_invalid.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdatePost(self, request, context):
+        """Changes a scheduled post, as long as it is not due; fields left out stay as they are. A `scheduledAt` of null, or in
+        the past, publishes it now.
+        Errors: invalid_request, post_invalid, post_not_found, post_state_conflict, media_not_found, media_rejected,
+        account_not_found, inline_media_invalid, quota_exceeded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelPost(self, request, context):
+        """Cancels the targets that nothing was sent of; the others go on. Where none is left to cancel it is refused.
+        Errors: post_not_found, post_state_conflict.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryPost(self, request, context):
+        """Sends failed targets again; unconfirmed ones only with `confirmResend`, as they may be live already. Where no target
+        can be sent again it is refused.
+        Errors: post_not_found, post_state_conflict, media_not_found, quota_exceeded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -297,6 +352,26 @@ def add_PublisherServiceServicer_to_server(servicer, server):
                     servicer.ListPosts,
                     request_deserializer=mediaapi_dot_v1_dot_publisher__service__pb2.ListPostsRequest.FromString,
                     response_serializer=mediaapi_dot_v1_dot_publisher__service__pb2.ListPostsResponse.SerializeToString,
+            ),
+            'ValidatePost': grpc.unary_unary_rpc_method_handler(
+                    servicer.ValidatePost,
+                    request_deserializer=mediaapi_dot_v1_dot_publisher__service__pb2.ValidatePostRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_publisher__service__pb2.ValidatePostResponse.SerializeToString,
+            ),
+            'UpdatePost': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdatePost,
+                    request_deserializer=mediaapi_dot_v1_dot_publisher__service__pb2.UpdatePostRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_post__pb2.Post.SerializeToString,
+            ),
+            'CancelPost': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelPost,
+                    request_deserializer=mediaapi_dot_v1_dot_publisher__service__pb2.CancelPostRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_post__pb2.Post.SerializeToString,
+            ),
+            'RetryPost': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryPost,
+                    request_deserializer=mediaapi_dot_v1_dot_publisher__service__pb2.RetryPostRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_post__pb2.Post.SerializeToString,
             ),
             'CreateAccount': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateAccount,
@@ -461,6 +536,114 @@ class PublisherService:
             '/mediaapi.v1.PublisherService/ListPosts',
             mediaapi_dot_v1_dot_publisher__service__pb2.ListPostsRequest.SerializeToString,
             mediaapi_dot_v1_dot_publisher__service__pb2.ListPostsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ValidatePost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediaapi.v1.PublisherService/ValidatePost',
+            mediaapi_dot_v1_dot_publisher__service__pb2.ValidatePostRequest.SerializeToString,
+            mediaapi_dot_v1_dot_publisher__service__pb2.ValidatePostResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdatePost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediaapi.v1.PublisherService/UpdatePost',
+            mediaapi_dot_v1_dot_publisher__service__pb2.UpdatePostRequest.SerializeToString,
+            mediaapi_dot_v1_dot_post__pb2.Post.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelPost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediaapi.v1.PublisherService/CancelPost',
+            mediaapi_dot_v1_dot_publisher__service__pb2.CancelPostRequest.SerializeToString,
+            mediaapi_dot_v1_dot_post__pb2.Post.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryPost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediaapi.v1.PublisherService/RetryPost',
+            mediaapi_dot_v1_dot_publisher__service__pb2.RetryPostRequest.SerializeToString,
+            mediaapi_dot_v1_dot_post__pb2.Post.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,25 @@ class PublisherServiceStub:
     """Errors: post_not_found."""
     ListPosts: _grpc.UnaryUnaryMultiCallable[_publisher_service_pb2.ListPostsRequest, _publisher_service_pb2.ListPostsResponse]
     """Newest first."""
+    ValidatePost: _grpc.UnaryUnaryMultiCallable[_publisher_service_pb2.ValidatePostRequest, _publisher_service_pb2.ValidatePostResponse]
+    """Checks a post as CreatePost does, and keeps nothing: every problem of every target at once.
+    Errors: invalid_request, inline_media_invalid.
+    """
+    UpdatePost: _grpc.UnaryUnaryMultiCallable[_publisher_service_pb2.UpdatePostRequest, _post_pb2.Post]
+    """Changes a scheduled post, as long as it is not due; fields left out stay as they are. A `scheduledAt` of null, or in
+    the past, publishes it now.
+    Errors: invalid_request, post_invalid, post_not_found, post_state_conflict, media_not_found, media_rejected,
+    account_not_found, inline_media_invalid, quota_exceeded.
+    """
+    CancelPost: _grpc.UnaryUnaryMultiCallable[_publisher_service_pb2.CancelPostRequest, _post_pb2.Post]
+    """Cancels the targets that nothing was sent of; the others go on. Where none is left to cancel it is refused.
+    Errors: post_not_found, post_state_conflict.
+    """
+    RetryPost: _grpc.UnaryUnaryMultiCallable[_publisher_service_pb2.RetryPostRequest, _post_pb2.Post]
+    """Sends failed targets again; unconfirmed ones only with `confirmResend`, as they may be live already. Where no target
+    can be sent again it is refused.
+    Errors: post_not_found, post_state_conflict, media_not_found, quota_exceeded.
+    """
     CreateAccount: _grpc.UnaryUnaryMultiCallable[_publisher_service_pb2.CreateAccountRequest, _account_pb2.Account]
     """Connects an account; its credentials are tried upstream before they are sealed and kept.
     Errors: invalid_request, platform_unknown, account_credentials_invalid, upstream_busy.
@@ -105,6 +124,25 @@ class PublisherServiceAsyncStub(PublisherServiceStub):
     """Errors: post_not_found."""
     ListPosts: _aio.UnaryUnaryMultiCallable[_publisher_service_pb2.ListPostsRequest, _publisher_service_pb2.ListPostsResponse]  # type: ignore[assignment]
     """Newest first."""
+    ValidatePost: _aio.UnaryUnaryMultiCallable[_publisher_service_pb2.ValidatePostRequest, _publisher_service_pb2.ValidatePostResponse]  # type: ignore[assignment]
+    """Checks a post as CreatePost does, and keeps nothing: every problem of every target at once.
+    Errors: invalid_request, inline_media_invalid.
+    """
+    UpdatePost: _aio.UnaryUnaryMultiCallable[_publisher_service_pb2.UpdatePostRequest, _post_pb2.Post]  # type: ignore[assignment]
+    """Changes a scheduled post, as long as it is not due; fields left out stay as they are. A `scheduledAt` of null, or in
+    the past, publishes it now.
+    Errors: invalid_request, post_invalid, post_not_found, post_state_conflict, media_not_found, media_rejected,
+    account_not_found, inline_media_invalid, quota_exceeded.
+    """
+    CancelPost: _aio.UnaryUnaryMultiCallable[_publisher_service_pb2.CancelPostRequest, _post_pb2.Post]  # type: ignore[assignment]
+    """Cancels the targets that nothing was sent of; the others go on. Where none is left to cancel it is refused.
+    Errors: post_not_found, post_state_conflict.
+    """
+    RetryPost: _aio.UnaryUnaryMultiCallable[_publisher_service_pb2.RetryPostRequest, _post_pb2.Post]  # type: ignore[assignment]
+    """Sends failed targets again; unconfirmed ones only with `confirmResend`, as they may be live already. Where no target
+    can be sent again it is refused.
+    Errors: post_not_found, post_state_conflict, media_not_found, quota_exceeded.
+    """
     CreateAccount: _aio.UnaryUnaryMultiCallable[_publisher_service_pb2.CreateAccountRequest, _account_pb2.Account]  # type: ignore[assignment]
     """Connects an account; its credentials are tried upstream before they are sealed and kept.
     Errors: invalid_request, platform_unknown, account_credentials_invalid, upstream_busy.
@@ -181,6 +219,49 @@ class PublisherServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_publisher_service_pb2.ListPostsResponse, _abc.Awaitable[_publisher_service_pb2.ListPostsResponse]]:
         """Newest first."""
+
+    @_abc_1.abstractmethod
+    def ValidatePost(
+        self,
+        request: _publisher_service_pb2.ValidatePostRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_publisher_service_pb2.ValidatePostResponse, _abc.Awaitable[_publisher_service_pb2.ValidatePostResponse]]:
+        """Checks a post as CreatePost does, and keeps nothing: every problem of every target at once.
+        Errors: invalid_request, inline_media_invalid.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdatePost(
+        self,
+        request: _publisher_service_pb2.UpdatePostRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_post_pb2.Post, _abc.Awaitable[_post_pb2.Post]]:
+        """Changes a scheduled post, as long as it is not due; fields left out stay as they are. A `scheduledAt` of null, or in
+        the past, publishes it now.
+        Errors: invalid_request, post_invalid, post_not_found, post_state_conflict, media_not_found, media_rejected,
+        account_not_found, inline_media_invalid, quota_exceeded.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelPost(
+        self,
+        request: _publisher_service_pb2.CancelPostRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_post_pb2.Post, _abc.Awaitable[_post_pb2.Post]]:
+        """Cancels the targets that nothing was sent of; the others go on. Where none is left to cancel it is refused.
+        Errors: post_not_found, post_state_conflict.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryPost(
+        self,
+        request: _publisher_service_pb2.RetryPostRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_post_pb2.Post, _abc.Awaitable[_post_pb2.Post]]:
+        """Sends failed targets again; unconfirmed ones only with `confirmResend`, as they may be live already. Where no target
+        can be sent again it is refused.
+        Errors: post_not_found, post_state_conflict, media_not_found, quota_exceeded.
+        """
 
     @_abc_1.abstractmethod
     def CreateAccount(

@@ -1,5 +1,8 @@
 """Media that posts hold in ingest."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from sqlalchemy import text
 
 from services.common.db import Database
@@ -8,6 +11,10 @@ from services.publisher.ports import Pin
 _ENDED = text(
     "SELECT workspace_id, post_id, media_id FROM publisher.post_media WHERE NOT needed AND released_at IS NULL"
     " LIMIT :limit"
+)
+_HELD = text(
+    "SELECT 1 FROM publisher.post_media WHERE workspace_id = :workspace_id AND post_id = :post_id"
+    " AND media_id = :media_id AND NOT needed AND released_at IS NULL FOR UPDATE SKIP LOCKED"
 )
 _RELEASED = text(
     "UPDATE publisher.post_media SET released_at = now()"
@@ -27,8 +34,12 @@ class PostgresPins:
             found = (await conn.execute(_ENDED, {"limit": limit})).mappings().all()
         return [Pin(row["workspace_id"], row["post_id"], row["media_id"]) for row in found]
 
-    async def released(self, pin: Pin) -> None:
-        """The item is held no longer."""
+    @asynccontextmanager
+    async def letting_go(self, pin: Pin) -> AsyncIterator[bool]:
+        """The row stays locked inside, so that a post that needs the item again pins it afterwards and not before."""
         bind = {"workspace_id": pin.workspace_id, "post_id": pin.post_id, "media_id": pin.media_id}
         async with self._database.tx(pin.workspace_id) as conn:
-            await conn.execute(_RELEASED, bind)
+            held = (await conn.execute(_HELD, bind)).one_or_none() is not None
+            yield held
+            if held:
+                await conn.execute(_RELEASED, bind)

@@ -21,7 +21,7 @@ SETTLED_CHANNEL = "publisher_post_settled"
 KEY_LIFE = timedelta(hours=24)  # how long an idempotency key is remembered: api.md of the public contract
 
 # New posts of a workspace come one after the other, so that many at once cannot pass the plan's number together.
-_ONE_BY_ONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:workspace_id, 0))")
+ONE_BY_ONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:workspace_id, 0))")
 _INSERT_POST = text(
     "INSERT INTO publisher.posts"
     " (workspace_id, id, live, text, media, status, idempotency_key, request_id, traceparent, scheduled_at, created_at)"
@@ -29,7 +29,7 @@ _INSERT_POST = text(
     " :traceparent, :scheduled_at, :created_at)"
     " ON CONFLICT (workspace_id, live, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING"
 )
-_INSERT_TARGET = text(
+INSERT_TARGET = text(
     "INSERT INTO publisher.targets"
     " (workspace_id, post_id, index, platform, account_id, text, media, options, status, next_at)"
     " VALUES (:workspace_id, :post_id, :index, :platform, :account_id, :text, CAST(:media AS jsonb),"
@@ -89,15 +89,15 @@ class PostgresPosts:
     async def add(self, caller: Caller, new: NewPost) -> bool:
         """Keeps the post, its targets and media, and queues what is due; False if the key was used meanwhile."""
         async with self._database.tx(caller.workspace_id) as conn:
-            await conn.execute(_ONE_BY_ONE, {"workspace_id": caller.workspace_id})
+            await conn.execute(ONE_BY_ONE, {"workspace_id": caller.workspace_id})
             if new.idempotency_key is not None:
                 bind = {**_scope(caller), "idempotency_key": new.idempotency_key, "life": KEY_LIFE}
                 await conn.execute(_FORGET_KEY, bind)
             inserted = await conn.execute(_INSERT_POST, _post_values(caller, new))
             if inserted.rowcount == 0:
                 return False
-            await _check_quota(conn, caller, new)
-            await conn.execute(_INSERT_TARGET, [_target_values(caller, new.post, it) for it in new.post.targets])
+            await check_quota(conn, caller, new)
+            await conn.execute(INSERT_TARGET, [target_values(caller, new.post, it) for it in new.post.targets])
             if new.media:
                 await conn.execute(
                     _INSERT_MEDIA,
@@ -113,7 +113,7 @@ class PostgresPosts:
                 )
             for target in new.post.targets:
                 if target.status is not TargetStatus.SCHEDULED:
-                    await outbox.emit(conn, SCHEMA, _queued(caller, new.post, target))
+                    await outbox.emit(conn, SCHEMA, queued(caller, new.post.post_id, target.index))
         return True
 
     async def get(self, caller: Caller, post_id: str) -> Post | None:
@@ -139,16 +139,18 @@ class PostgresPosts:
     async def spent(self, caller: Caller, period: str) -> Spent:
         """Targets published in `period`, and targets due in it and not settled yet."""
         async with self._database.tx(caller.workspace_id) as conn:
-            return await _spent(conn, caller, period)
+            return await spent_in(conn, caller, period)
 
 
-async def _check_quota(conn: AsyncConnection, caller: Caller, new: NewPost) -> None:
+async def check_quota(conn: AsyncConnection, caller: Caller, new: NewPost) -> None:
+    """What others have used by now counts too. Raises QUOTA_EXCEEDED."""
     month = plans.due_period(new.post.created_at, new.post.scheduled_at)
-    spent = await _spent(conn, caller, month)
+    spent = await spent_in(conn, caller, month)
     plans.check(new.plan, month, used=spent.used, open_targets=spent.open_targets, wanted=len(new.post.targets))
 
 
-async def _spent(conn: AsyncConnection, caller: Caller, period: str) -> Spent:
+async def spent_in(conn: AsyncConnection, caller: Caller, period: str) -> Spent:
+    """Targets published in `period`, and targets due in it and not settled yet."""
     row = (await conn.execute(_SPENT, {**_scope(caller), "period": period})).mappings().one()
     return Spent(row["used"], row["open_targets"])
 
@@ -178,7 +180,8 @@ def _post_values(caller: Caller, new: NewPost) -> dict[str, object]:
     }
 
 
-def _target_values(caller: Caller, post: Post, target: Target) -> dict[str, object]:
+def target_values(caller: Caller, post: Post, target: Target) -> dict[str, object]:
+    """For INSERT_TARGET."""
     return {
         "workspace_id": caller.workspace_id,
         "post_id": post.post_id,
@@ -193,9 +196,10 @@ def _target_values(caller: Caller, post: Post, target: Target) -> dict[str, obje
     }
 
 
-def _queued(caller: Caller, post: Post, target: Target) -> events_pb2.Event:
-    payload = events_pb2.PostQueued(target_index=target.index)
-    return events.event(payload, workspace_id=caller.workspace_id, subject_id=post.post_id, version=1)
+def queued(caller: Caller, post_id: str, index: int) -> events_pb2.Event:
+    """A target is due."""
+    payload = events_pb2.PostQueued(target_index=index)
+    return events.event(payload, workspace_id=caller.workspace_id, subject_id=post_id, version=1)
 
 
 async def _with_targets(conn: AsyncConnection, caller: Caller, found: Sequence[rows.Row]) -> list[Post]:

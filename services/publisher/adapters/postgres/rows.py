@@ -16,7 +16,7 @@ from services.publisher.ports import Attempt, Chosen, Rendition
 
 Row = RowMapping
 
-POST_COLUMNS = "id, live, text, media, scheduled_at, created_at"
+POST_COLUMNS = "id, live, text, media, scheduled_at, created_at, version"
 TARGET_COLUMNS = (
     "post_id, index, platform, account_id, text, media, options, status, preset, platform_post_id, url, published_at,"
     " error_code, error_message, tries"
@@ -50,6 +50,7 @@ def post(row: Row, targets: Sequence[Row]) -> Post:
         targets=tuple(target(it) for it in targets),
         created_at=row["created_at"],
         scheduled_at=row["scheduled_at"],
+        version=row["version"],
     )
 
 
