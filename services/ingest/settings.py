@@ -26,7 +26,8 @@ class Settings:
     quarantine_bucket: str = var(str, "where bytes wait for their verdict", default="media-quarantine")
     active_bucket: str = var(str, "where clean bytes live", default="media-active")
     scanner_target: str = var(str, "host:port of the scanner stage")
-    uploads_at_once: int = var(int, "uploads taken in at once, 24 MiB of memory each at most", default=32)
+    uploads_at_once: int = var(int, "uploads with more than 1 MiB in memory, 24 MiB each at most", default=32)
+    uploads_under_way: int = var(int, "uploads taken in at once, those of slow clients too", default=1000)
     scans_at_once: int = var(int, "verdicts asked for at once", default=4)
     backlog_workspace: int = var(int, "failed scans owed to one workspace before it is refused", default=100)
     backlog_total: int = var(int, "failed scans owed to all before everyone is refused", default=1000)
@@ -36,6 +37,7 @@ class Settings:
         """Those of the door. Raises: SettingsError, the plans' file does not say them."""
         return UploadLimits(
             at_once=self.uploads_at_once,
+            under_way=self.uploads_under_way,
             backlog_workspace=self.backlog_workspace,
             backlog_total=self.backlog_total,
             quotas=plans.load("quota", Quota.of, self.plans_file),

@@ -36,6 +36,11 @@ class Intake:
         self.size_bytes = 0
 
     @property
+    def held_bytes(self) -> int:
+        """What is in memory."""
+        return len(self._filling) + PART_BYTES * sum(not part.done() for part in self._flying)
+
+    @property
     def wants_multipart(self) -> bool:
         """The first part is full, and there is no multipart upload yet."""
         return not self.multipart_id and len(self._filling) > PART_BYTES

@@ -76,8 +76,16 @@ class Writer:
         self._flying: asyncio.Task[Part] | None = None
         self._unfinished: set[asyncio.Task[object]] = set()
 
-    async def open(self) -> None:
-        """Reads the tail back: the next part begins with it."""
+    @property
+    def held_bytes(self) -> int:
+        """What is in memory."""
+        flying = self._flying is not None and not self._flying.done()
+        return len(self._filling) + (PART_BYTES if flying else 0)
+
+    async def _open(self) -> None:
+        """Reads the tail back, with which the next part begins; not before there are bytes to come after it."""
+        if self._opened:
+            return
         tail = bytearray()
         if self.upload.tail_bytes:
             async for chunk in self._store.read(self.upload.tail_key):
@@ -93,6 +101,7 @@ class Writer:
             MediaError: MEDIA_TOO_LARGE, past the declared end: nothing of this chunk was taken; UNAVAILABLE.
             RefusedError, LostError.
         """
+        await self._open()
         if self._taken + len(chunk) > self.upload.size_bytes:
             raise past_end(self.upload)
         if self._hash is not None:
@@ -116,6 +125,8 @@ class Writer:
         """
         await self.settle()
         await self._land()
+        if whole:
+            await self._open()
         if not self._opened or (self._digest is not None and not whole):
             return await self._commit(Upload.released, wake=True)
         if not self._agrees():

@@ -3,14 +3,14 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from services.common.context import CallContext
 from services.common.errors import Code, MediaError
-from services.ingest.app.admitting import Door
+from services.ingest.app.admitting import Door, Place
 from services.ingest.app.guarding import ended, first, guard, until
 from services.ingest.app.piecing import LostError, RefusedError, Writer
 from services.ingest.app.sealing import Sealing, drop
@@ -137,8 +137,8 @@ class Resuming:
                 return upload
             writer = Writer(self._table, self._store, self._opinion, upload, new_id=self._new_id, digest=piece.digest)
             try:
-                with self._door.place():
-                    return await self._write(writer, piece, body, woken)
+                with self._door.place() as place:
+                    return await self._write(self._receive(writer, piece, body, place), writer, woken)
             except MediaError as error:
                 if error.code is Code.UPSTREAM_BUSY:
                     await self._leave(writer)
@@ -177,9 +177,9 @@ class Resuming:
             await until(woken, 0.5)
 
     async def _write(
-        self, writer: Writer, piece: Piece, body: AsyncIterator[bytes | Whole], woken: asyncio.Event
+        self, receiving: Coroutine[object, object, Upload], writer: Writer, woken: asyncio.Event
     ) -> Upload:
-        work = asyncio.create_task(self._receive(writer, piece, body))
+        work = asyncio.create_task(receiving)
         guarding = asyncio.create_task(guard(self._table, writer.upload, woken))
         try:
             return await first(work, guarding, writer)
@@ -201,14 +201,14 @@ class Resuming:
             await ended(work)
             await ended(guarding)
 
-    async def _receive(self, writer: Writer, piece: Piece, body: AsyncIterator[bytes | Whole]) -> Upload:
-        await writer.open()
+    async def _receive(self, writer: Writer, piece: Piece, body: AsyncIterator[bytes | Whole], place: Place) -> Upload:
         whole = False
         async for chunk in body:
             if isinstance(chunk, Whole):
                 whole = True
                 break
             await writer.take(chunk)
+            await place.holds(writer.held_bytes)
         upload = await writer.keep(whole=whole or piece.offset is None, seal=not piece.open)
         return await self._sealing.seal(upload) if upload.finishing else upload
 

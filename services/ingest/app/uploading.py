@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from services.common.context import CallContext
 from services.common.errors import Code, MediaError
-from services.ingest.app.admitting import Door, recognise
+from services.ingest.app.admitting import Door, Place, recognise
 from services.ingest.app.frames import End, Frame, Frames, Start
 from services.ingest.app.intake import Intake
 from services.ingest.domain import texts
@@ -55,13 +55,16 @@ class Uploading:
                 UNAVAILABLE when a store is.
         """
         await self._door.admit(caller.workspace_id)
-        with self._door.place():
+        with self._door.place() as place:
             frames = Frames(stream)
             start = await frames.start()
             head = await frames.head()
             format_ = await recognise(self._opinion, head)
-            quota = self._door.quota(caller.plan)
-            return await self._store_and_seal(self._draft(caller, start, format_), format_, quota, head, frames)
+            media = self._draft(caller, start, format_)
+            intake = Intake(self._store, media.quarantine_key, format_)
+            intake.take(head)
+            writer = _Writer(self._table, intake, media, place, self._now)
+            return await self._store_and_seal(writer, frames, format_, self._door.quota(caller.plan))
 
     def _draft(self, caller: CallContext, start: Start, format_: Format) -> Media:
         media_id, now = self._new_id("med"), self._now()
@@ -80,12 +83,10 @@ class Uploading:
             idempotency_key=caller.idempotency_key,
         )
 
-    async def _store_and_seal(self, media: Media, format_: Format, quota: Quota, head: bytes, frames: Frames) -> Media:
+    async def _store_and_seal(self, writer: "_Writer", frames: Frames, format_: Format, quota: Quota) -> Media:
         """The row is there before the bytes are, so that a crash leaves nothing nobody knows of."""
-        intake = Intake(self._store, media.quarantine_key, format_)
-        intake.take(head)
+        intake, media = writer.intake, writer.media
         await self._table.add(media, lease_s=LEASE_S, quota=quota)
-        writer = _Writer(self._table, intake, media, self._now)
         sealed = None
         try:
             while (chunk := await frames.chunk()) is not None:
@@ -147,20 +148,24 @@ async def undo(table: MediaTable, store: Store, media: Media) -> None:
 class _Writer:
     """Moves bytes on, and keeps saying that somebody is still at it."""
 
-    def __init__(self, table: MediaTable, intake: Intake, media: Media, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, table: MediaTable, intake: Intake, media: Media, place: Place, now: Callable[[], datetime]
+    ) -> None:
         self._table = table
-        self._intake = intake
+        self._place = place
         self._now = now
         self._told_at = media.created_at
+        self.intake = intake
         self.media = media
 
     async def advance(self) -> None:
-        if self._intake.wants_multipart:
-            self.media = replace(self.media, multipart_id=await self._intake.start_multipart())
+        await self._place.holds(self.intake.held_bytes)
+        if self.intake.wants_multipart:
+            self.media = replace(self.media, multipart_id=await self.intake.start_multipart())
             await self._renew()
         elif self._now() - self._told_at > timedelta(seconds=LEASE_S / 4):
             await self._renew()
-        await self._intake.flush()
+        await self.intake.flush()
 
     async def _renew(self) -> None:
         self._told_at = self._now()

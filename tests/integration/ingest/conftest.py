@@ -36,7 +36,9 @@ from services.scanner.app import Scanner
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-LIMITS = UploadLimits(at_once=16, backlog_workspace=50, backlog_total=100, quotas=plans.load("quota", Quota.of))
+LIMITS = UploadLimits(
+    at_once=16, under_way=16, backlog_workspace=50, backlog_total=100, quotas=plans.load("quota", Quota.of)
+)
 CALLER = CallContext(workspace_id="ws_ONE", request_id="req_1")
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from services.common.errors import Code, MediaError
-from services.ingest.app import piecing
+from services.ingest.app import admitting, piecing
 from services.ingest.app.resuming import Resuming, Wanted
 from services.ingest.app.stretching import Whole
 from services.ingest.domain.upload import Digest, Phase, Piece, Upload
@@ -177,9 +177,41 @@ async def test_a_seal_that_failed_is_made_by_the_sweeper(world: World) -> None:
 
 async def test_no_more_are_taken_in_at_once_than_there_are_places(world: World) -> None:
     ref = await begin(world)
-    with world.door.place(), world.door.place():
+    with world.door.place() as one, world.door.place() as other:
+        await one.holds(2 << 20)
+        await other.holds(2 << 20)
         assert await code_of(world.resuming.append(ref, Piece(offset=0), body(film()))) is Code.UPSTREAM_BUSY
     assert not (await world.resuming.get(ref)).held(world.clock())
+
+
+async def test_an_upload_that_finds_no_place_keeps_what_came(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admitting, "PLACE_WAIT_S", 0.01)
+    monkeypatch.setattr(admitting, "LIGHT_BYTES", 4_000)
+    data = film()
+    ref = await begin(world)
+
+    async def arriving() -> AsyncIterator[bytes | Whole]:
+        yield data[:1_000]
+        await one.holds(5_000)
+        await other.holds(5_000)
+        yield data[1_000:6_000]
+        yield data[6_000:]
+
+    with world.door.place() as one, world.door.place() as other:
+        assert await code_of(world.resuming.append(ref, Piece(offset=0), arriving())) is Code.UPSTREAM_BUSY
+    upload = await world.resuming.get(ref)
+    assert (upload.offset, upload.held(world.clock())) == (6_000, False)
+
+
+async def test_a_place_is_given_back_once_the_memory_is(world: World) -> None:
+    with world.door.place() as one, world.door.place() as other:
+        await one.holds(2 << 20)
+        await other.holds(2 << 20)
+        await other.holds(1 << 20)
+        with world.door.place() as third:
+            await third.holds(2 << 20)
+    with world.door.place(), world.door.place():
+        pass
 
 
 async def test_an_upload_ends_after_a_day(world: World) -> None:

@@ -214,13 +214,19 @@ async def test_too_many_owed_verdicts_close_the_door(world: World, owed: Backlog
     assert nothing_left(world)
 
 
-async def test_too_many_uploads_at_once_are_refused_not_queued(world: World) -> None:
+@pytest.mark.parametrize(("size_bytes", "most"), [(4_096, 4), (2 << 20, 2)], ids=["slow", "heavy"])
+async def test_too_many_uploads_at_once_are_refused_not_queued(world: World, size_bytes: int, most: int) -> None:
     async def waiting() -> AsyncIterator[Frame]:
         yield Start("a")
+        yield JPEG_HEAD
+        yield bytes(size_bytes)
         await asyncio.Event().wait()
 
-    tasks = [asyncio.create_task(world.uploading.upload(CALLER, waiting())) for _ in range(2)]
-    await asyncio.sleep(0.01)
+    tasks = []
+    for _ in range(most):
+        tasks.append(asyncio.create_task(world.uploading.upload(CALLER, waiting())))
+        await asyncio.sleep(0.01)
+        assert not any(task.done() for task in tasks)
     assert (await refusal(world, frames(Start("a"), JPEG_HEAD, End(None, None)))).code is Code.UPSTREAM_BUSY
     for task in tasks:
         task.cancel()

@@ -30,7 +30,7 @@ CALLER = CallContext(workspace_id="ws_1", request_id="req_1", plan="pro")
 JPEG_HEAD = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(4096)
 MP4_HEAD = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2" + bytes(4096)
 QUOTA = Quota(media=100, bytes=1_000_000_000, uploads=100)
-LIMITS = UploadLimits(at_once=2, backlog_workspace=3, backlog_total=5, quotas=Plans({"pro": QUOTA}))
+LIMITS = UploadLimits(at_once=2, under_way=4, backlog_workspace=3, backlog_total=5, quotas=Plans({"pro": QUOTA}))
 
 
 class World:
