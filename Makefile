@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 FUZZ_S ?= 600
+FUZZ_EXAMPLES ?= 500
 CODE := services deploy tests bench proto/protos.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up down test check lint types protos envoy fast fuzz bench gen gen-baseline lock doctor clean-local
+.PHONY: help setup run up down test check lint types protos envoy fast fuzz fuzz-api bench gen gen-baseline lock doctor clean-local
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +37,9 @@ bench: setup ## Measures, into docs/performance.md: all, or one part (BENCH=imag
 	@test -d .local/bench || $(BIN)/pip install -q --require-hashes --target .local/bench -r requirements/bench.lock
 	@test -d bench/peers/node_modules || npm ci --prefix bench/peers --no-audit --no-fund --loglevel=error
 	$(BIN)/python -m bench $(BENCH)
+
+fuzz-api: setup-tests ## Any request the API reference allows or forbids, FUZZ_EXAMPLES of each route (500)
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -q -s tests/e2e/test_reference_fuzzed.py --timeout 0
 
 check: setup lint types protos envoy fast ## The quick half: lint, types, protos, Envoy's config, unit and arch tests
 
