@@ -11,7 +11,7 @@ from mediaapi.v1 import publisher_service_pb2 as pb
 
 from services.common import context
 from services.common.errors import Code, MediaError, Violation
-from services.publisher import view
+from services.publisher import platform_view
 from services.publisher.app.assembly import Application
 from services.publisher.app.connecting import AccountInput
 from services.publisher.app.webhooks.managing import Manage
@@ -43,7 +43,7 @@ class PublisherRpc(WebhookRpc):
         self._connect = app.connect
         self._resolver = app.resolver
         self._wake = app.dispatcher.wake
-        self._platforms = pb.ListPlatformsResponse(data=view.platforms(app.publishing))
+        self._platforms = pb.ListPlatformsResponse(data=platform_view.platforms(app.publishing))
 
     async def CreatePost(self, request: pb.CreatePostRequest, rpc: Rpc) -> post_pb2.Post:  # noqa: N802
         """Accepts a post; with a wait, answers when it is settled or the wait is over."""

@@ -3,9 +3,9 @@
 from google.protobuf.json_format import MessageToDict
 
 from services.platforms import catalog
-from services.publisher import view
+from services.publisher import platform_view
 
-SHOWN = {one.id: one for one in view.platforms({"bluesky"})}
+SHOWN = {one.id: one for one in platform_view.platforms({"bluesky"})}
 
 
 def test_every_platform_is_shown_with_all_its_presets() -> None:
