@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,11 @@ from services.common.errors import Code, MediaError
 from services.gateway.web.problems import problem
 
 HEADERS_BYTES = 32 * 1024
+WITHOUT_KEY = 600
+AT_ONCE = 32  # Envoy tries three times to reach a gateway, which takes it a while
+TOO_OFTEN = MediaError(
+    Code.RATE_LIMITED, kind="requests without a key", limit=WITHOUT_KEY, window_s=60, retry_after_s=10
+)
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +94,32 @@ def test_it_names_the_request_as_its_client_did(port: int, name: str) -> None:
 def test_a_request_without_an_id_is_given_one(port: int) -> None:
     _, headers, body = spoken(port, GET.format("/v1/media").replace("\nX-Request-Id: mine", ""))
     assert headers["x-request-id"] == json.loads(body)["error"]["requestId"] != ""
+
+
+def statuses(port: int, times: int, source: str, authorization: str = "", path: str = "/v1/media") -> list[int]:
+    """Of as many requests over one connection from that address; of a 429 it is seen that it is a problem."""
+    client = http.client.HTTPConnection(HOST, port, timeout=20, source_address=(source, 0))
+    found = []
+    for _ in range(times):
+        client.request("GET", path, headers={"authorization": authorization} if authorization else {})
+        answer = client.getresponse()
+        body = answer.read()
+        found.append(answer.status)
+        if answer.status == 429:
+            request_id = json.loads(body)["error"]["requestId"]
+            wanted = problem(TOO_OFTEN, instance=path, request_id=request_id)
+            assert json.loads(body) == json.loads(wanted.body)
+            assert answer.getheader("retry-after") == "10"
+    client.close()
+    return found
+
+
+def test_who_tries_without_a_key_is_refused_for_a_while_and_others_are_not(port: int) -> None:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        tries = [pool.submit(statuses, port, 100, "127.0.0.2", "Bearer what") for _ in range(AT_ONCE)]
+        tried = [status for each in tries for status in each.result()]
+    assert WITHOUT_KEY <= tried.count(503) < len(tried)
+    assert set(tried) == {503, 429}
+    assert set(statuses(port, 20, "127.0.0.2", f"bearer lmp_live_{'A' * 26}_{'b' * 49}")) == {503}
+    assert set(statuses(port, 20, "127.0.0.2", path="/docs")) == {503}
+    assert set(statuses(port, 20, "127.0.0.3")) == {503}
