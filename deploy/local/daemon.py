@@ -17,7 +17,8 @@ class Daemon(ABC):
     """One program. Subclasses say what to run and how to see that it answers."""
 
     name: str
-    ready_within_s: float = 30.0
+    # On a machine that does much else, Python alone may take half of this. Whatever dies is noticed at once.
+    ready_within_s: float = 90.0
     grace_s: float = 5.0
     stop_signal: signal.Signals = signal.SIGTERM
     # What the kernel sends it when we die without a word.
