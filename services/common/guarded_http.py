@@ -237,7 +237,8 @@ def _checked(url: httpx.URL, trusted: frozenset[Origin]) -> Origin:
     """The URL's origin. Raises DestinationRefused, for what its text alone forbids."""
     if url.userinfo:
         raise DestinationRefused("URLs with user information are refused")
-    origin = Origin(url.scheme, url.host.lower(), url.port or DEFAULT_PORTS.get(url.scheme, 0))
+    port = DEFAULT_PORTS.get(url.scheme, 0) if url.port is None else url.port
+    origin = Origin(url.scheme, url.host.lower(), port)
     if origin not in trusted and (origin.scheme, origin.port) != ("https", 443):
         raise DestinationRefused(f"{origin.scheme} to port {origin.port} is refused: only https to port 443 is allowed")
     return origin

@@ -64,8 +64,8 @@ def asked(http: httpx.Client, route_index: int, an_id: str) -> httpx.Response:
 
 
 def shape(answer: httpx.Response, an_id: str) -> tuple[int, bytes, list[tuple[str, str]]]:
-    """All of an answer but its time and the id that was asked for."""
-    kept = [(name, value) for name, value in answer.headers.multi_items() if name != "date"]
+    """All of an answer but its time, how much may be asked until then, and the id that was asked for."""
+    kept = [(name, value) for name, value in answer.headers.multi_items() if name not in ("date", "ratelimit")]
     return answer.status_code, answer.content.replace(an_id.encode(), b"<id>"), kept
 
 
