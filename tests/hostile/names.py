@@ -7,9 +7,10 @@ FORM_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 LONGEST_NAME_BYTES = 255
 
 
-def form(data: bytes, filename: bytes = b"a.jpg", **fields: bytes) -> bytes:
-    """A multipart body. filename: between quotes, and nothing is done to it."""
-    parts = [b'name="file"; filename="%b"\r\n\r\n%b' % (filename, data)]
+def form(data: bytes, filename: bytes = b"a.jpg", *, declared: str = "image/jpeg", **fields: bytes) -> bytes:
+    """A multipart body. filename, declared: nothing is done to them."""
+    head = b'name="file"; filename="%b"\r\nContent-Type: %b' % (filename, declared.encode())
+    parts = [b"%b\r\n\r\n%b" % (head, data)]
     parts += [b'name="%b"\r\n\r\n%b' % (name.encode(), text) for name, text in fields.items()]
     delimiter = f"--{BOUNDARY}".encode()
     disposed = [b"%b\r\nContent-Disposition: form-data; %b\r\n" % (delimiter, part) for part in parts]
