@@ -59,6 +59,7 @@ class Stack:
         tell: Tell = _silent,
         trusted_origins: Sequence[str] = (),
         webhook_origins: Sequence[str] = (),
+        import_origins: Sequence[str] = (),
     ) -> None:
         self.state = state
         self.ports = ports or Ports.from_environment()
@@ -76,6 +77,7 @@ class Stack:
             clamd=self.clamd,
             trusted_origins=tuple(trusted_origins),
             webhook_origins=tuple(webhook_origins),
+            import_origins=tuple(import_origins),
         )
         envoy = Envoy(state, ports=self.ports, credentials=self.s3.credentials("cdn"))
         stores: list[Daemon] = [self.postgres, self.nats, self.s3, self.clamd]

@@ -32,6 +32,7 @@ class Wiring:
     # Origins the publisher reaches although they are on this machine: self-hosted services in tests.
     trusted_origins: tuple[str, ...] = ()
     webhook_origins: tuple[str, ...] = ()
+    import_origins: tuple[str, ...] = ()
 
     @property
     def public_url(self) -> str:
@@ -108,7 +109,7 @@ def _configs(wiring: Wiring) -> dict[str, Config]:
             _common(ports, "ingest")
             | _endpoint(wiring)
             | _buckets("quarantine_bucket", "active_bucket")
-            | {"scanner_target": target["scanner"]},
+            | {"scanner_target": target["scanner"], "import_origins": ",".join(wiring.import_origins)},
             _database(wiring, "ingest") | _bus(wiring, "ingest") | _keys(wiring, "ingest"),
         ),
         "transcoder": Config(

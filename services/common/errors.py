@@ -43,6 +43,8 @@ class Code(StrEnum):
     MEDIA_TOO_LARGE = "media_too_large"
     MEDIA_TYPE_MISMATCH = "media_type_mismatch"
     MEDIA_TYPE_UNSUPPORTED = "media_type_unsupported"
+    MEDIA_URL_NOT_ALLOWED = "media_url_not_allowed"
+    MEDIA_URL_UNREACHABLE = "media_url_unreachable"
     METADATA_INVALID = "metadata_invalid"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     MULTIPART_MALFORMED = "multipart_malformed"
@@ -162,6 +164,16 @@ TABLE: dict[Code, Row] = {
         False,
         "This type of file is not taken.",
         "Upload JPEG, PNG, WebP, GIF, HEIC, AVIF, MP4, MOV or WebM.",
+    ),
+    Code.MEDIA_URL_NOT_ALLOWED: Row(
+        "INVALID_ARGUMENT", 422, False, "Media are not fetched from this URL: it {reason}.", "Use a public https URL."
+    ),
+    Code.MEDIA_URL_UNREACHABLE: Row(
+        "FAILED_PRECONDITION",
+        422,
+        True,
+        "No file was fetched from the URL: {reason}.",
+        "See that it opens without a login, and answers with the file itself.",
     ),
     Code.METADATA_INVALID: Row(
         "INVALID_ARGUMENT", 400, False, "Upload-Metadata is malformed: {reason}.", "Send names with base64 values."

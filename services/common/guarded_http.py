@@ -59,6 +59,14 @@ def origin_of(url: str) -> Origin:
     return Origin(parts.scheme, parts.hostname.lower(), parts.port or DEFAULT_PORTS[parts.scheme])
 
 
+def origins(text: str) -> tuple[str, ...]:
+    """A setting's comma-separated URLs of origins. ValueError if one is none."""
+    urls = tuple(filter(None, (part.strip() for part in text.split(","))))
+    for url in urls:
+        origin_of(url)
+    return urls
+
+
 async def system_resolver(host: str, port: int) -> Sequence[str]:
     """Every address of `host`, as text, in the system's order of preference."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)

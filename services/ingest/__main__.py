@@ -6,6 +6,7 @@ from mediaapi.v1.ingest_service_pb2_grpc import add_IngestServiceServicer_to_ser
 
 from services.common import blobs, clock, db, events, ids, log, outbox, rpc, settings
 from services.common.runtime import Runtime
+from services.ingest.adapters import remote
 from services.ingest.adapters.libmagic import Libmagic
 from services.ingest.adapters.postgres.media import CHANGED_CHANNEL, SCHEMA
 from services.ingest.adapters.scanner import ScannerStage
@@ -32,6 +33,7 @@ async def main() -> None:
             quarantine_bucket=conf.quarantine_bucket,
             scanner=ScannerStage(await run.enter(rpc.channel(conf.scanner_target))),
             opinion=Libmagic(),
+            remote=await run.enter(remote.connect(conf.import_origins)),
             now=clock.utc_now,
             new_id=ids.new,
         )

@@ -10,6 +10,7 @@ from services.ingest.adapters.postgres.media import PostgresMedia
 from services.ingest.adapters.postgres.uploads import PostgresUploads
 from services.ingest.app.admitting import Door, UploadLimits
 from services.ingest.app.cleaning import Cleaning
+from services.ingest.app.importing import Importing
 from services.ingest.app.judging import Judging
 from services.ingest.app.reading import Reading
 from services.ingest.app.removing import Removing
@@ -19,7 +20,7 @@ from services.ingest.app.sealing import Sealing
 from services.ingest.app.sweeping import Sweeping
 from services.ingest.app.upload_sweeping import UploadSweeping
 from services.ingest.app.uploading import Uploading
-from services.ingest.ports import Scanner, SecondOpinion, Store, Wakeups
+from services.ingest.ports import Remote, Scanner, SecondOpinion, Store, Wakeups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class World:
     quarantine_bucket: str
     scanner: Scanner
     opinion: SecondOpinion
+    remote: Remote
     now: Callable[[], datetime]
     new_id: Callable[[str], str]
 
@@ -42,6 +44,7 @@ class Ingest:
     """The use cases."""
 
     uploading: Uploading
+    importing: Importing
     resuming: Resuming
     judging: Judging
     rendering: Rendering
@@ -69,8 +72,10 @@ class Ingest:
             now=world.now,
             new_id=world.new_id,
         )
+        uploading = Uploading(table, world.quarantine, world.opinion, now=world.now, new_id=world.new_id, door=door)
         return cls(
-            uploading=Uploading(table, world.quarantine, world.opinion, now=world.now, new_id=world.new_id, door=door),
+            uploading=uploading,
+            importing=Importing(uploading, world.remote),
             resuming=resuming,
             judging=judging,
             rendering=Rendering(table),

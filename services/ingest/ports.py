@@ -5,7 +5,7 @@ Every port raises MediaError; the retryable codes mean that nothing was decided 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -305,3 +305,23 @@ class SecondOpinion(Protocol):
     """What somebody else's type table calls these first bytes: a MIME type."""
 
     async def __call__(self, head: bytes) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """An open file; its name is not clean. The chunks come once, or raise MediaError MEDIA_URL_UNREACHABLE."""
+
+    filename: str
+    chunks: AsyncIterator[bytes]
+
+
+class Remote(Protocol):
+    """Files on the public internet."""
+
+    def open(self, url: str) -> AbstractAsyncContextManager[RemoteFile]:
+        """The file at `url`, its first bytes there.
+
+        Raises:
+            MediaError: MEDIA_URL_NOT_ALLOWED, it is none, or leads to where nothing may be fetched from;
+                MEDIA_URL_UNREACHABLE, there is no file, or not in time.
+        """

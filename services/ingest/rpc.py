@@ -1,5 +1,6 @@
 """IngestService over the use cases."""
 
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC
 
@@ -8,6 +9,7 @@ from mediaapi.v1 import media_pb2
 
 from services.common import context
 from services.ingest.app.frames import End, Frame, Start
+from services.ingest.app.importing import Import
 from services.ingest.assembly import Ingest
 from services.ingest.events import STATUSES
 from services.ingest.ports import Query, Ref
@@ -15,6 +17,7 @@ from services.ingest.upload_rpc import CHUNK_LIMIT_BYTES, Rpc, UploadRpc, invali
 from services.ingest.view import message
 
 PAGE_DEFAULT, PAGE_MOST = 20, 100
+IMPORT_ANSWER_S = 55.0  # the edge ends a request that is silent for 60 s
 
 _STATE = {number: state for state, number in STATUSES.items()}
 
@@ -28,6 +31,7 @@ class IngestRpc(UploadRpc):
     def __init__(self, ingest: Ingest) -> None:
         super().__init__(ingest.resuming, ingest.reading)
         self._uploading = ingest.uploading
+        self._importing = ingest.importing
         self._removing = ingest.removing
 
     async def UploadMedia(
@@ -37,6 +41,14 @@ class IngestRpc(UploadRpc):
         caller = context.current()
         media = await self._uploading.upload(caller, _frames(request_iterator))
         return message(await self._reading.settled(_ref(media.media_id), wait_s()))
+
+    async def ImportMedia(self, request: pb.ImportMediaRequest, context_: Rpc) -> media_pb2.Media:
+        """See IngestService.ImportMedia."""
+        ends = time.monotonic() + IMPORT_ANSWER_S
+        alt_text = request.alt_text if request.HasField("alt_text") else None
+        wanted = Import(url=request.url, kind=kind_of(request.kind), alt_text=alt_text)
+        media = await self._importing.fetch(context.current(), wanted)
+        return message(await self._reading.settled(_ref(media.media_id), min(wait_s(), ends - time.monotonic())))
 
     async def GetMedia(self, request: pb.GetMediaRequest, context_: Rpc) -> media_pb2.Media:
         """See IngestService.GetMedia."""

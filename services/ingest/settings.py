@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 
 from services.common import plans
+from services.common.guarded_http import origins
 from services.common.settings import var
 from services.ingest.app.admitting import UploadLimits
 from services.ingest.domain.quotas import Quota
+
+NOWHERE: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,11 @@ class Settings:
     quarantine_bucket: str = var(str, "where bytes wait for their verdict", default="media-quarantine")
     active_bucket: str = var(str, "where clean bytes live", default="media-active")
     scanner_target: str = var(str, "host:port of the scanner stage")
+    import_origins: tuple[str, ...] = var(
+        origins,
+        "comma-separated origins that imports reach without the address check: for development",
+        default=NOWHERE,
+    )
     uploads_at_once: int = var(int, "uploads with more than 1 MiB in memory, 24 MiB each at most", default=32)
     uploads_under_way: int = var(int, "uploads taken in at once, those of slow clients too", default=1000)
     scans_at_once: int = var(int, "verdicts asked for at once", default=4)

@@ -2,19 +2,11 @@
 
 from dataclasses import dataclass
 
-from services.common.guarded_http import origin_of
+from services.common.guarded_http import origins
 from services.common.settings import var
 from services.publisher.adapters.sealing import parse_kek
 
 NOWHERE: tuple[str, ...] = ()
-
-
-def origins(text: str) -> tuple[str, ...]:
-    """Absolute http(s) URLs. ValueError for anything else."""
-    urls = tuple(filter(None, (part.strip() for part in text.split(","))))
-    for url in urls:
-        origin_of(url)
-    return urls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -271,9 +271,51 @@ async def test_a_compressed_body_is_not_taken(world: World) -> None:
     assert (response.status_code, code(response)) == (415, "content_encoding_unsupported")
 
 
-async def test_media_must_come_as_a_form(world: World) -> None:
-    response = await world.http.post("/v1/media", json={"url": "https://example.com/a.jpg"})
+async def test_media_come_as_a_form_or_as_the_json_of_an_import(world: World) -> None:
+    world.stages.says["ImportMedia"] = lambda request, caller: media()
+    body = {"url": "https://example.com/a.jpg", "kind": "image", "altText": "Dusk."}
+    response = await world.http.post("/v1/media", json=body, headers={"prefer": "wait=3"})
+    assert (response.status_code, response.headers["preference-applied"]) == (201, "wait=3")
+    assert response.headers["location"] == f"/v1/media/{response.json()['id']}"
+    ((_, request, caller),) = world.stages.calls
+    wanted = ingest_service_pb2.ImportMediaRequest(url=body["url"], kind=media_pb2.MEDIA_KIND_IMAGE, alt_text="Dusk.")
+    assert (request, caller.wait_s) == (wanted, 3.0)
+    response = await world.http.post("/v1/media", content=b"x", headers={"content-type": "text/plain"})
     assert (response.status_code, code(response)) == (400, "content_type_invalid")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [({}, "url"), ({"url": "https://example.com/a.jpg", "headers": {}}, "headers"), ({"url": 1}, "url")],
+)
+async def test_an_import_says_where_from_and_nothing_unknown(world: World, body: object, field: str) -> None:
+    response = await world.http.post("/v1/media", json=body)
+    assert (response.status_code, code(response)) == (400, "invalid_request")
+    assert [problem["field"] for problem in response.json()["errors"]] == [field]
+
+
+async def test_an_import_is_made_once_for_a_key_and_its_key_is_no_other_bodys(world: World) -> None:
+    world.stages.says["ImportMedia"] = lambda request, caller: media()
+    key = {"idempotency-key": "import-1"}
+    bodies = [{"url": "https://example.com/a.jpg"}] * 2 + [{"url": "https://example.com/b.jpg"}]
+    first, again, other = [await world.http.post("/v1/media", json=body, headers=key) for body in bodies]
+    form = await world.http.post("/v1/media", files={"file": ("a.jpg", b"x")}, headers=key)
+    assert (first.status_code, again.json()) == (201, first.json())
+    assert again.headers["idempotent-replayed"] == "true"
+    assert [(it.status_code, code(it)) for it in (other, form)] == [(409, "idempotency_conflict")] * 2
+    assert len(world.stages.calls) == 1
+
+
+async def test_an_import_that_did_not_reach_its_file_may_be_tried_again_with_its_key(world: World) -> None:
+    def unreached(request: Message, caller: CallContext) -> Message:
+        raise MediaError(Code.MEDIA_URL_UNREACHABLE, reason="its server answered 503")
+
+    world.stages.says["ImportMedia"] = unreached
+    body, key = {"url": "https://example.com/a.jpg"}, {"idempotency-key": "import-2"}
+    refused = await world.http.post("/v1/media", json=body, headers=key)
+    assert (refused.status_code, code(refused)) == (422, "media_url_unreachable")
+    world.stages.says["ImportMedia"] = lambda request, caller: media()
+    assert (await world.http.post("/v1/media", json=body, headers=key)).status_code == 201
 
 
 @pytest.mark.parametrize(

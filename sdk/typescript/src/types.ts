@@ -136,6 +136,15 @@ export interface GetUsageResponse {
   postsIncluded: number
 }
 
+export interface ImportMediaRequest {
+  /** A public https URL that opens without a login; it may be presigned. */
+  url: string
+  /** Must agree with the bytes; not given: whatever they are. */
+  kind?: MediaKind
+  /** For people who cannot see it. */
+  altText?: string
+}
+
 export interface ListAccountsResponse {
   data: Account[]
   nextCursor: string | null

@@ -17,7 +17,8 @@ def command(url: str, path: str, method: str, node: dict[str, Any]) -> str:
         words.append('-H "Idempotency-Key: $(uuidgen)"')
     if "multipart/form-data" in content:
         words += [f"-F file=@{_FILE}", '-F altText="A lighthouse at dusk."']
-    for body in (content[kind] for kind in content if kind == "application/json"):
+    elif "application/json" in content:
+        body = content["application/json"]
         told = json.dumps(body.get("example", {}), indent=2, ensure_ascii=False).replace("'", "'\\''")
         words += ['-H "Content-Type: application/json"', f"-d '{told}'"]
     if "*/*" in node["responses"].get("200", {}).get("content", {}):

@@ -51,6 +51,8 @@ def summary(route: Route) -> str:
 def error_codes(route: Route) -> list[Code]:
     """Every error the route may answer with, without repetition, by HTTP status."""
     codes = [*EVERYWHERE, *comments.errors(route.rpc.full_name), *BY_METHOD.get(route.method, ())]
+    if route.json_twin is not None:
+        codes += [*comments.errors(route.json_twin.rpc.full_name), *WITH_JSON]
     if route.variables:
         codes.append(Code.NOT_FOUND)  # For what no id can be: a control character, bytes that are not UTF-8.
     if route.has_body:
@@ -135,11 +137,12 @@ def _body(route: Route, schemas: Schemas) -> Node:
     properties: Node = {"file": {"type": "string", "format": "binary", "description": told}}
     properties |= {field.json_name: schemas.field(field, answer=False) for field in trailer.fields}
     form: Node = {"type": "object", "properties": properties, "required": ["file"], "additionalProperties": False}
-    return {
-        "required": True,
-        "description": "Parts may come in any order.",
-        "content": {"multipart/form-data": {"schema": form}},
-    }
+    content: Node = {"multipart/form-data": {"schema": form}}
+    told = "Parts may come in any order."
+    if route.json_twin is not None:
+        content["application/json"] = {"schema": schemas.request(route.json_twin.rpc.input_type, ())}
+        told = f"A form, whose parts may come in any order; or JSON. {comments.of(route.json_twin.rpc.full_name)}"
+    return {"required": True, "description": told, "content": content}
 
 
 def _successes(route: Route, schemas: Schemas) -> Node:

@@ -15,6 +15,7 @@ from services.gateway.transcode.routes import UPDATE_MASK, Match, Route
 
 # Past this an answer is late for any client; a wait the caller asked for comes on top.
 DEADLINE_S = 30.0
+FETCH_DEADLINE_S = 60.0  # with the wait: ingest gives up after 55 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,7 @@ class Upstreams:
             response_deserializer=message_factory.GetMessageClass(route.rpc.output_type).FromString,
         )
         with context.use(caller):
-            response = await method(
-                request, timeout=DEADLINE_S + (caller.wait_s or 0.0), metadata=(("x-api-key-id", key_id),)
-            )
+            timeout_s = FETCH_DEADLINE_S if route.fetches else DEADLINE_S + (caller.wait_s or 0.0)
+            response = await method(request, timeout=timeout_s, metadata=(("x-api-key-id", key_id),))
         assert isinstance(response, Message)
         return response

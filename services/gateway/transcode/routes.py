@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote_to_bytes
 
 from google.api import annotations_pb2, http_pb2
@@ -42,6 +42,8 @@ class Route:
     pieces: bool
     attachment: bool
     rpc: MethodDescriptor
+    fetches: bool = False  # reads a file from elsewhere before it answers
+    json_twin: "Route | None" = None  # what serves JSON bodies of a multipart route
 
     @property
     def besides(self) -> tuple[str, ...]:
@@ -64,7 +66,7 @@ class Route:
     @property
     def waits(self) -> bool:
         """Its answer may be waited for: `Prefer: wait=N`."""
-        return self.multipart or self.pieces or self.in_progress > 0
+        return self.multipart or self.pieces or self.fetches or self.in_progress > 0
 
     @property
     def service(self) -> str:
@@ -210,7 +212,7 @@ def _route(rpc: MethodDescriptor, http: http_pb2.HttpRule, route: options_pb2.Ro
         raise RouteError(f"{rpc.full_name}: a stream must be an upload or an attachment.")
     if not rpc.client_streaming:
         _check_request(rpc, variables)
-    return Route(
+    found = Route(
         method=verb.upper(),
         template=template,
         segments=segments,
@@ -224,6 +226,12 @@ def _route(rpc: MethodDescriptor, http: http_pb2.HttpRule, route: options_pb2.Ro
         attachment=route.attachment,
         rpc=rpc,
     )
+    if not route.json_rpc:
+        return found
+    twin = rpc.containing_service.methods_by_name.get(route.json_rpc)
+    if twin is None or twin.client_streaming or twin.server_streaming or twin.output_type is not rpc.output_type:
+        raise RouteError(f"{rpc.full_name}: {route.json_rpc} cannot take its JSON bodies.")
+    return replace(found, json_twin=replace(found, multipart=False, fetches=True, rpc=twin))
 
 
 def _check_request(rpc: MethodDescriptor, variables: Sequence[str]) -> None:

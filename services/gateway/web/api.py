@@ -46,8 +46,8 @@ class TranscodingApi:
 
     async def serve(self, exchange: Exchange) -> None:
         """Answer one request. Raises: MediaError."""
-        match = self._table.match(exchange.method, exchange.raw_path)
-        call = await self.admit(exchange, match)
+        call = _by_content_type(await self.admit(exchange, self._table.match(exchange.method, exchange.raw_path)))
+        match = call.match
         if match.route.attachment:
             await self._attachment(call)
         elif match.route.method == "POST" and call.caller.idempotency_key is not None:
@@ -126,7 +126,7 @@ class TranscodingApi:
     async def _once(self, call: Call, key: str) -> Response:
         """A POST with an Idempotency-Key: run it, or show the first answer again."""
         mode = Mode.LIVE if call.caller.live else Mode.TEST  # What was tried in the sandbox is not yet done for real.
-        scope = Scope(call.caller.workspace_id, f"{mode}:{call.match.route.rpc_path}", key)
+        scope = Scope(call.caller.workspace_id, f"{mode}:{call.match.route.template}", key)
         if call.match.route.multipart:
             _require_form(call)
             async with self._idempotency.claim(scope, None) as claim:
@@ -176,6 +176,14 @@ class TranscodingApi:
         return await upload.forward(
             self._upstreams.channel(route.service), route, call.caller, call.key_id, boundary, body
         )
+
+
+def _by_content_type(call: Call) -> Call:
+    """A route with two bodies serves JSON by another RPC than forms. Raises: MediaError CONTENT_TYPE_INVALID."""
+    twin = call.match.route.json_twin
+    if twin is None or headers.media_type(call.exchange.header("content-type")).name != "application/json":
+        return call
+    return replace(call, match=replace(call.match, route=twin))
 
 
 def _caller(exchange: Exchange, grant: Grant) -> CallContext:

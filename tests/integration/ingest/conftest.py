@@ -21,6 +21,7 @@ from deploy.local.state import REPOSITORY, State
 from services.common import blobs, clock, db, ids, plans
 from services.common.context import CallContext, use
 from services.common.errors import Code, MediaError
+from services.ingest.adapters import remote
 from services.ingest.adapters.libmagic import Libmagic
 from services.ingest.adapters.postgres.media import CHANGED_CHANNEL, SCHEMA
 from services.ingest.app.admitting import UploadLimits
@@ -168,6 +169,7 @@ async def stage(postgres: Postgres, s3: S3, clamd: Clamd, ingest_url: str) -> As
             quarantine_bucket=QUARANTINE,
             scanner=InProcessScanner(scanner),
             opinion=Libmagic(),
+            remote=await closing.enter_async_context(remote.connect()),
             now=clock.utc_now,
             new_id=ids.new,
         )

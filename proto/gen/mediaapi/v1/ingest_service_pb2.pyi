@@ -131,6 +131,36 @@ class UploadTrailer(_message.Message):
 Global___UploadTrailer: _TypeAlias = UploadTrailer  # noqa: Y015
 
 @_typing.final
+class ImportMediaRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    ALT_TEXT_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """A public https URL that opens without a login; it may be presigned."""
+    kind: _media_pb2.MediaKind.ValueType
+    """Must agree with the bytes; not given: whatever they are."""
+    alt_text: _builtins.str
+    """For people who cannot see it."""
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        kind: _media_pb2.MediaKind.ValueType = ...,
+        alt_text: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "alt_text", b"alt_text"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "alt_text", b"alt_text", "kind", b"kind", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__alt_text: _TypeAlias = _typing.Literal["alt_text"]  # noqa: Y015
+    _WhichOneofArgType__alt_text: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__alt_text) -> _WhichOneofReturnType__alt_text | None: ...
+
+Global___ImportMediaRequest: _TypeAlias = ImportMediaRequest  # noqa: Y015
+
+@_typing.final
 class GetMediaRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

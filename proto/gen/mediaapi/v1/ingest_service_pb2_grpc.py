@@ -41,6 +41,11 @@ class IngestServiceStub:
                 request_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.UploadMediaRequest.SerializeToString,
                 response_deserializer=mediaapi_dot_v1_dot_media__pb2.Media.FromString,
                 _registered_method=True)
+        self.ImportMedia = channel.unary_unary(
+                '/mediaapi.v1.IngestService/ImportMedia',
+                request_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.ImportMediaRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_media__pb2.Media.FromString,
+                _registered_method=True)
         self.GetMedia = channel.unary_unary(
                 '/mediaapi.v1.IngestService/GetMedia',
                 request_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.GetMediaRequest.SerializeToString,
@@ -113,6 +118,14 @@ class IngestServiceServicer:
         media_corrupt, media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
         media_too_complex, media_metadata_too_large, media_rejected_security, quota_exceeded, scanner_unavailable,
         upstream_busy.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportMedia(self, request, context):
+        """Fetches one file from a URL, then does, and fails, as UploadMedia. It has 15 s for its first byte, 45 s in all, and at most
+        three redirects. Errors: media_url_not_allowed, media_url_unreachable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -220,6 +233,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     request_deserializer=mediaapi_dot_v1_dot_ingest__service__pb2.UploadMediaRequest.FromString,
                     response_serializer=mediaapi_dot_v1_dot_media__pb2.Media.SerializeToString,
             ),
+            'ImportMedia': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportMedia,
+                    request_deserializer=mediaapi_dot_v1_dot_ingest__service__pb2.ImportMediaRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_media__pb2.Media.SerializeToString,
+            ),
             'GetMedia': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMedia,
                     request_deserializer=mediaapi_dot_v1_dot_ingest__service__pb2.GetMediaRequest.FromString,
@@ -308,6 +326,33 @@ class IngestService:
             target,
             '/mediaapi.v1.IngestService/UploadMedia',
             mediaapi_dot_v1_dot_ingest__service__pb2.UploadMediaRequest.SerializeToString,
+            mediaapi_dot_v1_dot_media__pb2.Media.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportMedia(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediaapi.v1.IngestService/ImportMedia',
+            mediaapi_dot_v1_dot_ingest__service__pb2.ImportMediaRequest.SerializeToString,
             mediaapi_dot_v1_dot_media__pb2.Media.FromString,
             options,
             channel_credentials,

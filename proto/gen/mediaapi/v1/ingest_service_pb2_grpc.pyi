@@ -41,6 +41,10 @@ class IngestServiceStub:
     media_too_complex, media_metadata_too_large, media_rejected_security, quota_exceeded, scanner_unavailable,
     upstream_busy.
     """
+    ImportMedia: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.ImportMediaRequest, _media_pb2.Media]
+    """Fetches one file from a URL, then does, and fails, as UploadMedia. It has 15 s for its first byte, 45 s in all, and at most
+    three redirects. Errors: media_url_not_allowed, media_url_unreachable.
+    """
     GetMedia: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.GetMediaRequest, _media_pb2.Media]
     """Errors: media_not_found."""
     ListMedia: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.ListMediaRequest, _ingest_service_pb2.ListMediaResponse]
@@ -91,6 +95,10 @@ class IngestServiceAsyncStub(IngestServiceStub):
     media_corrupt, media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
     media_too_complex, media_metadata_too_large, media_rejected_security, quota_exceeded, scanner_unavailable,
     upstream_busy.
+    """
+    ImportMedia: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.ImportMediaRequest, _media_pb2.Media]  # type: ignore[assignment]
+    """Fetches one file from a URL, then does, and fails, as UploadMedia. It has 15 s for its first byte, 45 s in all, and at most
+    three redirects. Errors: media_url_not_allowed, media_url_unreachable.
     """
     GetMedia: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.GetMediaRequest, _media_pb2.Media]  # type: ignore[assignment]
     """Errors: media_not_found."""
@@ -145,6 +153,16 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         media_corrupt, media_dimensions_exceeded, media_pixels_exceeded, media_frames_exceeded, media_duration_exceeded,
         media_too_complex, media_metadata_too_large, media_rejected_security, quota_exceeded, scanner_unavailable,
         upstream_busy.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportMedia(
+        self,
+        request: _ingest_service_pb2.ImportMediaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_media_pb2.Media, _abc.Awaitable[_media_pb2.Media]]:
+        """Fetches one file from a URL, then does, and fails, as UploadMedia. It has 15 s for its first byte, 45 s in all, and at most
+        three redirects. Errors: media_url_not_allowed, media_url_unreachable.
         """
 
     @_abc_1.abstractmethod
