@@ -95,7 +95,7 @@ def _faults_told() -> Iterator[None]:
     try:
         yield
     except (TimeoutError, httpx.TimeoutException) as exc:
-        raise _unreachable("its server is too slow") from exc
+        raise _unreachable("it took too long") from exc
     except AnswerTooLarge as exc:
         raise _unreachable("its server compressed it, unasked") from exc
     except httpx.ConnectError as exc:
