@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -188,7 +188,7 @@ class Blobs:
 
     async def read(
         self, key: str, *, first: int | None = None, last: int | None = None, if_match: str | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """The bytes from `first` to `last`, both included, in chunks of at most 1 MiB."""
         asked: dict[str, Any] = {"Bucket": self.bucket, "Key": key}
         if first is not None or last is not None:

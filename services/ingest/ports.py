@@ -104,7 +104,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Media whose scan has failed at least once and is still owed: of one workspace, and of all."""
+    """Media whose scan is owed and has failed before, or is long overdue: of one workspace, and of all."""
 
     workspace: int
     total: int

@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -33,17 +34,18 @@ class Report:
 class _Tally:
     """Counts, hashes and walks over what passes, and drops what would end clamd's stream early: empty chunks."""
 
-    def __init__(self, chunks: AsyncIterator[bytes], walk: Walk) -> None:
+    def __init__(self, chunks: AsyncGenerator[bytes, None], walk: Walk) -> None:
         self._chunks = chunks
         self._walk = walk
         self._sha256 = hashlib.sha256()
         self.size_bytes = 0
 
-    async def passed_on(self) -> AsyncIterator[bytes]:
-        async for chunk in self._chunks:
-            if chunk:
-                await asyncio.to_thread(self._look_at, chunk)
-                yield chunk
+    async def passed_on(self) -> AsyncGenerator[bytes, None]:
+        async with aclosing(self._chunks) as chunks:
+            async for chunk in chunks:
+                if chunk:
+                    await asyncio.to_thread(self._look_at, chunk)
+                    yield chunk
 
     def _look_at(self, chunk: bytes) -> None:
         self._sha256.update(chunk)
@@ -105,9 +107,9 @@ class Scanner:
 
     async def _read_through(self, key: str, etag: str, size_bytes: int, content_type: str) -> Report:
         tally = _Tally(self._objects.read(key, if_match=etag), Walk(content_type, size_bytes))
-        chunks = tally.passed_on()
         try:
-            async with asyncio.timeout(domain.deadline_s(size_bytes)):
+            # Broken off in the middle, the store's connection must not stay open until somebody collects it.
+            async with aclosing(tally.passed_on()) as chunks, asyncio.timeout(domain.deadline_s(size_bytes)):
                 reply = await self._engine.scan(chunks)
                 async for _ in chunks:
                     pass  # refused in the middle: the report is about the whole object all the same

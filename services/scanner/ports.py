@@ -1,6 +1,6 @@
 """What the scanner needs from the world, in its own words."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol
 
 
@@ -11,7 +11,7 @@ class Objects(Protocol):
     the store is.
     """
 
-    def read(self, key: str, *, if_match: str | None = None) -> AsyncIterator[bytes]: ...
+    def read(self, key: str, *, if_match: str | None = None) -> AsyncGenerator[bytes, None]: ...
 
 
 class Engine(Protocol):

@@ -23,7 +23,7 @@ class UploadLimits:
 
     Attributes:
         at_once: Uploads with more than LIGHT_BYTES in memory.   under_way: all of them, those of slow clients too.
-        backlog_…: Media whose scan failed and is still owed.
+        backlog_…: See ports.Backlog.
     """
 
     at_once: int

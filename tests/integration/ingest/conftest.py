@@ -6,7 +6,6 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -33,6 +32,7 @@ from services.ingest.ports import Outcome, Ref, Verdict
 from services.scanner.adapters.clamd import Clamd as Engine
 from services.scanner.adapters.metrics import Metrics
 from services.scanner.app import Scanner
+from services.scanner.ports import Objects
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -69,6 +69,18 @@ class InProcessScanner:
         about = Sealed(sealed.key, sealed.etag, report.size_bytes, report.sha256)
         found = report.finding
         return Verdict(Outcome(found.outcome.value), found.threat, about, Code(found.code) if found.code else None)
+
+
+def scanner_over(objects: Objects, clamd: Clamd) -> Scanner:
+    """The scanner stage on that store and that clamd."""
+    return Scanner(
+        objects,
+        Engine(str(clamd.socket)),
+        Metrics(CollectorRegistry()),
+        now=clock.utc_now,
+        max_scans=4,
+        signatures_max_age_s=0,
+    )
 
 
 @dataclass(slots=True)
@@ -153,21 +165,13 @@ async def stage(postgres: Postgres, s3: S3, clamd: Clamd, ingest_url: str) -> As
     async with AsyncExitStack() as closing:
         quarantine = await closing.enter_async_context(blobs.connect(*connect, QUARANTINE))
         database = await closing.enter_async_context(db.connect(ingest_url, schema=SCHEMA))
-        scanner = Scanner(
-            quarantine,
-            Engine(str(clamd.socket)),
-            Metrics(CollectorRegistry()),
-            now=lambda: datetime.now(UTC),
-            max_scans=4,
-            signatures_max_age_s=0,
-        )
         world = World(
             database=database,
             wakeups=await closing.enter_async_context(database.wakeups(CHANGED_CHANNEL)),
             quarantine=quarantine,
             active=await closing.enter_async_context(blobs.connect(*connect, ACTIVE)),
             quarantine_bucket=QUARANTINE,
-            scanner=InProcessScanner(scanner),
+            scanner=InProcessScanner(scanner_over(quarantine, clamd)),
             opinion=Libmagic(),
             remote=await closing.enter_async_context(remote.connect()),
             now=clock.utc_now,

@@ -6,7 +6,7 @@ import os
 import resource
 import signal
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -154,7 +154,7 @@ async def test_c9_a_clamd_killed_in_the_middle_decides_nothing(quarantine: Blobs
         class Killing:
             """Reads on only after the engine is dead."""
 
-            async def read(self, key: str, *, if_match: str | None = None) -> AsyncIterator[bytes]:
+            async def read(self, key: str, *, if_match: str | None = None) -> AsyncGenerator[bytes, None]:
                 async for number, chunk in _numbered(quarantine.read(key, if_match=if_match)):
                     if number == 3:
                         os.kill(daemon.pid, signal.SIGKILL)

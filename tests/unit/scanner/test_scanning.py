@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -57,7 +57,7 @@ class Objects:
     def __init__(self, *chunks: bytes) -> None:
         self.chunks = chunks
 
-    async def read(self, key: str, *, if_match: str | None = None) -> AsyncIterator[bytes]:
+    async def read(self, key: str, *, if_match: str | None = None) -> AsyncGenerator[bytes, None]:
         if if_match != "etag":
             raise MediaError(Code.OBJECT_CHANGED)
         for chunk in self.chunks:

@@ -17,6 +17,7 @@ from services.ingest.ports import Announcement, Backlog, Change, Query, Receipt,
 
 SCHEMA = "ingest"
 CHANGED_CHANNEL = "ingest_media"
+PATIENCE_S = 30.0  # an engine that hangs fails no scan for a minute, and they wait all the same
 
 _ADD = text(
     "INSERT INTO ingest.media (workspace_id, id, state, version, kind, content_type, filename, alt_text, size_bytes,"
@@ -78,7 +79,7 @@ _RENEW = text(
 _DISCARD = text("DELETE FROM ingest.media WHERE workspace_id = :workspace_id AND id = :id AND state = 'receiving'")
 _BACKLOG = text(
     "SELECT count(*) FILTER (WHERE workspace_id = :workspace_id) AS workspace, count(*) AS total FROM ingest.media"
-    " WHERE state = 'scanning' AND tries > 0"
+    " WHERE state = 'scanning' AND (tries > 0 OR due_at < now() - make_interval(secs => :patience_s))"
 )
 _PINNABLE = text(
     f"SELECT {rows.MEDIA}, {rows.FAULT} FROM ingest.media m WHERE m.workspace_id = :workspace_id AND m.id = :id"
@@ -167,8 +168,9 @@ class PostgresMedia:
 
     async def backlog(self, workspace_id: str) -> Backlog:
         """See ports.MediaTable."""
+        bind = {"workspace_id": workspace_id, "patience_s": PATIENCE_S}
         async with self._database.system_tx() as conn:
-            counts = (await conn.execute(_BACKLOG, {"workspace_id": workspace_id})).mappings().one()
+            counts = (await conn.execute(_BACKLOG, bind)).mappings().one()
         return Backlog(counts["workspace"], counts["total"])
 
     async def pin(self, ref: Ref, holder: str, until: datetime) -> Media | None:
