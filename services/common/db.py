@@ -58,8 +58,11 @@ class Database:
         """A transaction that sees that workspace's rows and no others.
 
         Raises:
-            MediaError: UNAVAILABLE, the database is, or gave the transaction up.
+            MediaError: UNAUTHORIZED for a caller of no workspace, whose rows nobody could find again; UNAVAILABLE, the
+                database is, or gave the transaction up.
         """
+        if not workspace_id:
+            raise MediaError(Code.UNAUTHORIZED, why="a call without a workspace")
         async with self._begin() as conn:
             await conn.execute(_WORKSPACE, {"workspace_id": workspace_id})
             yield conn
