@@ -41,7 +41,7 @@ async def main() -> None:
         run.check("postgres", database.ping)
         run.every(OLD_EVERY_S, gateway.replays.forget_old, name="old answers")
         run.every(OLD_EVERY_S, gateway.buckets.forget_old, name="old buckets")
-        run.front(serving(gateway.http, conf.http_listen, drain_s=conf.drain_s))
+        run.front(serving(gateway.http, conf.http_listen, drain_s=conf.drain_s, stop=gateway.http.stop))
         await run.serve()
 
 

@@ -71,6 +71,11 @@ class IngestRpc(UploadRpc):
         await self._removing.delete(_ref(request.id))
         return pb.DeleteMediaResponse()
 
+    async def WatchMedia(self, request: pb.WatchMediaRequest, context_: Rpc) -> AsyncIterator[media_pb2.Media]:
+        """See IngestService.WatchMedia."""
+        async for media in self._reading.changes(_ref(request.id)):
+            yield message(media)
+
     async def DownloadSource(
         self, request: pb.DownloadSourceRequest, context_: Rpc
     ) -> AsyncIterator[pb.DownloadSourceResponse]:

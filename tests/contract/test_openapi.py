@@ -26,7 +26,7 @@ DOCUMENT: dict[str, Any] = document.build(ROUTES, "https://api.example.com")
 DESCRIBED = Described(DOCUMENT)
 OPERATIONS = {node["operationId"]: node for item in DOCUMENT["paths"].values() for node in item.values()}
 PAGE = page.render(DOCUMENT).decode()
-PLAIN = [route for route in ROUTES.routes if route.success != 204 and not route.attachment]
+PLAIN = [route for route in ROUTES.routes if route.success != 204 and not route.attachment and not route.events]
 
 
 def operation(route: Route) -> dict[str, Any]:

@@ -148,6 +148,8 @@ def _body(route: Route, schemas: Schemas) -> Node:
 def _successes(route: Route, schemas: Schemas) -> Node:
     if route.attachment:
         return _file()
+    if route.events:
+        return _events(schemas, route)
     headers = _answer_headers("RequestId", *LIMITS, *_named_headers(route))
     if route.success == 204:
         return {"204": {"description": _STATUS_TEXTS[204], "headers": headers}}
@@ -164,6 +166,22 @@ def _successes(route: Route, schemas: Schemas) -> Node:
             "headers": _answer_headers("RequestId", *LIMITS, "ETag"),
         }
     return answers
+
+
+def _events(schemas: Schemas, route: Route) -> Node:
+    told = _answer_headers("RequestId", *LIMITS)
+    schemas.answer(route.answer)
+    return {
+        "200": {
+            "description": "Server-sent events; a comment every 15 seconds keeps the connection.",
+            "headers": told,
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        },
+        "204": {
+            "description": "Nothing will follow the event that `Last-Event-ID` names: do not connect again.",
+            "headers": told,
+        },
+    }
 
 
 def _file() -> Node:

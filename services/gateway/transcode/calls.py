@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import grpc
 from google.protobuf import message_factory
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from mediaapi.v1 import options_pb2
 
 from services.common import context
+from services.common.proto_names import is_map
 from services.common.public_json import JSON, to_json
 from services.gateway.transcode import decode
 from services.gateway.transcode.routes import UPDATE_MASK, Match, Route
@@ -62,12 +64,25 @@ def answer(route: Route, response: Message) -> Answer:
 
 
 def _status(route: Route, response: Message) -> int:
-    field = response.DESCRIPTOR.fields_by_name.get("status")
-    if not route.in_progress or field is None or field.enum_type is None:
-        return route.success
-    state = field.enum_type.values_by_number.get(getattr(response, "status"))  # noqa: B009 - no static type has it
-    unsettled = state is not None and state.GetOptions().Extensions[options_pb2.in_progress]
-    return route.in_progress if unsettled else route.success
+    return route.in_progress if route.in_progress and _is_under_way(response) else route.success
+
+
+def in_progress(message: Message) -> bool:
+    """Whether it, or anything in a list of it, has a `status` that will change by itself."""
+    parts = (part for field, value in message.ListFields() if _is_list(field) for part in value)
+    return _is_under_way(message) or any(in_progress(part) for part in parts)
+
+
+def _is_under_way(message: Message) -> bool:
+    field = message.DESCRIPTOR.fields_by_name.get("status")
+    if field is None or field.enum_type is None:
+        return False
+    state = field.enum_type.values_by_number.get(getattr(message, "status"))  # noqa: B009 - no static type has it
+    return state is not None and bool(state.GetOptions().Extensions[options_pb2.in_progress])
+
+
+def _is_list(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.is_repeated and not is_map(field)
 
 
 class Upstreams:

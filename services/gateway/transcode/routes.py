@@ -41,6 +41,7 @@ class Route:
     multipart: bool
     pieces: bool
     attachment: bool
+    events: bool
     rpc: MethodDescriptor
     fetches: bool = False  # reads a file from elsewhere before it answers
     json_twin: "Route | None" = None  # what serves JSON bodies of a multipart route
@@ -208,8 +209,9 @@ def _route(rpc: MethodDescriptor, http: http_pb2.HttpRule, route: options_pb2.Ro
         raise RouteError(f"{rpc.full_name}: a public route needs `success` and `scope`.")
     if http.body not in ("", "*"):
         raise RouteError(f"{rpc.full_name}: body must be the whole message or nothing.")
-    if rpc.client_streaming != (route.multipart or route.pieces) or rpc.server_streaming != route.attachment:
-        raise RouteError(f"{rpc.full_name}: a stream must be an upload or an attachment.")
+    streams = (route.multipart or route.pieces, route.attachment or route.events)
+    if (rpc.client_streaming, rpc.server_streaming) != streams:
+        raise RouteError(f"{rpc.full_name}: a stream must be an upload, an attachment or events.")
     if not rpc.client_streaming:
         _check_request(rpc, variables)
     found = Route(
@@ -224,6 +226,7 @@ def _route(rpc: MethodDescriptor, http: http_pb2.HttpRule, route: options_pb2.Ro
         multipart=route.multipart,
         pieces=route.pieces,
         attachment=route.attachment,
+        events=route.events,
         rpc=rpc,
     )
     if not route.json_rpc:

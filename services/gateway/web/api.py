@@ -8,7 +8,7 @@ from dataclasses import replace
 from services.common.context import CallContext
 from services.common.errors import Code, MediaError
 from services.common.public_json import JSON, dumps
-from services.gateway import download, upload
+from services.gateway import download, events, upload
 from services.gateway.app import Authentication
 from services.gateway.domain.keys import Grant, Mode
 from services.gateway.domain.rates import Kind
@@ -48,8 +48,8 @@ class TranscodingApi:
         """Answer one request. Raises: MediaError."""
         call = _by_content_type(await self.admit(exchange, self._table.match(exchange.method, exchange.raw_path)))
         match = call.match
-        if match.route.attachment:
-            await self._attachment(call)
+        if match.route.attachment or match.route.events:
+            await self._stream(call)
         elif match.route.method == "POST" and call.caller.idempotency_key is not None:
             await exchange.respond(await self._once(call, call.caller.idempotency_key))
         elif match.route.multipart:
@@ -92,10 +92,11 @@ class TranscodingApi:
                 retry_after_s=found.wait_s,
             )
 
-    async def _attachment(self, call: Call) -> None:
+    async def _stream(self, call: Call) -> None:
         request = calls.read_request(call.match, call.query, None)
         channel = self._upstreams.channel(call.match.route.service)
-        await download.send(call.exchange, channel, call.match.route, call.caller, call.key_id, request)
+        send = events.send if call.match.route.events else download.send
+        await send(call.exchange, channel, call.match.route, call.caller, call.key_id, request)
 
     @contextlib.asynccontextmanager
     async def _unchanged(self, call: Call, condition: str | None) -> AsyncIterator[None]:

@@ -1,5 +1,6 @@
 """The ASGI application: every request in, one answer out, whatever happens between."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -54,12 +55,17 @@ class Front:
         self._new_request_id = new_request_id
         self._observe = observe
         self._pace = pace
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Answers that would go on for long come to their end."""
+        self._stopping.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         if scope["type"] != "http":
             raise RuntimeError(f"no {scope['type']} here")
-        exchange = Exchange(scope, receive, send, request_id="", pace=self._pace)
+        exchange = Exchange(scope, receive, send, request_id="", pace=self._pace, stopping=self._stopping)
         exchange.request_id = headers.request_id(exchange.header("x-request-id")) or self._new_request_id()
         # A connection's next request may inherit what its last one left in the context.
         context.enter(CallContext(workspace_id="", request_id=exchange.request_id))

@@ -49,6 +49,8 @@ class Exchange:
     code: str = ""
     # Told with the answer, whatever it will be.
     told: Headers = ()
+    # Set when the process is to end: an answer without an end of its own has to find one.
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
     body_read: bool = False
     _headers: dict[str, list[str]] = field(default_factory=dict)
 
@@ -132,6 +134,11 @@ class Exchange:
         async for piece in self.chunks(limit_bytes, too_large):
             whole += piece
         return bytes(whole)
+
+    async def gone(self) -> None:
+        """Returns once the client has closed the connection. For requests that were read to their end."""
+        while (await self.receive())["type"] != "http.disconnect":
+            continue
 
     async def start(self, status: int, headers: Headers) -> None:
         """Send the status line and headers, with those every answer has."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -21,8 +21,13 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(app: ASGIApp, listen: str, *, drain_s: float) -> AsyncIterator[str]:
-    """Serve `app` while inside; yields the bound "host:port". Leaving waits for open requests, at most `drain_s`."""
+async def serving(
+    app: ASGIApp, listen: str, *, drain_s: float, stop: Callable[[], None] = lambda: None
+) -> AsyncIterator[str]:
+    """Serve `app` while inside; yields the bound "host:port".
+
+    Leaving calls `stop`, by which long answers learn of it, and waits for open requests, at most `drain_s`.
+    """
     host, _, port = listen.rpartition(":")
     server = _Server(
         uvicorn.Config(
@@ -51,5 +56,6 @@ async def serving(app: ASGIApp, listen: str, *, drain_s: float) -> AsyncIterator
     try:
         yield f"{bound[0]}:{bound[1]}"
     finally:
+        stop()
         server.should_exit = True
         await task

@@ -14,6 +14,7 @@ from services.ingest.domain.media import GONE, SETTLED, Media, State, read_range
 from services.ingest.ports import Change, MediaTable, Query, Ref, Row, Store, Wakeups
 
 POLL_S = 1.0  # a wakeup may be lost; this is then how late we are
+WATCH_POLL_S = 5.0  # the same for those who listen for long, of whom there may be many
 _MEDIA_ID = re.compile(r"med_[0-9A-HJKMNP-TV-Z]{26}")
 
 
@@ -94,6 +95,24 @@ class Reading:
         if media.state is State.REJECTED and media.fault is not None:
             raise media.fault.to_error()
         return media
+
+    async def changes(self, ref: Ref) -> AsyncIterator[Media]:
+        """The item now, and again whenever it changed, for as long as anybody listens.
+
+        Raises:
+            MediaError: MEDIA_NOT_FOUND, from the beginning or since it is gone.
+        """
+        shown: Media | None = None
+        with self._wakeups.watch(ref.media_id) as changed:
+            while True:
+                changed.clear()
+                media = await self.get(ref)
+                if media != shown:
+                    yield media
+                    shown = media
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(WATCH_POLL_S):
+                        await changed.wait()
 
     async def source(self, ref: Ref, first: int | None, last: int | None) -> Source:
         """The owner's own bytes.

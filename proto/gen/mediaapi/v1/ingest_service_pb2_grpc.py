@@ -71,6 +71,11 @@ class IngestServiceStub:
                 request_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.DownloadSourceRequest.SerializeToString,
                 response_deserializer=mediaapi_dot_v1_dot_ingest__service__pb2.DownloadSourceResponse.FromString,
                 _registered_method=True)
+        self.WatchMedia = channel.unary_stream(
+                '/mediaapi.v1.IngestService/WatchMedia',
+                request_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.WatchMediaRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_media__pb2.Media.FromString,
+                _registered_method=True)
         self.CreateUpload = channel.unary_unary(
                 '/mediaapi.v1.IngestService/CreateUpload',
                 request_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.CreateUploadRequest.SerializeToString,
@@ -161,6 +166,15 @@ class IngestServiceServicer:
 
     def DownloadSource(self, request, context):
         """The owner's original bytes, exactly as uploaded. Errors: media_not_found, media_not_ready, range_not_satisfiable.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchMedia(self, request, context):
+        """The item now, and again after each change, until it is settled: server-sent events named `media`, whose data are the
+        item as GetMedia shows it. Where it is deleted meanwhile, the last one is named `problem`.
+        Errors: media_not_found.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -262,6 +276,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.DownloadSource,
                     request_deserializer=mediaapi_dot_v1_dot_ingest__service__pb2.DownloadSourceRequest.FromString,
                     response_serializer=mediaapi_dot_v1_dot_ingest__service__pb2.DownloadSourceResponse.SerializeToString,
+            ),
+            'WatchMedia': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchMedia,
+                    request_deserializer=mediaapi_dot_v1_dot_ingest__service__pb2.WatchMediaRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_media__pb2.Media.SerializeToString,
             ),
             'CreateUpload': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateUpload,
@@ -489,6 +508,33 @@ class IngestService:
             '/mediaapi.v1.IngestService/DownloadSource',
             mediaapi_dot_v1_dot_ingest__service__pb2.DownloadSourceRequest.SerializeToString,
             mediaapi_dot_v1_dot_ingest__service__pb2.DownloadSourceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchMedia(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/mediaapi.v1.IngestService/WatchMedia',
+            mediaapi_dot_v1_dot_ingest__service__pb2.WatchMediaRequest.SerializeToString,
+            mediaapi_dot_v1_dot_media__pb2.Media.FromString,
             options,
             channel_credentials,
             insecure,

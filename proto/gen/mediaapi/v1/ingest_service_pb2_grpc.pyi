@@ -55,6 +55,11 @@ class IngestServiceStub:
     """From the answer on the item is unknown everywhere, its CDN URLs too. Errors: media_not_found."""
     DownloadSource: _grpc.UnaryStreamMultiCallable[_ingest_service_pb2.DownloadSourceRequest, _ingest_service_pb2.DownloadSourceResponse]
     """The owner's original bytes, exactly as uploaded. Errors: media_not_found, media_not_ready, range_not_satisfiable."""
+    WatchMedia: _grpc.UnaryStreamMultiCallable[_ingest_service_pb2.WatchMediaRequest, _media_pb2.Media]
+    """The item now, and again after each change, until it is settled: server-sent events named `media`, whose data are the
+    item as GetMedia shows it. Where it is deleted meanwhile, the last one is named `problem`.
+    Errors: media_not_found.
+    """
     CreateUpload: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.CreateUploadRequest, _ingest_service_pb2.Upload]
     """Begins an upload in pieces: required above 100 MB, welcome below. The bytes follow under its id, in any of three
     dialects: PUT with Content-Range, tus 1.0, IETF resumable uploads. It ends after 24 hours.
@@ -110,6 +115,11 @@ class IngestServiceAsyncStub(IngestServiceStub):
     """From the answer on the item is unknown everywhere, its CDN URLs too. Errors: media_not_found."""
     DownloadSource: _aio.UnaryStreamMultiCallable[_ingest_service_pb2.DownloadSourceRequest, _ingest_service_pb2.DownloadSourceResponse]  # type: ignore[assignment]
     """The owner's original bytes, exactly as uploaded. Errors: media_not_found, media_not_ready, range_not_satisfiable."""
+    WatchMedia: _aio.UnaryStreamMultiCallable[_ingest_service_pb2.WatchMediaRequest, _media_pb2.Media]  # type: ignore[assignment]
+    """The item now, and again after each change, until it is settled: server-sent events named `media`, whose data are the
+    item as GetMedia shows it. Where it is deleted meanwhile, the last one is named `problem`.
+    Errors: media_not_found.
+    """
     CreateUpload: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.CreateUploadRequest, _ingest_service_pb2.Upload]  # type: ignore[assignment]
     """Begins an upload in pieces: required above 100 MB, welcome below. The bytes follow under its id, in any of three
     dialects: PUT with Content-Range, tus 1.0, IETF resumable uploads. It ends after 24 hours.
@@ -204,6 +214,17 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_ingest_service_pb2.DownloadSourceResponse], _abc.AsyncIterator[_ingest_service_pb2.DownloadSourceResponse]]:
         """The owner's original bytes, exactly as uploaded. Errors: media_not_found, media_not_ready, range_not_satisfiable."""
+
+    @_abc_1.abstractmethod
+    def WatchMedia(
+        self,
+        request: _ingest_service_pb2.WatchMediaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_media_pb2.Media], _abc.AsyncIterator[_media_pb2.Media]]:
+        """The item now, and again after each change, until it is settled: server-sent events named `media`, whose data are the
+        item as GetMedia shows it. Where it is deleted meanwhile, the last one is named `problem`.
+        Errors: media_not_found.
+        """
 
     @_abc_1.abstractmethod
     def CreateUpload(

@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mediaapi/v1/options.proto\x12\x0bmediaapi.v1\x1a google/protobuf/descriptor.proto\"\x85\x01\n\x05Route\x12\x0f\n\x07success\x18\x01 \x01(\x05\x12\x13\n\x0bin_progress\x18\x02 \x01(\x05\x12\r\n\x05scope\x18\x03 \x01(\t\x12\x11\n\tmultipart\x18\x04 \x01(\x08\x12\x0e\n\x06pieces\x18\x06 \x01(\x08\x12\x10\n\x08json_rpc\x18\x07 \x01(\t\x12\x12\n\nattachment\x18\x05 \x01(\x08*\\\n\x0bSensitivity\x12\x1b\n\x17SENSITIVITY_UNSPECIFIED\x10\x00\x12\x18\n\x14SENSITIVITY_PERSONAL\x10\x01\x12\x16\n\x12SENSITIVITY_SECRET\x10\x02:C\n\x05route\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0b\x32\x12.mediaapi.v1.Route:8\n\x0bin_progress\x12!.google.protobuf.EnumValueOptions\x18\xd2\x86\x03 \x01(\x08:N\n\x0bsensitivity\x12\x1d.google.protobuf.FieldOptions\x18\xd3\x86\x03 \x01(\x0e\x32\x18.mediaapi.v1.Sensitivity:1\n\x08required\x12\x1d.google.protobuf.FieldOptions\x18\xd4\x86\x03 \x01(\x08:1\n\x08nullable\x12\x1d.google.protobuf.FieldOptions\x18\xd5\x86\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mediaapi/v1/options.proto\x12\x0bmediaapi.v1\x1a google/protobuf/descriptor.proto\"\x95\x01\n\x05Route\x12\x0f\n\x07success\x18\x01 \x01(\x05\x12\x13\n\x0bin_progress\x18\x02 \x01(\x05\x12\r\n\x05scope\x18\x03 \x01(\t\x12\x11\n\tmultipart\x18\x04 \x01(\x08\x12\x0e\n\x06pieces\x18\x06 \x01(\x08\x12\x10\n\x08json_rpc\x18\x07 \x01(\t\x12\x0e\n\x06\x65vents\x18\x08 \x01(\x08\x12\x12\n\nattachment\x18\x05 \x01(\x08*\\\n\x0bSensitivity\x12\x1b\n\x17SENSITIVITY_UNSPECIFIED\x10\x00\x12\x18\n\x14SENSITIVITY_PERSONAL\x10\x01\x12\x16\n\x12SENSITIVITY_SECRET\x10\x02:C\n\x05route\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0b\x32\x12.mediaapi.v1.Route:8\n\x0bin_progress\x12!.google.protobuf.EnumValueOptions\x18\xd2\x86\x03 \x01(\x08:N\n\x0bsensitivity\x12\x1d.google.protobuf.FieldOptions\x18\xd3\x86\x03 \x01(\x0e\x32\x18.mediaapi.v1.Sensitivity:1\n\x08required\x12\x1d.google.protobuf.FieldOptions\x18\xd4\x86\x03 \x01(\x08:1\n\x08nullable\x12\x1d.google.protobuf.FieldOptions\x18\xd5\x86\x03 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mediaapi.v1.options_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SENSITIVITY']._serialized_start=212
-  _globals['_SENSITIVITY']._serialized_end=304
+  _globals['_SENSITIVITY']._serialized_start=228
+  _globals['_SENSITIVITY']._serialized_end=320
   _globals['_ROUTE']._serialized_start=77
-  _globals['_ROUTE']._serialized_end=210
+  _globals['_ROUTE']._serialized_end=226
 # @@protoc_insertion_point(module_scope)

@@ -55,6 +55,7 @@ class Route(_message.Message):
     MULTIPART_FIELD_NUMBER: _builtins.int
     PIECES_FIELD_NUMBER: _builtins.int
     JSON_RPC_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
     ATTACHMENT_FIELD_NUMBER: _builtins.int
     success: _builtins.int
     """HTTP status of a settled answer: 200, 201, 202 or 204."""
@@ -68,6 +69,8 @@ class Route(_message.Message):
     """The request is a stream of AppendUploadRequest frames, filled from a body and its Content-Range."""
     json_rpc: _builtins.str
     """Of a multipart route: the RPC of the same service that takes its JSON bodies, from a URL."""
+    events: _builtins.bool
+    """The answer is a stream of the same message, each a state; sent as server-sent events."""
     attachment: _builtins.bool
     """The answer is a stream of DownloadSourceResponse frames, sent as a file with Range."""
     def __init__(
@@ -79,11 +82,12 @@ class Route(_message.Message):
         multipart: _builtins.bool = ...,
         pieces: _builtins.bool = ...,
         json_rpc: _builtins.str = ...,
+        events: _builtins.bool = ...,
         attachment: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "in_progress", b"in_progress", "json_rpc", b"json_rpc", "multipart", b"multipart", "pieces", b"pieces", "scope", b"scope", "success", b"success"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "events", b"events", "in_progress", b"in_progress", "json_rpc", b"json_rpc", "multipart", b"multipart", "pieces", b"pieces", "scope", b"scope", "success", b"success"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
