@@ -323,5 +323,5 @@ class Remote(Protocol):
 
         Raises:
             MediaError: MEDIA_URL_NOT_ALLOWED, it is none, or leads to where nothing may be fetched from;
-                MEDIA_URL_UNREACHABLE, there is no file, or not in time.
+                MEDIA_URL_UNREACHABLE, there is no file, or not in time; UPSTREAM_BUSY, too many are open.
         """

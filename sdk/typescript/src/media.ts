@@ -4,7 +4,7 @@ import type { FileInput } from './files.js'
 import type { Http, RequestOptions } from './http.js'
 import { uploadInPieces } from './sessions.js'
 import type { Progress, Session } from './sessions.js'
-import type { ListMediaResponse, Media, MediaKind, MediaStatus } from './types.js'
+import type { ImportMediaRequest, ListMediaResponse, Media, MediaKind, MediaStatus } from './types.js'
 import { until } from './waiting.js'
 import type { WaitOptions } from './waiting.js'
 
@@ -12,6 +12,8 @@ import type { WaitOptions } from './waiting.js'
 const PLAIN_BYTES = 100_000_000
 // 100 MB at 170 kB/s, and a piece at the slowest the service bears.
 const UPLOAD_TIMEOUT_MS = 600_000
+// The service fetches and waits for 55 s at most.
+const IMPORT_TIMEOUT_MS = 70_000
 const UNSETTLED: readonly MediaStatus[] = ['receiving', 'scanning', 'processing']
 
 export interface UploadOptions {
@@ -77,6 +79,15 @@ export class MediaResource {
     const media = await this.#http.send<Media>({ ...common, method: 'POST', path: '/v1/media', body })
     onProgress?.({ sentBytes: sizeBytes ?? media.sizeBytes, totalBytes: sizeBytes })
     return media
+  }
+
+  /**
+   * Has the service fetch one file from a public https URL, at most 100 MB; then as `upload`.
+   * `waitS`: seconds to wait for the verdict, 0 to 30. Throws LetmepostError, with code `media_url_not_allowed` or
+   * `media_url_unreachable` where there is nothing to fetch.
+   */
+  import(wanted: ImportMediaRequest, options: RequestOptions & { waitS?: number | undefined } = {}): Promise<Media> {
+    return this.#http.send<Media>({ timeoutMs: IMPORT_TIMEOUT_MS, ...options, method: 'POST', path: '/v1/media', json: wanted })
   }
 
   /** Throws LetmepostError `media_not_found`. */

@@ -147,6 +147,23 @@ test('retries end', async (t) => {
   assert.equal(requests.length, 3)
 })
 
+test('an import sends what to fetch, again with the same key, and gives the media', async (t) => {
+  const { lmp, requests } = await against(t, [problem(503, 'upstream_busy'), { status: 201, json: MEDIA }])
+  const wanted = { url: 'https://example.com/a.jpg', kind: 'image', altText: 'Dusk.' }
+  assert.equal((await lmp.media.import(wanted, { waitS: 3 })).id, 'med_1')
+  const [first, again] = requests
+  assert.deepEqual([again.method, again.url, JSON.parse(again.body)], ['POST', '/v1/media', wanted])
+  assert.deepEqual([again.headers['content-type'], again.headers.prefer], ['application/json', 'wait=3'])
+  assert.ok(first.headers['idempotency-key'])
+  assert.equal(again.headers['idempotency-key'], first.headers['idempotency-key'])
+})
+
+test('a URL that leads nowhere is not asked for twice', async (t) => {
+  const { lmp, requests } = await against(t, [problem(422, 'media_url_unreachable')])
+  await assert.rejects(lmp.media.import({ url: 'https://example.com/a.jpg' }), { status: 422, code: 'media_url_unreachable' })
+  assert.equal(requests.length, 1)
+})
+
 test('a stream is sent once', async (t) => {
   const { lmp, requests } = await against(t, [{ status: 503, json: {} }])
   await assert.rejects(lmp.media.upload({ file: Readable.from([BYTES]) }), { status: 503 })

@@ -94,6 +94,8 @@ async def _until(ends: float, first: bytes | None, chunks: AsyncIterator[bytes])
 def _faults_told() -> Iterator[None]:
     try:
         yield
+    except httpx.PoolTimeout as exc:
+        raise MediaError(Code.UPSTREAM_BUSY, upstream="ingest", retry_after_s=1) from exc
     except (TimeoutError, httpx.TimeoutException) as exc:
         raise _unreachable("it took too long") from exc
     except AnswerTooLarge as exc:
