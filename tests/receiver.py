@@ -1,13 +1,13 @@
 """A customer's server: takes webhooks, keeps what came, and answers as its path says.
 
-/ok        204                         /slow       204, a second late
+/ok        204                         /slow       204, a quarter of a second late
 /down      500                         /busy       503 with Retry-After: 3600
 /gone      410                         /redirect   302 to /ok
 /hang      never answers               /drip       200, then a byte now and then for ever
 /endless   200, then as much as one    /bomb       200, a body that is said to be compressed
            reads, at once
 /loop      302 to itself               /cut        the connection ends before the answer
-/garbage   no HTTP                     /flap       500 and 204 in turns
+/garbage   no HTTP                     /flap       500 when an event comes first, 204 then
 /headers   200, headers without end
 """
 
@@ -56,6 +56,7 @@ class Receiver:
     statuses: dict[str, int] = field(default_factory=dict)
     open: Counter[str] = field(default_factory=Counter)
     most_open: Counter[str] = field(default_factory=Counter)
+    seen: set[tuple[str, str]] = field(default_factory=set)
     sent_bytes: int = 0
 
     def at(self, path: str) -> list[Request]:
@@ -89,17 +90,16 @@ class Receiver:
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> bool:
         """Whether the connection may be used again."""
         name = "/" + request.path.split("/")[1]
-        count = len(self.at(request.path))
         if (status := self.statuses.get(request.path)) is not None:
             return await self._say(writer, status)
         match name:
             case "/ok":
                 return await self._say(writer, 204)
             case "/slow":
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(0.25)
                 return await self._say(writer, 204)
             case "/flap":
-                return await self._say(writer, 500 if count % 2 else 204)
+                return await self._say(writer, 204 if self._again(request) else 500)
             case "/down":
                 return await self._say(writer, 500)
             case "/busy":
@@ -121,6 +121,12 @@ class Receiver:
                 return False
         await getattr(self, "_" + name[1:])(writer)
         return False
+
+    def _again(self, request: Request) -> bool:
+        """Whether this event came there before."""
+        seen = (request.path, request.event_id) in self.seen
+        self.seen.add((request.path, request.event_id))
+        return seen
 
     async def _say(self, writer: asyncio.StreamWriter, status: int, headers: bytes = b"") -> bool:
         length = b"" if status == 204 else b"Content-Length: 0\r\n"

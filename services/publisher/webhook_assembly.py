@@ -27,11 +27,11 @@ async def start(run: Runtime, conf: Settings, database: Database, bus: Bus, worl
     trusted = conf.webhook_origins
     client = await run.enter(guarded_http.connect(trusted=trusted, max_answer_bytes=MAX_ANSWER_BYTES))
     ingest = await run.enter(rpc.channel(conf.ingest_target))
-    wakeups = await run.enter(database.wakeups(rows.CHANNEL))
+    wakeups = await run.enter(database.wakeups(rows.DUE_CHANNEL))
     webhooks = Webhooks(
         WebhookWorld(
             endpoints=PostgresEndpoints(database),
-            deliveries=PostgresDeliveries(database, wakeups, world.new_id),
+            deliveries=PostgresDeliveries(database, world.new_id),
             occasions=PostgresOccasions(database, world.new_id, world.now),
             queue=PostgresQueue(database),
             resources=StageResources(ingest, world.posts),
@@ -46,7 +46,7 @@ async def start(run: Runtime, conf: Settings, database: Database, bus: Bus, worl
     )
 
     async def wake() -> None:
-        with wakeups.watch(rows.DUE) as due:
+        with wakeups.watch("") as due:
             while True:
                 await due.wait()
                 due.clear()

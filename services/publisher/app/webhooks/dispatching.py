@@ -15,6 +15,8 @@ from services.publisher.app.webhooks.ports import Parcel, Queue, Room
 log = logging.getLogger("publisher.webhooks")
 
 POLL_S = 1.0
+# What becomes due or is done within this time is claimed for together, since a claim looks at all endpoints in turn.
+GATHER_S = 0.02
 SLOTS = 96  # attempts under way at once, which the client has connections for: nearly all of it is waiting
 # Endpoints that fail may take half of them at most, whatever their number: the rest is for those that do not.
 SLOTS_FAILING = 48
@@ -56,6 +58,7 @@ class Rounds:
         while not self._stopping:
             self._due.clear()
             await self._start_due()
+            await asyncio.sleep(GATHER_S)
             try:
                 async with asyncio.timeout(self._poll_s):
                     await self._due.wait()

@@ -16,6 +16,9 @@ from services.publisher.ports import Caller, Position, SealedBytes, Vault
 
 log = logging.getLogger("publisher.webhooks")
 
+# Few wait, and each for one delivery: to look costs less than to tell of all of them.
+LOOK_EVERY_S = 0.1
+
 
 class Manage:
     """Use cases around endpoints."""
@@ -146,18 +149,15 @@ class Manage:
 
     async def _settled(self, caller: Caller, delivery: Delivery, wait_s: float) -> Delivery:
         """The delivery once its end is known, or as it is when the time is over."""
-        with self._deliveries.watch(delivery.delivery_id) as settled:
-            try:
-                async with asyncio.timeout(wait_s):
-                    while True:
-                        settled.clear()
-                        # Deleted with its endpoint meanwhile: what is known of it is what there was.
-                        delivery = await self._deliveries.get(caller, delivery.delivery_id) or delivery
-                        if delivery.status is not DeliveryStatus.PENDING:
-                            return delivery
-                        await settled.wait()
-            except TimeoutError:
-                return delivery
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + wait_s
+        while delivery.status is DeliveryStatus.PENDING and loop.time() < ends:
+            await asyncio.sleep(LOOK_EVERY_S)
+            found = await self._deliveries.get(caller, delivery.delivery_id)
+            if found is None:  # deleted with its endpoint
+                break
+            delivery = found
+        return delivery
 
 
 def _found(endpoint: Endpoint | None, endpoint_id: str) -> Endpoint:

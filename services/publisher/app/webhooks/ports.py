@@ -3,9 +3,7 @@
 Anything but a MediaError that a port raises is an infrastructure fault, to be tried again.
 """
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -79,10 +77,6 @@ class Deliveries(Protocol):
 
     async def replay(self, caller: Caller, endpoint_id: str, delivery_id: str, now: datetime) -> Delivery | None:
         """Makes it due, with the whole schedule before it."""
-
-    def watch(self, delivery_id: str) -> AbstractContextManager[asyncio.Event]:
-        """Set when the delivery is settled while inside."""
-        ...
 
 
 class Occasions(Protocol):

@@ -37,7 +37,7 @@ class Schedule:
     jitter: float = 0.1
     retry_after_max_s: float = 43_200  # the schedule's own longest pause
     attempt_max_s: float = 15  # from the name's resolution to the answer's status
-    lease_s: float = 30  # hence how long a delivery waits for another worker after a crash
+    lease_s: float = 20  # longer than an attempt; hence how long a delivery waits for another worker after a crash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

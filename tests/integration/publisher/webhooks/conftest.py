@@ -130,7 +130,7 @@ class Hooks:
         """The loop as in the process, woken up by the database."""
 
         async def wake() -> None:
-            with self.wakeups.watch(rows.DUE) as due:
+            with self.wakeups.watch("") as due:
                 while True:
                     await due.wait()
                     due.clear()
@@ -168,14 +168,14 @@ async def hooks(postgres: Postgres, publisher_url: str, receiver: Receiver) -> A
         )
     async with AsyncExitStack() as closing:
         database = await closing.enter_async_context(db.connect(publisher_url, schema=SCHEMA))
-        wakeups = await closing.enter_async_context(database.wakeups(rows.CHANNEL))
+        wakeups = await closing.enter_async_context(database.wakeups(rows.DUE_CHANNEL))
         client = await closing.enter_async_context(
             guarded_http.connect(trusted=[receiver.url], max_answer_bytes=MAX_ANSWER_BYTES)
         )
         time, resources = Clock(), FakeResources()
         world = WebhookWorld(
             endpoints=PostgresEndpoints(database),
-            deliveries=PostgresDeliveries(database, wakeups, ids.new),
+            deliveries=PostgresDeliveries(database, ids.new),
             occasions=PostgresOccasions(database, ids.new, time),
             queue=PostgresQueue(database),
             resources=resources,

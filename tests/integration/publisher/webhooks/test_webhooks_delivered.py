@@ -161,7 +161,7 @@ async def test_a_hanging_endpoint_takes_nothing_from_others(hooks: Hooks) -> Non
         assert sum(len(slow.receiver.at(f"/hang/{n}")) for n in range(3)) == 24
         await slow.webhooks.rounds.stop(0.1)
     # What hung is handed back, not lost.
-    assert len(await slow.claim()) == 24
+    assert len([it for it in await slow.claim() if "/hang/" in it.url]) == 24
 
 
 async def test_what_a_worker_held_when_it_died_is_sent_by_another(hooks: Hooks) -> None:

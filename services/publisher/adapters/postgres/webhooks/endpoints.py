@@ -1,18 +1,16 @@
 """Endpoints, and deliveries as their owners see them."""
 
-import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.common import db
-from services.common.db import Database, Wakeups
+from services.common.db import Database
 from services.publisher.adapters.postgres.posts import position
 from services.publisher.adapters.postgres.webhooks import rows
-from services.publisher.adapters.postgres.webhooks.events import NewDelivery, add_delivery, add_event
+from services.publisher.adapters.postgres.webhooks.events import NewDelivery, add_deliveries, add_event
 from services.publisher.app.webhooks.ports import Changes
 from services.publisher.domain.webhooks.delivery import Delivery, DeliveryStatus, Fault
 from services.publisher.domain.webhooks.endpoint import MAX_ENDPOINTS, Endpoint
@@ -152,9 +150,8 @@ class PostgresEndpoints:
 class PostgresDeliveries:
     """ports.Deliveries over PostgreSQL."""
 
-    def __init__(self, database: Database, wakeups: Wakeups, new_id: Callable[[str], str]) -> None:
+    def __init__(self, database: Database, new_id: Callable[[str], str]) -> None:
         self._database = database
-        self._wakeups = wakeups
         self._new_id = new_id
 
     async def page(
@@ -182,8 +179,8 @@ class PostgresDeliveries:
         way = NewDelivery(self._new_id("dlv"), endpoint_id, event_id, once=True)
         async with self._database.tx(caller.workspace_id) as conn:
             await add_event(conn, caller.workspace_id, event_id, news)
-            await add_delivery(conn, caller.workspace_id, way, news.happened_at)
-            await db.notify(conn, rows.CHANNEL, rows.DUE)
+            await add_deliveries(conn, caller.workspace_id, [way], news.happened_at)
+            await db.notify(conn, rows.DUE_CHANNEL, "")
             found = await _delivery(conn, caller, way.id)
         assert found is not None, "it was added in this transaction"
         return found
@@ -194,12 +191,8 @@ class PostgresDeliveries:
         async with self._database.tx(caller.workspace_id) as conn:
             if (await conn.execute(_REPLAY, bind)).rowcount == 0:
                 return None
-            await db.notify(conn, rows.CHANNEL, rows.DUE)
+            await db.notify(conn, rows.DUE_CHANNEL, "")
             return await _delivery(conn, caller, delivery_id)
-
-    def watch(self, delivery_id: str) -> AbstractContextManager[asyncio.Event]:
-        """Set when the delivery is settled while inside."""
-        return self._wakeups.watch(delivery_id)
 
 
 async def give_up(conn: AsyncConnection, workspace_id: str, endpoint_id: str) -> None:

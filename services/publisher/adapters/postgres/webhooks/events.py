@@ -67,7 +67,7 @@ class PostgresOccasions:
             for item in news:
                 made += await self._fan_out(conn, workspace_id, item)
             if made:
-                await db.notify(conn, rows.CHANNEL, rows.DUE)
+                await db.notify(conn, rows.DUE_CHANNEL, "")
         return made
 
     async def _fan_out(self, conn: AsyncConnection, workspace_id: str, news: News) -> int:
@@ -76,10 +76,9 @@ class PostgresOccasions:
         event_id = self._new_id("evt")
         if not takers or not await add_event(conn, workspace_id, event_id, news):
             return 0
-        for endpoint_id in takers:
-            way = NewDelivery(self._new_id("dlv"), endpoint_id, event_id)
-            await add_delivery(conn, workspace_id, way, self._now())
-        return len(takers)
+        ways = [NewDelivery(self._new_id("dlv"), endpoint_id, event_id) for endpoint_id in takers]
+        await add_deliveries(conn, workspace_id, ways, self._now())
+        return len(ways)
 
 
 async def add_event(conn: AsyncConnection, workspace_id: str, event_id: str, news: News) -> bool:
@@ -98,6 +97,6 @@ async def add_event(conn: AsyncConnection, workspace_id: str, event_id: str, new
     return (await conn.execute(_ADD_EVENT, bind)).rowcount == 1
 
 
-async def add_delivery(conn: AsyncConnection, workspace_id: str, way: NewDelivery, now: datetime) -> None:
-    """Owes the event to the endpoint from now on."""
-    await conn.execute(_ADD_DELIVERY, {"workspace_id": workspace_id, "now": now, **asdict(way)})
+async def add_deliveries(conn: AsyncConnection, workspace_id: str, ways: Sequence[NewDelivery], now: datetime) -> None:
+    """Owes the event to these endpoints, at least one, from now on."""
+    await conn.execute(_ADD_DELIVERY, [{"workspace_id": workspace_id, "now": now, **asdict(way)} for way in ways])

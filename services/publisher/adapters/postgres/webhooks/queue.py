@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.common import db
 from services.common.db import Database
@@ -54,14 +53,13 @@ _CLAIM = text(
     " WHERE d.workspace_id = taken.workspace_id AND d.id = taken.id"
     f" RETURNING {rows.PARCEL}"
 )
+# In one round trip, since this is what happens most.
 _DELIVERED = text(
-    "UPDATE publisher.webhook_deliveries SET status = 'delivered', next_at = NULL, claimed = false,"
+    "WITH works AS (UPDATE publisher.webhook_endpoints SET failing_since = NULL"
+    " WHERE workspace_id = :workspace_id AND id = :endpoint_id AND failing_since IS NOT NULL)"
+    " UPDATE publisher.webhook_deliveries SET status = 'delivered', next_at = NULL, claimed = false,"
     " attempts = attempts + 1, last_attempt_at = :now, response_status = :response_status, error = NULL"
     f" WHERE {_HELD}"
-)
-_WORKS = text(
-    "UPDATE publisher.webhook_endpoints SET failing_since = NULL"
-    " WHERE workspace_id = :workspace_id AND id = :endpoint_id AND failing_since IS NOT NULL"
 )
 _FAILS = text(
     "UPDATE publisher.webhook_endpoints SET failing_since = coalesce(failing_since, :now)"
@@ -111,23 +109,21 @@ class PostgresQueue:
         """It was taken."""
         bind = _result(parcel, outcome, now)
         async with self._database.tx(parcel.workspace_id) as conn:
-            await conn.execute(_WORKS, bind)
-            if (await conn.execute(_DELIVERED, bind)).rowcount:
-                await db.notify(conn, rows.CHANNEL, parcel.delivery_id)
+            await conn.execute(_DELIVERED, bind)
 
     async def failed(self, parcel: Parcel, outcome: Outcome, now: datetime, next_at: datetime | None) -> None:
         """It was not. A disabled endpoint is not tried again."""
         bind = _result(parcel, outcome, now)
         async with self._database.tx(parcel.workspace_id) as conn:
             status = (await conn.execute(_FAILS, bind)).scalar_one_or_none()
-            await _fail(conn, parcel, {**bind, "next_at": next_at if status == "active" else None})
+            await conn.execute(_FAILED, {**bind, "next_at": next_at if status == "active" else None})
 
     async def gone(self, parcel: Parcel, outcome: Outcome, now: datetime) -> None:
         """The endpoint wants no more: it is disabled, if it still has this URL."""
         bind = _result(parcel, outcome, now)
         async with self._database.tx(parcel.workspace_id) as conn:
             disabled = (await conn.execute(_DISABLE, bind)).rowcount
-            await _fail(conn, parcel, {**bind, "next_at": None})
+            await conn.execute(_FAILED, {**bind, "next_at": None})
             if disabled:
                 await give_up(conn, parcel.workspace_id, parcel.endpoint_id)
 
@@ -135,17 +131,12 @@ class PostgresQueue:
         """Makes it due at once, as it is."""
         async with self._database.tx(parcel.workspace_id) as conn:
             await conn.execute(_HAND_BACK, {**_key(parcel), "now": now})
-            await db.notify(conn, rows.CHANNEL, rows.DUE)
+            await db.notify(conn, rows.DUE_CHANNEL, "")
 
     async def forget(self, before: datetime) -> int:
         """Drops settled events made before that, with their deliveries, a bounded number; how many."""
         async with self._database.system_tx() as conn:
             return (await conn.execute(_FORGET, {"before": before})).rowcount
-
-
-async def _fail(conn: AsyncConnection, parcel: Parcel, bind: dict[str, object]) -> None:
-    if (await conn.execute(_FAILED, bind)).rowcount and bind["next_at"] is None:
-        await db.notify(conn, rows.CHANNEL, parcel.delivery_id)
 
 
 def _key(parcel: Parcel) -> dict[str, object]:

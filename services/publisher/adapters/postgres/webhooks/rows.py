@@ -7,8 +7,7 @@ from services.publisher.app.webhooks.ports import Parcel
 from services.publisher.domain.webhooks.delivery import Delivery, DeliveryStatus
 from services.publisher.domain.webhooks.endpoint import Endpoint, EndpointStatus
 
-CHANNEL = "publisher_webhooks"
-DUE = "due"  # said on the channel when something new is to be delivered; else the id of what is settled
+DUE_CHANNEL = "publisher_webhooks"  # there is something new to deliver
 
 ENDPOINT = "id, live, url, description, events, status, old_until, failing_since, created_at"
 DELIVERY = (
