@@ -28,6 +28,10 @@ class Client:
         """POST /v1/media; `fields` are the form's own: kind, altText."""
         return self.http.post("/v1/media", files={"file": (filename, data)}, data=fields)
 
+    def imported(self, url: str, headers: Mapping[str, str] | None = None, **fields: str) -> httpx.Response:
+        """POST /v1/media with a URL; `fields` are the body's own: kind, altText."""
+        return self.http.post("/v1/media", json={"url": url, **fields}, headers=headers)
+
     def stored(self, data: bytes, filename: str = "photo.jpg", **fields: str) -> Json:
         """An upload that must succeed, once it is settled."""
         answer = self.upload(data, filename, **fields)

@@ -12,6 +12,7 @@ from deploy.local.stack import Stack
 from deploy.local.state import State
 from tests.e2e.browser import chromium
 from tests.e2e.client import Client
+from tests.e2e.shelf import Shelf, serving_files
 from tests.e2e.tenants import Tenancy
 from tests.hostile.attacker import Attacker
 from tests.pds import process
@@ -33,7 +34,14 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="session")
-def stack(pds: Mapping[str, str], receiver: Receiver) -> Iterator[Stack]:
+def shelf() -> Iterator[Shelf]:
+    """A web server that imports come from."""
+    with serving_files() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def stack(pds: Mapping[str, str], receiver: Receiver, shelf: Shelf) -> Iterator[Stack]:
     """Everything on free ports, started once. Where it cannot start, the tests that need it fail."""
     with (
         tempfile.TemporaryDirectory(prefix="lmp-", ignore_cleanup_errors=True) as folder,
@@ -43,6 +51,7 @@ def stack(pds: Mapping[str, str], receiver: Receiver) -> Iterator[Stack]:
             tell=print,
             trusted_origins=(pds["url"],),
             webhook_origins=(receiver.url,),
+            import_origins=(shelf.url,),
         ) as running,
     ):
         yield running

@@ -1,4 +1,4 @@
-"""An upload's size is not felt in memory."""
+"""The size of an upload or an import is not felt in memory."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from deploy.local.stack import Stack
 from deploy.local.stages import STAGES
 from tests import media
 from tests.e2e.client import Client
+from tests.e2e.shelf import Shelf
 
 GROWTH_LIMIT_KIB = 64 << 10
 UPLOAD_BYTES = 99_900_000  # with its multipart wrapping just below the limit of one request
@@ -25,11 +26,16 @@ def status(pid: int, field: str) -> int:
 
 
 @pytest.mark.timeout(180)
-def test_a_hundred_megabyte_upload_grows_no_process_by_more_than_64_mb(stack: Stack, client: Client) -> None:
+@pytest.mark.parametrize("imported", [False, True], ids=["upload", "import"])
+def test_a_hundred_megabytes_grow_no_process_by_more_than_64_mb(
+    stack: Stack, client: Client, shelf: Shelf, imported: bool
+) -> None:
     client.stored(media.jpeg(640, 480))  # everything is loaded that loads when first used
     pids = {name: pid for name, pid in stack.pids.items() if name in (*STAGES, "envoy")}
+    film = media.padded(media.film(), UPLOAD_BYTES)
+    url = shelf.put("/clip.mp4", film)
     before = {name: forget_peak(pid) for name, pid in pids.items()}
-    answer = client.upload(media.padded(media.film(), UPLOAD_BYTES), "clip.mp4", kind="video")
+    answer = client.imported(url) if imported else client.upload(film, "clip.mp4", kind="video")
     assert answer.status_code == 201, answer.text
     settled = client.settled_media(answer.json()["id"], within_s=90)
     assert (settled["status"], settled["sizeBytes"]) == ("ready", UPLOAD_BYTES)
