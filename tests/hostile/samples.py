@@ -42,6 +42,13 @@ def short_film(content_type: str, **metadata: str) -> bytes:
 
 
 @cache
+def compliant_film() -> bytes:
+    """What every platform takes as it is: its streams are copied, not encoded anew."""
+    options = {"preset": "ultrafast", "bf": "0", "g": "30", **_COLORS}
+    return film(320, 180, seconds=1, fps=30, audio=True, options=options)
+
+
+@cache
 def moving(format_: str) -> bytes:
     """An animation of three frames: "GIF", "PNG", "WEBP" or "AVIF"."""
     buffer = io.BytesIO()
