@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.publisher.domain.post import PostStatus, TargetStatus
+from services.publisher.domain.post import JSON, PostStatus, TargetStatus
 from services.publisher.domain.webhooks import endpoint
 from services.publisher.domain.webhooks.delivery import Fault, Outcome, Schedule, judged, pause_s, wanted_s
 from services.publisher.domain.webhooks.events import (
@@ -14,6 +14,7 @@ from services.publisher.domain.webhooks.events import (
     envelope,
     media_settled,
     post_settled,
+    shortened,
     subscription_problems,
 )
 
@@ -57,6 +58,19 @@ def test_the_body_has_exactly_what_it_is_said_to_have() -> None:
         "workspaceId": "ws_1",
         "data": {"id": "med_1"},
     }
+
+
+def test_a_body_that_would_be_too_long_keeps_its_short_members() -> None:
+    data: dict[str, JSON] = {
+        "id": "post_1",
+        "status": "failed",
+        "text": "x" * 201,
+        "targets": [{}],
+        "url": None,
+        "n": 7,
+    }
+    news = News(cause="c", type=EventType.POST_FAILED, live=True, happened_at=NOW, data=data)
+    assert shortened(news).data == {"id": "post_1", "status": "failed", "url": None, "n": 7}
 
 
 def test_every_event_but_the_test_can_be_subscribed_to() -> None:

@@ -1,7 +1,7 @@
 """What an endpoint can be told of, and how it is put. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -10,6 +10,7 @@ from services.publisher.domain.post import JSON, PostStatus, TargetStatus
 
 # Receivers buffer what they verify; Standard Webhooks recommends to stay below 20 kB.
 MAX_BODY_BYTES = 20_000
+SHORT_CHARS = 200
 
 
 class EventType(StrEnum):
@@ -61,6 +62,16 @@ def envelope(event_id: str, workspace_id: str, news: News) -> dict[str, JSON]:
         "workspaceId": workspace_id,
         "data": dict(news.data),
     }
+
+
+def shortened(news: News) -> News:
+    """The same with the short members of its data alone: for one whose body would pass MAX_BODY_BYTES."""
+    short = {
+        name: value
+        for name, value in news.data.items()
+        if not isinstance(value, list | dict) and len(str(value)) <= SHORT_CHARS
+    }
+    return replace(news, data=short)
 
 
 def subscription_problems(events: Sequence[str]) -> list[Violation]:

@@ -64,6 +64,15 @@ async def test_one_cause_makes_one_event(hooks: Hooks) -> None:
     assert await hooks.attempt() == 1
 
 
+async def test_no_body_passes_twenty_kilobytes(hooks: Hooks) -> None:
+    _, secret = await hooks.register()
+    await hooks.happen(data={"id": "med_1", "fit": {"x" * 30_000: {}}})
+    await hooks.attempt()
+    [request] = hooks.receiver.at("/ok")
+    assert len(request.body) < 20_000
+    assert request.verified(secret)["data"] == {"id": "med_1"}
+
+
 async def test_the_whole_schedule_passes_before_an_event_is_given_up(hooks: Hooks) -> None:
     hooks.clock.set()
     endpoint, _ = await hooks.register("/down")

@@ -13,7 +13,7 @@ from services.common.public_json import dumps
 from services.publisher.adapters.postgres.posts import SCHEMA
 from services.publisher.adapters.postgres.webhooks import rows
 from services.publisher.app.webhooks.ports import Receipt
-from services.publisher.domain.webhooks.events import MAX_BODY_BYTES, News, envelope
+from services.publisher.domain.webhooks.events import MAX_BODY_BYTES, News, envelope, shortened
 
 _WANTED = text(
     "SELECT DISTINCT unnest(events) FROM publisher.webhook_endpoints"
@@ -85,7 +85,7 @@ async def add_event(conn: AsyncConnection, workspace_id: str, event_id: str, new
     """Keeps an event with its text. False: its cause made one before."""
     body = dumps(envelope(event_id, workspace_id, news))
     if len(body) > MAX_BODY_BYTES:
-        raise ValueError(f"an event of {len(body)} B about {news.cause}")
+        body = dumps(envelope(event_id, workspace_id, shortened(news)))
     bind = {
         "workspace_id": workspace_id,
         "id": event_id,
