@@ -56,13 +56,15 @@ def test_it_is_canceled_and_never_published(stack: Stack, tenancy: Tenancy) -> N
 
 def test_what_a_platform_refused_is_sent_again_on_demand_and_what_it_took_is_not(tenancy: Tenancy) -> None:
     client = tenancy.client
-    account = [target for target in tenancy.targets if target["platform"] == "x"]
-    first = client.settled_post(body(client.create_post("said twice", [], account))["id"])
-    assert first["status"] == "published", first
-    second = client.settled_post(body(client.create_post("said twice", [], account))["id"])
-    assert second["targets"][0]["error"]["code"] == "duplicate_post", second
+    picture = client.stored(media.jpeg(700, 500))["id"]
+    [board] = [target for target in tenancy.targets if target["platform"] == "pinterest"]
+    nowhere = {**board, "options": {"boardId": "404"}}
+    second = client.settled_post(body(client.create_post("on no board", [picture], [nowhere]))["id"])
+    refusal = second["targets"][0]["error"]["code"]
+    first = client.settled_post(body(client.create_post("on a board", [picture], [board]))["id"])
+    assert (second["status"], first["status"]) == ("failed", "published")
     again = client.http.post(f"/v1/posts/{second['id']}/retry", json={}, headers={"Prefer": "wait=30"})
-    assert (again.status_code, again.json()["targets"][0]["error"]["code"]) == (200, "duplicate_post")
+    assert (again.status_code, again.json()["targets"][0]["error"]["code"]) == (200, refusal)
     refused = client.http.post(f"/v1/posts/{first['id']}/retry", json={"confirmResend": True})
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "post_state_conflict")
 
