@@ -30,7 +30,7 @@ ALL_NAMES = [
 
 def posted(attacker: Attacker, filename: bytes = b"a.jpg", **fields: bytes) -> Any:
     """The answer to a form that is sent as it stands."""
-    content = names.form(sample("image/jpeg"), filename, **fields)
+    content = names.form(sample("image/jpeg"), filename, declared="image/jpeg", **fields)
     return attacker.client.http.post("/v1/media", content=content, headers={"content-type": names.FORM_TYPE})
 
 
