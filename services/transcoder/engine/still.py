@@ -18,7 +18,8 @@ from services.transcoder.domain.ceilings import (
 )
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.work import InputFault
-from services.transcoder.engine import bare
+from services.transcoder.engine import bare, jpeg_planes
+from services.transcoder.engine.planes import REDUCING_GAP, Planes
 
 _DECODERS = {
     "image/jpeg": ("JPEG",),  # a phone's MPO too: its first picture
@@ -28,6 +29,16 @@ _DECODERS = {
     "image/heic": ("HEIF",),
     "image/heif": ("HEIF",),
     "image/avif": ("AVIF",),
+}
+# How a picture is set upright, by its EXIF orientation.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
 }
 _BARE = {"jpeg": bare.jpeg, "png": bare.png, "gif": bare.gif}
 _SRGB = ImageCms.createProfile("sRGB")
@@ -82,34 +93,29 @@ class Still:
         """The file without what its pixels do not need; JPEG, PNG and GIF only."""
         return _BARE[self.probe.container](self._data)
 
-    def picture(self, width: int, height: int) -> Image.Image:
-        """Decoded: RGB, sRGB, upright, on white, at least `width` × `height` where the source is; the first frame.
+    def picture(self, width: int, height: int) -> Planes:
+        """The first frame: upright, in sRGB, on white.
 
         Args:
-            width, height: Pixels as displayed, of the largest rendition.
+            width, height: Pixels as displayed, no more than the source has.
         """
+        size = (height, width) if self._orientation >= 5 else (width, height)
         with faults():
-            image = self._image
-            turned = self._orientation >= 5
-            image.draft("RGB", (height, width) if turned else (width, height))
-            image.load()
-            # Colour is converted and flattened on the reduced picture: the same look for a part of the work.
-            plain = _true_color(image)
-            wanted = (height, width) if turned else (width, height)
-            if plain.width > 2 * wanted[0] and plain.height > 2 * wanted[1]:
-                plain = plain.reduce(min(plain.width // wanted[0], plain.height // wanted[1]))
-            plain = _on_white(self._standard_color(plain))
-            plain.info.clear()
-            upright = {
-                2: Image.Transpose.FLIP_LEFT_RIGHT,
-                3: Image.Transpose.ROTATE_180,
-                4: Image.Transpose.FLIP_TOP_BOTTOM,
-                5: Image.Transpose.TRANSPOSE,
-                6: Image.Transpose.ROTATE_270,
-                7: Image.Transpose.TRANSVERSE,
-                8: Image.Transpose.ROTATE_90,
-            }.get(self._orientation)
-            return plain.transpose(upright) if upright is not None else plain
+            if jpeg_planes.holds_planes(self._image):
+                planes = jpeg_planes.decoded(self._image, self._data, size)
+                if self._icc is not None:
+                    planes = Planes.of(_converted(planes.rgb(), self._icc))
+            else:
+                planes = Planes.of(self._pixels(size))
+            return planes.turned(_UPRIGHT[self._orientation]) if self._orientation in _UPRIGHT else planes
+
+    def _pixels(self, size: tuple[int, int]) -> Image.Image:
+        """Of any file: RGB. Colour is converted on the reduced picture: the same look for a part of the work."""
+        image = self._image
+        jpeg_planes.reduce(image, image.mode, size)
+        image.load()
+        plain = _true_color(image).resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
+        return _on_white(self._standard_color(plain))
 
     def _check_size(self) -> None:
         width, height = self._image.size

@@ -15,13 +15,16 @@ from services.transcoder.domain.films import Copied, Mp4
 from services.transcoder.domain.fitting import Misfit, breach, fits
 from services.transcoder.domain.planning import Cover, Jpeg, Plan, Stripped, Untouched, plan, without_copies
 from services.transcoder.domain.probe import Probe
+from services.transcoder.domain.sizes import box
 from services.transcoder.domain.work import Rendition, Status, WorkRequest, WorkResult
 from services.transcoder.engine import measuring
+from services.transcoder.engine.planes import Planes
 from services.transcoder.engine.still import Still
 from services.transcoder.engine.thumbhash import thumbhash
 from services.transcoder.recipes import copied_mp4, cover_frame, h264_mp4
 from services.transcoder.recipes.jpeg_under_bytes import Stills
 
+PREVIEW_PX = 200  # of the longer side: more than a thumbhash looks at
 _EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "video/mp4": "mp4"}
 
 
@@ -99,20 +102,20 @@ class _StillJob:
         self._still = Still(self._source, request.content_type)
         self._content_type = request.content_type
         self.probe = self._still.probe
-        self._picture: Image.Image | None = None
+        self._picture: Planes | None = None
 
     def preview(self) -> Image.Image:
         assert self._picture is not None
-        return self._picture
+        return self._picture.resized(box(*self._picture.size, PREVIEW_PX, PREVIEW_PX)).rgb()
 
     def make(self, plans: Sequence[Plan]) -> Iterator[tuple[Plan, Outcome]]:
-        jpegs = [one.recipe for one in plans if isinstance(one.recipe, Jpeg)]
-        widest = max((one.width for one in jpegs), default=1)
-        highest = max((one.height for one in jpegs), default=1)
+        sizes = [(one.recipe.width, one.recipe.height) for one in plans if isinstance(one.recipe, Jpeg)]
+        preview = box(self.probe.width, self.probe.height, PREVIEW_PX, PREVIEW_PX)
         # Decoded even when nothing is encoded: a file no decoder can read to its end is never served as it is.
-        self._picture = self._still.picture(widest, highest)
+        self._picture = self._still.picture(*max([*sizes, preview]))
         stills = Stills(self._picture)
-        for one in plans:
+        # What fits easily comes first: it tells how far the others have to go down.
+        for one in sorted(plans, key=lambda one: one.preset.limits.max_bytes, reverse=True):
             if one.misfit:
                 yield one, one.misfit
             elif isinstance(one.recipe, Jpeg):
@@ -150,7 +153,7 @@ class _FilmJob:
         if copy is None:
             plans = without_copies(plans, self.probe)
         films = self._encode({one.recipe for one in plans if isinstance(one.recipe, Mp4)})
-        stills = Stills(self._cover)
+        stills = Stills(Planes.of(self._cover))
         for one in plans:
             if one.misfit:
                 yield one, one.misfit

@@ -4,14 +4,14 @@ import io
 import math
 from dataclasses import dataclass
 
-from PIL import Image
-
 from services.transcoder.domain.planning import Jpeg
+from services.transcoder.engine.planes import Planes
 
-# A file this close under its cap is worth no further try: the next quality step would not be seen.
-NEAR = 0.93
-# Natural log of bytes per step of quality, between 88 and 40: measured on photographs; only the first guess uses it.
-FIRST_SLOPE = 0.022
+# Bytes fall with this power of the factor on JPEG's tables: between 0.5 and 1 on photographs. Only where the second
+# encode begins depends on it; the third knows better.
+EXPONENT = 0.65
+# A picture that is expected this far above its cap is not encoded at the top quality to make sure.
+HOPELESS = 1.1
 SHRINK = 0.8
 SHRINKS = 4
 
@@ -30,12 +30,12 @@ class Stills:
     """Renditions of one picture: no size is scaled twice, and no quality of a size encoded twice.
 
     Args:
-        picture: RGB, sRGB, upright; at least as large as the largest rendition asked for.
+        picture: At least as large as the largest rendition asked for.
     """
 
-    def __init__(self, picture: Image.Image) -> None:
+    def __init__(self, picture: Planes) -> None:
         self._picture = picture
-        self._scaled: dict[tuple[int, int], Image.Image] = {picture.size: picture}
+        self._scaled: dict[tuple[int, int], Planes] = {}
         self._made: dict[tuple[Jpeg, int], Encoded] = {}
 
     def make(self, wanted: Jpeg, limit_bytes: int) -> Encoded | None:
@@ -54,47 +54,74 @@ class Stills:
         return None
 
     def _search(self, wanted: Jpeg, limit_bytes: int) -> Encoded | None:
-        """The best quality that fits: by the secant on the logarithm of the size, since that is nearly a line."""
+        """The best quality that fits: the top one, or else where sizes met so far say that the limit is."""
         best, worst = wanted.quality
-        above = self._encode(wanted, best)
-        if len(above.data) <= limit_bytes:
-            return above
-        below: Encoded | None = None
-        slope = FIRST_SLOPE
-        while above.quality - (below.quality if below else worst - 1) > 1:
-            excess = math.log(len(above.data) / limit_bytes) - math.log((1 + NEAR) / 2)
-            guess = above.quality - math.ceil(excess / slope)
-            lowest = below.quality + 1 if below else worst
-            tried = self._encode(wanted, max(lowest, min(above.quality - 1, guess)))
-            if len(tried.data) > limit_bytes:
-                slope = _slope(above, tried)
-                above = tried
+        sizes = _Sizes(best, self._at_least(wanted, best))
+        if sizes.expected(best) < HOPELESS * limit_bytes:
+            top = self._encode(wanted, best)
+            if len(top.data) <= limit_bytes:
+                return top
+            sizes.learn(best, len(top.data))
+        found: Encoded | None = None
+        lowest, highest = worst, best - 1
+        while lowest <= highest and not (found and sizes.expected(lowest) > limit_bytes):
+            guess = next((one for one in range(highest, lowest, -1) if sizes.expected(one) <= limit_bytes), lowest)
+            tried = self._encode(wanted, guess)
+            sizes.learn(guess, len(tried.data))
+            if len(tried.data) <= limit_bytes:
+                found, lowest = tried, guess + 1
             else:
-                if len(tried.data) >= NEAR * limit_bytes:
-                    return tried
-                slope = _slope(above, tried)
-                below = tried
-        return below
+                highest = guess - 1
+        return found
+
+    def _at_least(self, wanted: Jpeg, quality: int) -> float:
+        """Bytes it will have, told from larger renditions at that quality: a smaller one has more for each pixel."""
+        area = wanted.width * wanted.height
+        larger = (one for (_, at), one in self._made.items() if at == quality and one.width * one.height >= area)
+        return max((len(one.data) * area / (one.width * one.height) for one in larger), default=0.0)
 
     def _encode(self, wanted: Jpeg, quality: int) -> Encoded:
         key = (wanted, quality)
         if key not in self._made:
             buffer = io.BytesIO()
-            self._scale(wanted).save(buffer, "JPEG", quality=quality, optimize=True, subsampling="4:2:0")
+            image = self._scale(wanted).encodable()
+            image.save(buffer, "JPEG", quality=quality, optimize=True, subsampling="4:2:0")
             self._made[key] = Encoded(buffer.getvalue(), *wanted.size, quality)
         return self._made[key]
 
-    def _scale(self, wanted: Jpeg) -> Image.Image:
+    def _scale(self, wanted: Jpeg) -> Planes:
         size = (wanted.width, wanted.height)
         if size not in self._scaled:
-            self._scaled[size] = self._picture.resize(size, Image.Resampling.LANCZOS)
-        if wanted.canvas is None:
-            return self._scaled[size]
-        canvas = Image.new("RGB", wanted.canvas, "white")
-        canvas.paste(self._scaled[size], ((canvas.width - wanted.width) // 2, (canvas.height - wanted.height) // 2))
-        return canvas
+            self._scaled[size] = self._picture.resized(size)
+        return self._scaled[size] if wanted.canvas is None else self._scaled[size].on_white(wanted.canvas)
 
 
-def _slope(above: Encoded, below: Encoded) -> float:
-    steps = above.quality - below.quality
-    return max(0.002, math.log(len(above.data) / len(below.data)) / steps)
+class _Sizes:
+    """What a picture weighs by quality: a power of the factor on JPEG's tables, through the points last met.
+
+    Args:
+        quality, size_bytes: A first point, which need not be exact.
+    """
+
+    def __init__(self, quality: int, size_bytes: float) -> None:
+        self._point = (quality, size_bytes)
+        self._known: tuple[int, int] | None = None
+        self._exponent = EXPONENT
+
+    def expected(self, quality: int) -> float:
+        """Bytes."""
+        at, size = self._point
+        return size * math.pow(_coarseness(at) / _coarseness(quality), self._exponent)
+
+    def learn(self, quality: int, size_bytes: int) -> None:
+        """Takes a point that was met."""
+        if self._known is not None and quality != self._known[0] and size_bytes != self._known[1]:
+            at, size = self._known
+            power = math.log(size_bytes / size) / math.log(_coarseness(at) / _coarseness(quality))
+            self._exponent = min(max(power, EXPONENT / 3), EXPONENT * 3)
+        self._point = self._known = (quality, size_bytes)
+
+
+def _coarseness(quality: int) -> float:
+    """The factor libjpeg multiplies its tables with, in percent (jcparam.c)."""
+    return 5000 / quality if quality < 50 else max(1, 200 - 2 * quality)

@@ -1,0 +1,57 @@
+"""A JPEG's planes as it holds them: decoded twice, for luma and for colours, which together takes no longer than pixels
+of three colours at full size, a quarter of their memory, and less work afterwards."""
+
+import io
+from typing import TypeGuard
+
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+
+from services.transcoder.engine.planes import REDUCING_GAP, Planes, half
+
+# JPEG's own reduction is fast and not very clean. So half as much again as is wanted is decoded of luma, and scaled
+# down with a better filter; of colours, which the eye resolves less finely, hardly less than wanted will do.
+LUMA_SHARE, COLOR_SHARE = 1.5, 0.9
+
+
+def holds_planes(image: Image.Image) -> TypeGuard[JpegImageFile]:
+    """Whether a file is a JPEG of luma and colour differences, by the rules of libjpeg (jdapimin.c)."""
+    if not isinstance(image, JpegImageFile) or image.mode != "RGB":
+        return False
+    if "jfif" in image.info:
+        return True
+    if "adobe" in image.info:
+        return image.info.get("adobe_transform") == 1
+    return [layer[0] for layer in image.layer] == [1, 2, 3]
+
+
+def decoded(image: JpegImageFile, data: bytes, size: tuple[int, int]) -> Planes:
+    """At `size`, as stored.
+
+    Args:
+        image: One that holds planes, opened.   data: its file.   size: pixels, no more than it has.
+
+    Raises:
+        OSError, ValueError: It is damaged.
+    """
+    _, across, down, _ = image.layer[0]
+    # Where colours are thinned out in one direction only, its reduction would thin them out twice.
+    color_share = COLOR_SHARE if across == down else 2 * COLOR_SHARE
+    luma = _reduced(data, "L", size, LUMA_SHARE)
+    _, *colors = _reduced(data, "YCbCr", half(size), color_share).split()
+    return Planes(
+        luma.resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP),
+        *(plane.resize(half(size), Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP) for plane in colors),
+    )
+
+
+def reduce(image: Image.Image, mode: str, size: tuple[int, int], share: float = LUMA_SHARE) -> None:
+    """Has a JPEG not yet decoded come out at a half, a quarter or an eighth, while that is at least share × size."""
+    image.draft(mode, (max(1, int(size[0] * share)), max(1, int(size[1] * share))))
+
+
+def _reduced(data: bytes, mode: str, size: tuple[int, int], share: float) -> Image.Image:
+    image = Image.open(io.BytesIO(data), formats=("JPEG",))
+    reduce(image, mode, size, share)
+    image.load()
+    return image
