@@ -165,7 +165,8 @@ class IngestServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DownloadSource(self, request, context):
-        """The owner's original bytes, exactly as uploaded. Errors: media_not_found, media_not_ready, range_not_satisfiable.
+        """The owner's original bytes, exactly as uploaded.
+        Errors: media_not_found, media_not_ready, media_rejected, range_not_satisfiable.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -54,7 +54,9 @@ class IngestServiceStub:
     DeleteMedia: _grpc.UnaryUnaryMultiCallable[_ingest_service_pb2.DeleteMediaRequest, _ingest_service_pb2.DeleteMediaResponse]
     """From the answer on the item is unknown everywhere, its CDN URLs too. Errors: media_not_found."""
     DownloadSource: _grpc.UnaryStreamMultiCallable[_ingest_service_pb2.DownloadSourceRequest, _ingest_service_pb2.DownloadSourceResponse]
-    """The owner's original bytes, exactly as uploaded. Errors: media_not_found, media_not_ready, range_not_satisfiable."""
+    """The owner's original bytes, exactly as uploaded.
+    Errors: media_not_found, media_not_ready, media_rejected, range_not_satisfiable.
+    """
     WatchMedia: _grpc.UnaryStreamMultiCallable[_ingest_service_pb2.WatchMediaRequest, _media_pb2.Media]
     """The item now, and again after each change, until it is settled: server-sent events named `media`, whose data are the
     item as GetMedia shows it. Where it is deleted meanwhile, the last one is named `problem`.
@@ -114,7 +116,9 @@ class IngestServiceAsyncStub(IngestServiceStub):
     DeleteMedia: _aio.UnaryUnaryMultiCallable[_ingest_service_pb2.DeleteMediaRequest, _ingest_service_pb2.DeleteMediaResponse]  # type: ignore[assignment]
     """From the answer on the item is unknown everywhere, its CDN URLs too. Errors: media_not_found."""
     DownloadSource: _aio.UnaryStreamMultiCallable[_ingest_service_pb2.DownloadSourceRequest, _ingest_service_pb2.DownloadSourceResponse]  # type: ignore[assignment]
-    """The owner's original bytes, exactly as uploaded. Errors: media_not_found, media_not_ready, range_not_satisfiable."""
+    """The owner's original bytes, exactly as uploaded.
+    Errors: media_not_found, media_not_ready, media_rejected, range_not_satisfiable.
+    """
     WatchMedia: _aio.UnaryStreamMultiCallable[_ingest_service_pb2.WatchMediaRequest, _media_pb2.Media]  # type: ignore[assignment]
     """The item now, and again after each change, until it is settled: server-sent events named `media`, whose data are the
     item as GetMedia shows it. Where it is deleted meanwhile, the last one is named `problem`.
@@ -213,7 +217,9 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ingest_service_pb2.DownloadSourceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_ingest_service_pb2.DownloadSourceResponse], _abc.AsyncIterator[_ingest_service_pb2.DownloadSourceResponse]]:
-        """The owner's original bytes, exactly as uploaded. Errors: media_not_found, media_not_ready, range_not_satisfiable."""
+        """The owner's original bytes, exactly as uploaded.
+        Errors: media_not_found, media_not_ready, media_rejected, range_not_satisfiable.
+        """
 
     @_abc_1.abstractmethod
     def WatchMedia(
