@@ -2,6 +2,7 @@ import { LetmepostError } from './errors.js'
 import { Http } from './http.js'
 import { MediaResource } from './media.js'
 import { PostsResource } from './posts.js'
+import { WebhooksResource } from './webhooks.js'
 
 const DEFAULT_BASE_URL = 'https://api.letmepost.dev'
 const DEFAULT_TIMEOUT_MS = 60_000
@@ -21,6 +22,7 @@ export interface LetmepostOptions {
 export class Letmepost {
   readonly media: MediaResource
   readonly posts: PostsResource
+  readonly webhooks: WebhooksResource
 
   /** Throws LetmepostError `api_key_missing` or `base_url_invalid`. */
   constructor(options: LetmepostOptions = {}) {
@@ -39,6 +41,7 @@ export class Letmepost {
     })
     this.media = new MediaResource(http)
     this.posts = new PostsResource(http)
+    this.webhooks = new WebhooksResource(http)
   }
 }
 

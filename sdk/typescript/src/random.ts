@@ -1,8 +1,13 @@
 import type { webcrypto } from 'node:crypto'
 
-/** 128 random bits in hex. In a browser too, and there without https. */
-export async function randomHex(): Promise<string> {
+/** The platform's own cryptography. In a browser too; there without https it has no `subtle`. */
+export async function webCrypto(): Promise<webcrypto.Crypto> {
   const known = (globalThis as { crypto?: webcrypto.Crypto }).crypto
-  const crypto = known ?? (await import('./node.js')).crypto
+  return known ?? (await import('./node.js')).crypto
+}
+
+/** 128 random bits in hex. */
+export async function randomHex(): Promise<string> {
+  const crypto = await webCrypto()
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -29,7 +29,7 @@ async function formOf({ headers, body }) {
 
 test('both builds are there and are the same thing', () => {
   const required = createRequire(import.meta.url)('@letmepost/sdk')
-  assert.deepEqual(Object.keys(required).sort(), ['Letmepost', 'LetmepostConnectionError', 'LetmepostError', 'LetmepostTimeoutError'])
+  assert.deepEqual(Object.keys(required).sort(), ['Letmepost', 'LetmepostConnectionError', 'LetmepostError', 'LetmepostTimeoutError', 'verifyWebhook'])
 })
 
 test('there are no runtime dependencies', async () => {
