@@ -4,10 +4,11 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 FUZZ_S ?= 600
 FUZZ_EXAMPLES ?= 500
+HOSTILE_N ?= 1000
 CODE := services deploy tests bench proto/protos.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up down test check lint types protos envoy fast fuzz fuzz-api bench gen gen-baseline lock doctor clean-local
+.PHONY: help setup run up down test check lint types protos envoy fast fuzz fuzz-api hostile bench gen gen-baseline lock doctor clean-local
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +41,9 @@ bench: setup ## Measures, into docs/performance.md: all, or one part (BENCH=imag
 
 fuzz-api: setup-tests ## Any request the API reference allows or forbids, FUZZ_EXAMPLES of each route (500)
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -q -s tests/e2e/test_reference_fuzzed.py --timeout 0
+
+hostile: setup-tests ## HOSTILE_N hostile uploads (1000) through the public API; what is answered, memory, processes
+	$(BIN)/python -m tests.hostile $(HOSTILE_N)
 
 check: setup lint types protos envoy fast ## The quick half: lint, types, protos, Envoy's config, unit and arch tests
 
