@@ -20,6 +20,7 @@ STANDARD_FPS = tuple(
     for rate in ((24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (48, 1), (50, 1), (60000, 1001), (60, 1))
 )
 MIN_FPS, MAX_FPS = 23.0, 60.0
+NEARLY = 0.02
 # Rates above have twice the frames, which do not need twice the bits: half as many more.
 CALM_FPS = 31
 
@@ -82,7 +83,8 @@ def encoded(preset: Preset, probe: Probe) -> Mp4:
 
 
 def frame_rate(preset: Preset, probe: Probe) -> Fraction:
-    """Frames a second of an encoded rendition: the source's own if it is even and usual, else the nearest usual.
+    """Frames a second of an encoded rendition: the source's own if it is even, else the usual one it nearly has, or the
+    next above, so that no frame is lost.
 
     Above 60 it is halved until it is not; below 23, or what the preset takes, frames are shown twice, up to 24.
     """
@@ -91,9 +93,12 @@ def frame_rate(preset: Preset, probe: Probe) -> Fraction:
         rate /= 2
     if rate < max(MIN_FPS, (preset.limits.min_fps or 0.0) - 0.01):
         return Fraction(24)
-    if probe.constant_rate and not any(abs(float(one) - rate) < 0.05 for one in STANDARD_FPS):
+    nearest = min(STANDARD_FPS, key=lambda one: abs(float(one) - rate))
+    if probe.constant_rate and abs(float(nearest) - rate) >= 0.05:
         return Fraction(rate).limit_denominator(1001)
-    return min(STANDARD_FPS, key=lambda one: abs(float(one) - rate))
+    if abs(float(nearest) - rate) <= NEARLY * rate:
+        return nearest
+    return min(one for one in STANDARD_FPS if one > rate)
 
 
 def complies(preset: Preset, probe: Probe) -> bool:

@@ -146,8 +146,8 @@ def test_a_long_film_gets_as_many_bits_as_its_cap_allows_and_is_as_large_as_thos
     [
         (30.0, True, Fraction(30)), (29.97, True, Fraction(30000, 1001)), (25.0, True, Fraction(25)),
         (23.976, True, Fraction(24000, 1001)), (15.0, True, Fraction(24)), (120.0, True, Fraction(60)),
-        (240.0, True, Fraction(60)), (90.0, True, Fraction(45)), (27.3, False, Fraction(25)),
-        (59.2, False, Fraction(60000, 1001)),
+        (240.0, True, Fraction(60)), (90.0, True, Fraction(45)), (27.3, False, Fraction(30000, 1001)),
+        (30.1, False, Fraction(30)), (59.2, False, Fraction(60000, 1001)),
     ],
 )  # fmt: skip
 def test_frame_rates_are_what_platforms_take(fps: float, even: bool, wanted: Fraction) -> None:
