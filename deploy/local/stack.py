@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from types import TracebackType
@@ -60,6 +60,7 @@ class Stack:
         trusted_origins: Sequence[str] = (),
         webhook_origins: Sequence[str] = (),
         import_origins: Sequence[str] = (),
+        tuned: Mapping[str, Mapping[str, object]] | None = None,
     ) -> None:
         self.state = state
         self.ports = ports or Ports.from_environment()
@@ -78,6 +79,7 @@ class Stack:
             trusted_origins=tuple(trusted_origins),
             webhook_origins=tuple(webhook_origins),
             import_origins=tuple(import_origins),
+            tuned=tuned or {},
         )
         envoy = Envoy(state, ports=self.ports, credentials=self.s3.credentials("cdn"))
         stores: list[Daemon] = [self.postgres, self.nats, self.s3, self.clamd]

@@ -33,6 +33,8 @@ class Wiring:
     trusted_origins: tuple[str, ...] = ()
     webhook_origins: tuple[str, ...] = ()
     import_origins: tuple[str, ...] = ()
+    # Settings of stages beside those all of them need here, by stage and name.
+    tuned: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     @property
     def public_url(self) -> str:
@@ -86,7 +88,8 @@ def environment(stage: str, wiring: Wiring) -> dict[str, str]:
     """The settings of one stage; its secrets are written to files and named by …_FILE."""
     config = _configs(wiring)[stage]
     prefix = f"MEDIA_{stage.upper()}_"
-    result = {prefix + name.upper(): str(value) for name, value in config.plain.items()}
+    plain = {**config.plain, **wiring.tuned.get(stage, {})}
+    result = {prefix + name.upper(): str(value) for name, value in plain.items()}
     for name, value in config.secret.items():
         path = wiring.state.write_secret(f"{stage}.{name}", value)
         result[f"{prefix}{name.upper()}_FILE"] = str(path)

@@ -18,6 +18,20 @@ from tests.hostile.attacker import Attacker
 from tests.pds import process
 from tests.receiver import Receiver, receiving_apart
 
+TIGHT_PLANS = """
+[quota]
+free = { media = 4, bytes = 1_000_000, uploads = 2 }
+business = { media = 1_000_000, bytes = 5_000_000_000_000, uploads = 1_000 }
+[rates.free]
+reads = { requests = 40, window_s = 240 }
+writes = { requests = 40, window_s = 240 }
+pieces = { requests = 40, window_s = 240 }
+[rates.business]
+reads = { requests = 30_000, window_s = 60 }
+writes = { requests = 30_000, window_s = 60 }
+pieces = { requests = 30_000, window_s = 60 }
+"""
+
 
 @pytest.fixture(scope="session")
 def pds() -> Iterator[Mapping[str, str]]:
@@ -55,6 +69,20 @@ def stack(pds: Mapping[str, str], receiver: Receiver, shelf: Shelf) -> Iterator[
         ) as running,
     ):
         yield running
+
+
+@pytest.fixture(scope="session")
+def tight() -> Iterator[Stack]:
+    """Another, with little patience for slow clients, and a free plan that includes next to nothing."""
+    with tempfile.TemporaryDirectory(prefix="lmp-", ignore_cleanup_errors=True) as folder:
+        plans = Path(folder) / "plans.toml"
+        plans.write_text(TIGHT_PLANS)
+        tuned: dict[str, dict[str, object]] = {
+            "gateway": {"gap_s": 3, "pace_window_s": 5, "plans_file": plans},
+            "ingest": {"plans_file": plans},
+        }
+        with Stack(State(Path(folder)), ports=Ports.free(), tell=print, tuned=tuned) as running:
+            yield running
 
 
 @pytest.fixture(scope="session")

@@ -180,8 +180,8 @@ function json(text: string, answer: Response): unknown {
 export function passing(error: LetmepostError): boolean {
   if (error instanceof LetmepostConnectionError || error instanceof LetmepostTimeoutError) return true
   if (error.code === 'idempotency_in_progress') return true
-  // A monthly quota does not come back within seconds.
-  if (error.code === 'quota_exceeded') return false
+  // Other uploads end within seconds; what is stored, or was published in a month, stays.
+  if (error.code === 'quota_exceeded' && error.details['quota'] !== 'uploads') return false
   if ((error.retryAfterMs ?? 0) > LONGEST_RETRY_AFTER_MS) return false
   return error.status === 429 || error.status >= 500
 }

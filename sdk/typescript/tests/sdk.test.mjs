@@ -121,6 +121,13 @@ test('Retry-After is obeyed', async (t) => {
   assert.ok(performance.now() - started >= 990)
 })
 
+test('an upload that finds too many under way waits for its turn', async (t) => {
+  const full = problem(429, 'quota_exceeded', { headers: { 'retry-after': '0' }, details: { quota: 'uploads', limit: 2, used: 2 } })
+  const { lmp, requests } = await against(t, [full, { json: MEDIA }])
+  await lmp.media.get('med_1')
+  assert.equal(requests.length, 2)
+})
+
 test('a request still running is asked for again until its answer is there', async (t) => {
   const running = problem(409, 'idempotency_in_progress', { headers: { 'retry-after': '0' } })
   const { lmp, requests } = await against(t, [running, { status: 202, json: { id: 'post_1' } }])
@@ -130,7 +137,8 @@ test('a request still running is asked for again until its answer is there', asy
 
 for (const [what, answer] of Object.entries({
   'a refusal': problem(422, 'media_rejected_security'),
-  'a used-up quota': problem(429, 'quota_exceeded', { headers: { 'retry-after': '1' } }),
+  'a used-up quota': problem(429, 'quota_exceeded', { headers: { 'retry-after': '1' }, details: { quota: 'posts' } }),
+  'a full store': problem(429, 'quota_exceeded', { headers: { 'retry-after': '1' }, details: { quota: 'bytes' } }),
   'a conflict': problem(409, 'idempotency_conflict'),
   'a wait of an hour': problem(503, 'unavailable', { headers: { 'retry-after': '3600' } }),
 })) {
