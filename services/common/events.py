@@ -31,6 +31,7 @@ Payload: TypeAlias = (
     | events_pb2.MediaPromoted
     | events_pb2.MediaRendered
     | events_pb2.MediaSettled
+    | events_pb2.MediaExpiring
     | events_pb2.MediaDeleted
     | events_pb2.VariantWanted
     | events_pb2.PostQueued

@@ -50,7 +50,7 @@ async def main() -> None:
         run.every(15.0, ingest.sweeping.uploads, name="uploads")
         run.every(5.0, ingest.upload_sweeping.unsealed, name="unsealed")
         run.every(15.0, ingest.upload_sweeping.ended, name="ended_uploads")
-        run.every(60.0, ingest.sweeping.expiries, name="expiries")
+        run.every(5.0, ingest.sweeping.expiries, name="expiries")
         await run.serve()
 
 

@@ -30,7 +30,11 @@ STATUSES = {
 }
 
 _Payload: TypeAlias = (
-    events_pb2.MediaSealed | events_pb2.MediaPromoted | events_pb2.MediaSettled | events_pb2.MediaDeleted
+    events_pb2.MediaSealed
+    | events_pb2.MediaPromoted
+    | events_pb2.MediaSettled
+    | events_pb2.MediaExpiring
+    | events_pb2.MediaDeleted
 )
 
 
@@ -86,5 +90,6 @@ _PAYLOADS: dict[Announcement, Callable[[Media], _Payload]] = {
     Announcement.SEALED: lambda media: events_pb2.MediaSealed(),
     Announcement.PROMOTED: _promoted,
     Announcement.SETTLED: lambda media: events_pb2.MediaSettled(status=STATUSES[media.state]),
-    Announcement.DELETED: lambda media: events_pb2.MediaDeleted(),
+    Announcement.EXPIRING: lambda media: events_pb2.MediaExpiring(),
+    Announcement.DELETED: lambda media: events_pb2.MediaDeleted(expired=media.state is State.EXPIRED),
 }

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -24,6 +24,7 @@ class Announcement(StrEnum):
     SEALED = "media_sealed"
     PROMOTED = "media_promoted"
     SETTLED = "media_settled"
+    EXPIRING = "media_expiring"
     DELETED = "media_deleted"
 
 
@@ -56,6 +57,7 @@ class Row:
     view_version: int = 0
     verdict: Verdict | None = None
     deletion_told: bool = False
+    end_told: bool = False  # that it is near
     due: bool = True  # a sweeper may look at it
 
 
@@ -182,6 +184,10 @@ class Chores(Protocol):
 
     async def ended(self, limit: int) -> Sequence[Ref]:
         """Items past their expiry that nothing pins."""
+        ...
+
+    async def ending(self, limit: int, within: timedelta) -> Sequence[Ref]:
+        """Ready items that expire within that time, and of which nobody was told so yet."""
         ...
 
     async def litter(self, limit: int) -> Sequence[Litter]:

@@ -11,6 +11,7 @@ from services.publisher.app.webhooks.telling import Heard, Tell
 CONSUMER = "publisher_webhooks"
 SUBJECTS = (
     "media.v1.media_settled",
+    "media.v1.media_expiring",
     "media.v1.media_deleted",
     "media.v1.media_rendered",
     "media.v1.post_settled",
@@ -35,8 +36,10 @@ class WebhookEvents:
         match event.WhichOneof("payload"):
             case "media_settled":
                 await self._tell.media_settled(heard)
+            case "media_expiring":
+                await self._tell.media_expiring(heard)
             case "media_deleted":
-                await self._tell.media_deleted(heard)
+                await self._tell.media_gone(heard, expired=event.media_deleted.expired)
             case "media_rendered":
                 failed = [it for it in event.media_rendered.variants if it.status == media_pb2.VARIANT_STATUS_FAILED]
                 await self._tell.variants_failed(heard, [to_json(it) for it in failed])

@@ -2,9 +2,13 @@
 
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
+import psycopg
+
+from deploy.local.stack import Stack
 from tests import media
 from tests.e2e.client import Client, body, eventually
 from tests.e2e.tenants import Tenancy
@@ -55,6 +59,24 @@ def test_what_a_scan_finds_is_told(tenancy: Tenancy, receiver: Receiver) -> None
     [item] = client.all_media()
     rejected = event(receiver, endpoint, path, item["id"], "media.rejected")
     assert rejected["data"]["error"]["code"] == "media_rejected_security"
+
+
+def test_the_end_of_an_items_time_is_told_before_and_after(stack: Stack, tenancy: Tenancy, receiver: Receiver) -> None:
+    client, path = tenancy.client, f"/ok/{uuid.uuid4().hex}"
+    endpoint = register(client, receiver, path, "media.expiring", "media.expired", "media.deleted")
+    item = client.stored(media.jpeg(480, 320))
+    with psycopg.connect(stack.postgres.url(), autocommit=True) as conn:  # the clock cannot be turned: the row's can
+        turn = "UPDATE ingest.media SET expires_at = now() + make_interval(secs => %s) WHERE id = %s"
+        conn.execute(turn, (6 * 86_400, item["id"]))
+        expiring = event(receiver, endpoint, path, item["id"], "media.expiring")
+        left = datetime.fromisoformat(expiring["data"]["expiresAt"]) - datetime.now(UTC)
+        assert timedelta(days=5) < left <= timedelta(days=6)
+        conn.execute(turn, (0, item["id"]))
+    assert client.http.get(f"/v1/media/{item['id']}").status_code == 404
+    expired = event(receiver, endpoint, path, item["id"], "media.expired")
+    assert expired["data"] == {"id": item["id"]}
+    eventually(lambda: httpx.get(item["url"]).status_code == 404, within_s=20)
+    assert len(told(receiver, path, item["id"])) == 2
 
 
 def test_how_a_post_ended_is_told(tenancy: Tenancy, receiver: Receiver) -> None:

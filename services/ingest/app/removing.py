@@ -46,6 +46,17 @@ class Removing:
 
         await self._table.change(ref, step)
 
+    async def warn(self, ref: Ref) -> None:
+        """Tells, once, that an item ends soon."""
+
+        def step(row: Row) -> Change | None:
+            if row.end_told or row.media.state is not State.READY or not row.media.ends_soon(row.now):
+                return None
+            # No claim and no sweeper is concerned.
+            return Change(media=row.media, announce=(Announcement.EXPIRING,), release=False)
+
+        await self._table.change(ref, step)
+
     async def pin(self, ref: Ref, holder: str, until: datetime) -> Media:
         """Raises MediaError: MEDIA_NOT_FOUND."""
         media = await self._table.pin(known(ref), holder, until)

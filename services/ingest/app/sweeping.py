@@ -12,7 +12,7 @@ from services.ingest.app.cleaning import Cleaning
 from services.ingest.app.judging import PROMOTED_GRACE_S, Judging
 from services.ingest.app.removing import Removing
 from services.ingest.app.uploading import undo
-from services.ingest.domain.media import State, backoff_s
+from services.ingest.domain.media import EXPIRING_BEFORE, State, backoff_s
 from services.ingest.ports import Announcement, Change, Chores, MediaTable, Ref, Row, Store
 
 log = logging.getLogger(__name__)
@@ -58,8 +58,9 @@ class Sweeping:
         await each(await self._chores.abandoned(BATCH), self._abandon)
 
     async def expiries(self) -> None:
-        """Items whose time is over, and pins nobody ended."""
+        """Items whose time is over or nearly so, and pins nobody ended."""
         await self._chores.forget_pins()
+        await each(await self._chores.ending(BATCH, EXPIRING_BEFORE), self._removing.warn)
         await each(await self._chores.ended(BATCH), self._removing.expire)
 
     async def litter(self) -> None:

@@ -37,6 +37,8 @@ NEXT: dict[State, frozenset[State]] = {
 
 RETENTION = {"free": timedelta(days=30), "pro": timedelta(days=90), "business": timedelta(days=365)}
 
+EXPIRING_BEFORE = timedelta(days=7)  # so long its owner is told ahead
+
 
 def expiry(created_at: datetime, plan: str) -> datetime:
     """When an item made now under this plan ends. An unknown plan is kept as long as the shortest.
@@ -163,6 +165,10 @@ class Media:
     def visible(self, now: datetime) -> bool:
         """Whether a caller may know of it."""
         return self.state not in GONE and self.expires_at > now
+
+    def ends_soon(self, now: datetime) -> bool:
+        """Whether it is time to tell its owner."""
+        return self.visible(now) and self.expires_at <= now + EXPIRING_BEFORE
 
     def tombstone(self, state: State) -> "Media":
         """Gone for everyone. What a person wrote goes at once; the bytes follow."""

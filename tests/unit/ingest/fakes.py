@@ -49,6 +49,7 @@ class Entry:
     verdict: Verdict | None = None
     view_version: int = 0
     told: bool = False
+    end_told: bool = False
     in_quarantine: bool = True
     in_active: bool = True
     pins: dict[str, datetime] = field(default_factory=dict)
@@ -189,6 +190,11 @@ class Table:
         found = self.entries.items()
         return [ref for ref, e in found if e.media.state not in GONE and e.media.expires_at <= now][:limit]
 
+    async def ending(self, limit: int, within: timedelta) -> Sequence[Ref]:
+        now = self._clock()
+        soon = {ref: e for ref, e in self.entries.items() if now < e.media.expires_at <= now + within}
+        return [ref for ref, e in soon.items() if e.media.state is State.READY and not e.end_told][:limit]
+
     async def litter(self, limit: int) -> Sequence[Litter]:
         found = []
         for entry in self.entries.values():
@@ -221,6 +227,7 @@ class Table:
             view_version=entry.view_version,
             verdict=entry.verdict,
             deletion_told=entry.told,
+            end_told=entry.end_told,
             due=entry.due_at is None or entry.due_at <= now,
         )
 
@@ -233,6 +240,7 @@ class Table:
         else:
             entry.due_at = change.due_at or entry.due_at
         entry.told = entry.told or Announcement.DELETED in change.announce
+        entry.end_told = entry.end_told or Announcement.EXPIRING in change.announce
         self.announced += [(announcement, change.media) for announcement in change.announce]
 
     def _held(self, entry: Entry) -> bool:

@@ -119,6 +119,31 @@ async def test_a_pin_keeps_the_bytes_of_a_deleted_item_until_it_ends(world: Worl
     assert world.told().count(Announcement.DELETED) == 1
 
 
+@pytest.mark.parametrize(("plan", "days"), [("free", 30), ("pro", 90), ("business", 365)])
+async def test_the_end_is_told_a_week_before_and_comes_when_the_plan_says(world: World, plan: str, days: int) -> None:
+    ref = await world.promoted(plan=plan)
+    await hear(world, ref, 1)
+    for day in range(days - 7):
+        assert Announcement.EXPIRING not in world.told(), day
+        world.clock.advance(86_400)
+        await world.sweeping.expiries()
+    await world.sweeping.expiries()
+    assert world.told().count(Announcement.EXPIRING) == 1
+    assert (await world.reading.get(ref)).state is State.READY
+    world.clock.advance(7 * 86_400 - 1)
+    await world.sweeping.expiries()
+    assert (await world.reading.get(ref)).state is State.READY
+    world.clock.advance(1)
+    await not_found(world.reading.get(ref))
+    await world.sweeping.expiries()
+    await world.sweeping.litter()
+    assert (world.table.only().media.state, world.active.objects) == (State.EXPIRED, {})
+    assert [it for it in world.told() if it in (Announcement.EXPIRING, Announcement.DELETED)] == [
+        Announcement.EXPIRING,
+        Announcement.DELETED,
+    ]
+
+
 async def test_a_pin_nobody_ended_ends_by_itself(world: World) -> None:
     ref = await world.promoted()
     await hear(world, ref, 1)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from itertools import count
 from typing import Literal
 
@@ -68,15 +69,18 @@ class World:
         sealing = Sealing(uploads, store, now=self.clock, new_id=self._new_id)
         return Resuming(uploads, store, self._opinion, Never(), sealing, self.door, now=self.clock, new_id=self._new_id)
 
-    async def upload(self, *chunks: bytes, end: End | None = None, filename: str = "photo.jpg") -> Media:
-        return await self.uploading.upload(CALLER, frames(Start(filename), *chunks, end or End(None, None)))
+    async def upload(
+        self, *chunks: bytes, end: End | None = None, filename: str = "photo.jpg", plan: str = CALLER.plan
+    ) -> Media:
+        caller = replace(CALLER, plan=plan)
+        return await self.uploading.upload(caller, frames(Start(filename), *chunks, end or End(None, None)))
 
-    async def sealed(self, data: bytes = JPEG_HEAD) -> Ref:
-        media = await self.upload(data)
+    async def sealed(self, data: bytes = JPEG_HEAD, *, plan: str = CALLER.plan) -> Ref:
+        media = await self.upload(data, plan=plan)
         return Ref(media.workspace_id, media.media_id)
 
-    async def promoted(self) -> Ref:
-        ref = await self.sealed()
+    async def promoted(self, *, plan: str = CALLER.plan) -> Ref:
+        ref = await self.sealed(plan=plan)
         await self.judging.judge(ref)
         return ref
 

@@ -40,6 +40,7 @@ class Event(_message.Message):
     MEDIA_SETTLED_FIELD_NUMBER: _builtins.int
     MEDIA_DELETED_FIELD_NUMBER: _builtins.int
     VARIANT_WANTED_FIELD_NUMBER: _builtins.int
+    MEDIA_EXPIRING_FIELD_NUMBER: _builtins.int
     POST_QUEUED_FIELD_NUMBER: _builtins.int
     POST_SETTLED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
@@ -80,6 +81,10 @@ class Event(_message.Message):
         """transcoder -> transcoder: one preset, on demand."""
 
     @_builtins.property
+    def media_expiring(self) -> Global___MediaExpiring:
+        """ingest -> publisher: it ends soon."""
+
+    @_builtins.property
     def post_queued(self) -> Global___PostQueued:
         """publisher -> publisher: a target wants publishing."""
 
@@ -103,14 +108,15 @@ class Event(_message.Message):
         media_settled: Global___MediaSettled | None = ...,
         media_deleted: Global___MediaDeleted | None = ...,
         variant_wanted: Global___VariantWanted | None = ...,
+        media_expiring: Global___MediaExpiring | None = ...,
         post_queued: Global___PostQueued | None = ...,
         post_settled: Global___PostSettled | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["media_deleted", b"media_deleted", "media_promoted", b"media_promoted", "media_rendered", b"media_rendered", "media_sealed", b"media_sealed", "media_settled", b"media_settled", "occurred_at", b"occurred_at", "payload", b"payload", "post_queued", b"post_queued", "post_settled", b"post_settled", "variant_wanted", b"variant_wanted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["media_deleted", b"media_deleted", "media_expiring", b"media_expiring", "media_promoted", b"media_promoted", "media_rendered", b"media_rendered", "media_sealed", b"media_sealed", "media_settled", b"media_settled", "occurred_at", b"occurred_at", "payload", b"payload", "post_queued", b"post_queued", "post_settled", b"post_settled", "variant_wanted", b"variant_wanted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "media_deleted", b"media_deleted", "media_promoted", b"media_promoted", "media_rendered", b"media_rendered", "media_sealed", b"media_sealed", "media_settled", b"media_settled", "occurred_at", b"occurred_at", "payload", b"payload", "post_queued", b"post_queued", "post_settled", b"post_settled", "request_id", b"request_id", "subject_id", b"subject_id", "traceparent", b"traceparent", "variant_wanted", b"variant_wanted", "version", b"version", "workspace_id", b"workspace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "media_deleted", b"media_deleted", "media_expiring", b"media_expiring", "media_promoted", b"media_promoted", "media_rendered", b"media_rendered", "media_sealed", b"media_sealed", "media_settled", b"media_settled", "occurred_at", b"occurred_at", "payload", b"payload", "post_queued", b"post_queued", "post_settled", b"post_settled", "request_id", b"request_id", "subject_id", b"subject_id", "traceparent", b"traceparent", "variant_wanted", b"variant_wanted", "version", b"version", "workspace_id", b"workspace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["media_sealed", "media_promoted", "media_rendered", "media_settled", "media_deleted", "variant_wanted", "post_queued", "post_settled"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["media_sealed", "media_promoted", "media_rendered", "media_settled", "media_deleted", "variant_wanted", "media_expiring", "post_queued", "post_settled"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -303,6 +309,26 @@ Global___MediaSettled: _TypeAlias = MediaSettled  # noqa: Y015
 class MediaDeleted(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    EXPIRED_FIELD_NUMBER: _builtins.int
+    expired: _builtins.bool
+    """Its time was over; nobody deleted it."""
+    def __init__(
+        self,
+        *,
+        expired: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expired", b"expired"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MediaDeleted: _TypeAlias = MediaDeleted  # noqa: Y015
+
+@_typing.final
+class MediaExpiring(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
     def __init__(
         self,
     ) -> None: ...
@@ -312,7 +338,7 @@ class MediaDeleted(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___MediaDeleted: _TypeAlias = MediaDeleted  # noqa: Y015
+Global___MediaExpiring: _TypeAlias = MediaExpiring  # noqa: Y015
 
 @_typing.final
 class VariantWanted(_message.Message):

@@ -1,6 +1,7 @@
 """ports.Chores over PostgreSQL: questions across all workspaces, with the rights for that."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from sqlalchemy import TextClause, text
 
@@ -26,6 +27,10 @@ _DUE = text(f"{_REF} WHERE m.state = :state AND {rows.UNHELD} AND {rows.DUE} ORD
 _ABANDONED = text(f"{_REF} WHERE m.state = 'receiving' AND m.lease_until < now() ORDER BY m.lease_until LIMIT :limit")
 _ENDED = text(
     f"{_REF} WHERE m.state NOT IN ('deleted', 'expired') AND m.expires_at <= now() AND {_NO_PIN}"
+    " ORDER BY m.expires_at LIMIT :limit"
+)
+_ENDING = text(
+    f"{_REF} WHERE m.state = 'ready' AND NOT m.end_told AND m.expires_at <= now() + :within AND m.expires_at > now()"
     " ORDER BY m.expires_at LIMIT :limit"
 )
 _LITTER = text(
@@ -63,6 +68,10 @@ class PostgresChores:
     async def ended(self, limit: int) -> Sequence[Ref]:
         """See ports.Chores."""
         return await self._refs(_ENDED, limit=limit)
+
+    async def ending(self, limit: int, within: timedelta) -> Sequence[Ref]:
+        """See ports.Chores."""
+        return await self._refs(_ENDING, limit=limit, within=within)
 
     async def litter(self, limit: int) -> Sequence[Litter]:
         """See ports.Chores."""

@@ -46,7 +46,7 @@ _PAGE = text(
 )
 _LOCK = text(
     f"SELECT {rows.MEDIA}, {rows.FAULT}, {rows.PINNED}, {rows.DUE} AS due, now() AS now, m.view_version,"
-    " m.deletion_told, v.outcome AS verdict_outcome, v.threat AS verdict_threat, v.key AS verdict_key,"
+    " m.deletion_told, m.end_told, v.outcome AS verdict_outcome, v.threat AS verdict_threat, v.key AS verdict_key,"
     " v.etag AS verdict_etag, v.sha256 AS verdict_sha256, v.size_bytes AS verdict_size_bytes"
     " FROM ingest.media m LEFT JOIN ingest.verdicts v ON v.workspace_id = m.workspace_id AND v.media_id = m.id"
     " WHERE m.workspace_id = :workspace_id AND m.id = :id FOR UPDATE OF m"
@@ -60,7 +60,8 @@ _STORE = text(
     " view_version = coalesce(CAST(:view_version AS bigint), view_version), tries = :tries,"
     " due_at = CASE WHEN :release THEN CAST(:due_at AS timestamptz)"
     " ELSE coalesce(CAST(:due_at AS timestamptz), due_at) END,"
-    " lease_until = CASE WHEN :release THEN NULL ELSE lease_until END, deletion_told = deletion_told OR :told"
+    " lease_until = CASE WHEN :release THEN NULL ELSE lease_until END, deletion_told = deletion_told OR :told,"
+    " end_told = end_told OR :end_told"
     " WHERE workspace_id = :workspace_id AND id = :id"
 )
 _VERDICT = text(
@@ -208,6 +209,7 @@ async def _store(conn: AsyncConnection, change: Change) -> None:
         "due_at": change.due_at,
         "release": change.release,
         "told": Announcement.DELETED in change.announce,
+        "end_told": Announcement.EXPIRING in change.announce,
     }
     await conn.execute(_STORE, bind)
     if change.verdict is not None:

@@ -75,6 +75,7 @@ def row(record: Record) -> Row:
         view_version=record["view_version"],
         verdict=_verdict(record),
         deletion_told=record["deletion_told"],
+        end_told=record["end_told"],
         due=record["due"],
     )
 

@@ -38,13 +38,23 @@ class Tell:
             return 0
         return await self._tell(heard, [_media(heard, kind, item)])
 
-    async def media_deleted(self, heard: Heard) -> int:
-        """An item is gone. One that is still there is not, whatever the event said."""
-        if not await self._wanted(heard, EventType.MEDIA_DELETED):
+    async def media_expiring(self, heard: Heard) -> int:
+        """An item ends soon, unless it has ended since."""
+        if not await self._wanted(heard, EventType.MEDIA_EXPIRING):
+            return 0
+        item = await self._resources.media(heard.subject_id)
+        if item is None:
+            return 0
+        return await self._tell(heard, [_media(heard, EventType.MEDIA_EXPIRING, item)])
+
+    async def media_gone(self, heard: Heard, *, expired: bool) -> int:
+        """An item was deleted, or its time was over. One that is still there is not gone, whatever the event said."""
+        kind = EventType.MEDIA_EXPIRED if expired else EventType.MEDIA_DELETED
+        if not await self._wanted(heard, kind):
             return 0
         if await self._resources.media(heard.subject_id) is not None:
             return 0
-        return await self._tell(heard, [_media(heard, EventType.MEDIA_DELETED, {"id": heard.subject_id})])
+        return await self._tell(heard, [_media(heard, kind, {"id": heard.subject_id})])
 
     async def variants_failed(self, heard: Heard, variants: Sequence[Mapping[str, JSON]]) -> int:
         """Variants of an item could not be made, through our fault; each is told once."""
