@@ -160,12 +160,15 @@ class S3(Daemon):
         self._remove_sockets()
 
     def empty(self) -> None:
-        """Delete every object in both buckets; for tests that share one store."""
+        """Delete every object and every unfinished one in both buckets; for tests that share one store."""
         client = self.client()
         for bucket in self.buckets:
             for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
                 for item in page.get("Contents", []):
                     client.delete_object(Bucket=bucket, Key=item["Key"])
+            for uploads in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+                for item in uploads.get("Uploads", []):
+                    client.abort_multipart_upload(Bucket=bucket, Key=item["Key"], UploadId=item["UploadId"])
 
     def _probe_write(self) -> None:
         """The first write makes volumes, so doing it here means that nobody else waits for them."""

@@ -18,8 +18,9 @@ from services.ingest.domain.upload import Piece
 from services.ingest.ports import Ref, Verdict
 from services.scanner import app, domain
 from tests.integration.ingest.conftest import CALLER, LIMITS, Stage
-from tests.integration.ingest.test_resuming_for_real import begin, body, stalled, video
+from tests.integration.ingest.test_resuming_for_real import begin, stalled, video
 from tests.media import jpeg
+from tests.unit.ingest.courses import body
 
 BACKLOG = 6
 MIB = 1 << 20

@@ -1,23 +1,25 @@
-"""Uploads in pieces against a model: random pieces, cuts, repetitions and crashes."""
+"""Uploads in pieces on fakes: their rules one by one, and any course of them against a model."""
 
 import asyncio
 import hashlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Coroutine
+from functools import partial
+from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from services.common.errors import Code, MediaError
 from services.ingest.app import admitting, piecing
 from services.ingest.app.resuming import Resuming, Wanted
 from services.ingest.app.stretching import Whole
-from services.ingest.domain.upload import Digest, Phase, Piece, Upload
+from services.ingest.domain.upload import Digest, Part, Phase, Piece, Upload
 from services.ingest.ports import Announcement, UploadRef
+from tests.unit.ingest import courses
+from tests.unit.ingest.courses import Fault, Through
 from tests.unit.ingest.world import CALLER, JPEG_HEAD, MP4_HEAD, World
+
+T = TypeVar("T")
 
 SIZE = 30_000
 PART, LEAST = 8_000, 5_000
@@ -42,11 +44,7 @@ def film(size: int = SIZE) -> bytes:
     return (MP4_HEAD[:32] + random.Random(1).randbytes(size))[:size]  # noqa: S311
 
 
-async def body(data: bytes, *, whole: bool = True) -> AsyncIterator[bytes | Whole]:
-    for at in range(0, len(data), 1000):
-        yield data[at : at + 1000]
-    if whole:
-        yield Whole()
+body = partial(courses.body, chunk_bytes=1000)
 
 
 async def begin(world: World, size: int = SIZE, **wanted: Any) -> UploadRef:
@@ -256,141 +254,50 @@ async def test_only_partial_uploads_that_are_there_are_put_together(world: World
     assert await code_of(attempt) is Code.UPLOAD_NOT_FOUND
 
 
-class Killed(Exception):  # noqa: N818
-    """The process is gone."""
+class OnFakes:
+    """courses.Place in memory."""
 
-
-class Mortal:
-    """A port that works so many more times."""
-
-    def __init__(self, port: Any, lives: Iterator[int]) -> None:
-        self._port, self._lives = port, lives
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method: Callable[..., Any] = getattr(self._port, name)
-        if name == "read":
-            return method
-
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            if next(self._lives, None) is None:
-                raise Killed
-            return await method(*args, **kwargs)
-
-        return call
-
-
-class Sessions(RuleBasedStateMachine):
-    """One upload. The model: the file, and the highest offset anybody was told."""
+    data = film()
+    least_part = LEAST
+    chunk_bytes = 1000
 
     def __init__(self) -> None:
-        super().__init__()
-        self.world = World()
-        self.world.opinion = "video/mp4"
-        self.data = film()
-        self.told = 0
-        self.over = False
-        self.ref = asyncio.run(begin(self.world, sha256=hashlib.sha256(self.data).hexdigest()))
+        self._world = World()
+        self._world.opinion = "video/mp4"
 
-    @rule(length=st.integers(0, SIZE), whole=st.booleans(), is_open=st.booleans(), lives=st.integers(0, 25))
-    def append(self, length: int, whole: bool, is_open: bool, lives: int) -> None:
-        """At the true offset; the process may die after so many calls (25: it does not)."""
-        first = self.upload.offset
-        chunk = self.data[first : first + length]
-        self._try(Piece(offset=first, open=is_open), body(chunk, whole=whole), lives)
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run(work)
 
-    @rule(first=st.integers(0, SIZE), length=st.integers(1, 9000))
-    def append_anywhere(self, first: int, length: int) -> None:
-        """Only the true offset is taken."""
-        before = self.upload
-        piece = self.data[first : first + length]
-        code = self._try(Piece(offset=first, length_bytes=len(piece)), body(piece), 25)
-        if code is None and before.phase is Phase.RECEIVING:
-            assert first == before.offset
+    async def begin(self, sha256: str) -> UploadRef:
+        return await begin(self._world, sha256=sha256)
 
-    @rule(length=st.integers(1, 20_000), right=st.booleans())
-    def append_checked(self, length: int, right: bool) -> None:
-        """With a checksum, right or wrong."""
-        before = self.upload
-        chunk = self.data[before.offset : before.offset + length]
-        value = hashlib.sha1(chunk, usedforsecurity=False).digest() if right else bytes(20)
-        code = self._try(Piece(offset=before.offset, digest=Digest(algorithm="sha1", value=value)), body(chunk), 25)
-        if code is Code.CHECKSUM_MISMATCH:
-            assert not right
-            assert self.upload.offset == before.offset
+    def resuming(self, fault: Fault) -> Resuming:
+        uploads: Any = Through(self._world.uploads, fault)
+        store: Any = Through(self._world.quarantine, fault)
+        return self._world.resuming_over(uploads, store)
 
-    @rule(lives=st.integers(0, 25))
-    def ask(self, lives: int) -> None:
-        """How far is it?"""
-        self._try(Piece(), body(b""), lives)
+    async def find(self, ref: UploadRef) -> Upload:
+        return self._world.uploads.rows[ref]
 
-    @rule()
-    def sweep(self) -> None:
-        """A round of all chores."""
+    async def time_passes(self) -> None:
+        self._world.clock.advance(20)
 
-        async def round_() -> None:
-            await self.world.upload_sweeping.unsealed()
-            await self.world.upload_sweeping.ended()
+    async def sweep(self) -> None:
+        await self._world.upload_sweeping.unsealed()
+        await self._world.upload_sweeping.ended()
 
-        asyncio.run(round_())
+    async def holds(self, upload: Upload, part: Part, data: bytes) -> bool:
+        return self._world.quarantine.uploads[upload.multipart_id][part.number] == data
 
-    @invariant()
-    def nothing_told_is_lost(self) -> None:
-        """And what is stored is what was sent."""
-        upload = self.upload
-        assert upload.offset >= self.told
-        if upload.phase is Phase.COMPLETE:
-            media = self.world.table.only().media
-            assert self.world.quarantine.objects[media.quarantine_key] == self.data
-            assert self.world.told() == [Announcement.SEALED]
-            assert self.world.quarantine.uploads == {}
-        elif upload.multipart_id in self.world.quarantine.uploads or not upload.parts:
-            held = self.world.quarantine.uploads.get(upload.multipart_id, {})
-            stored = b"".join(held[part.number] for part in upload.parts)
-            stored += self.world.quarantine.objects.get(upload.tail_key, b"")
-            assert stored == self.data[: upload.offset]
-            assert all(part.size_bytes >= LEAST for part in upload.parts[:-1])
+    async def tail(self, upload: Upload) -> bytes:
+        return self._world.quarantine.objects[upload.tail_key]
 
-    def teardown(self) -> None:
-        """Whatever happened, it can be brought to its end."""
-        self._try(Piece(), body(b""), 25)
-        offset = self.upload.offset
-        if self.upload.phase is Phase.RECEIVING:
-            self._try(Piece(offset=offset), body(self.data[offset:]), 100)
-        assert self.upload.phase is Phase.COMPLETE
-        self.nothing_told_is_lost()
-
-    @property
-    def upload(self) -> Upload:
-        return self.world.uploads.rows[self.ref]
-
-    def _refused(self, error: MediaError) -> Code:
-        assert error.details.get("offset", self.upload.offset) == self.upload.offset
-        return error.code
-
-    def _try(self, piece: Piece, chunks: AsyncIterator[bytes | Whole], lives: int) -> Code | None:
-        calls = iter(range(lives if lives < 25 else 10_000))
-        resuming: Resuming = self.world.resuming_over(
-            Mortal(self.world.uploads, calls),
-            Mortal(self.world.quarantine, calls),
-        )
-        self.world.clock.advance(20)  # nobody need wait for the dead
-        try:
-            self.told = asyncio.run(resuming.append(self.ref, piece, chunks)).offset
-        except MediaError as error:
-            return self._refused(error)
-        except Killed:
-            return None
-        assert not self.upload.held(self.world.clock())
-        return None
+    async def assert_sealed(self, upload: Upload, data: bytes) -> None:
+        media = self._world.table.only().media
+        assert self._world.quarantine.objects[media.quarantine_key] == data
+        assert self._world.told() == [Announcement.SEALED]
+        assert self._world.quarantine.uploads == {}
 
 
 def test_any_course_of_an_upload_ends_in_the_file() -> None:
-    run_state_machine_as_test(
-        Sessions,
-        settings=settings(
-            max_examples=40,
-            stateful_step_count=12,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-        ),
-    )
+    courses.run(OnFakes, examples=40, steps=12)
