@@ -167,8 +167,8 @@ class S3(Daemon):
                 for item in page.get("Contents", []):
                     client.delete_object(Bucket=bucket, Key=item["Key"])
             for uploads in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
-                for item in uploads.get("Uploads", []):
-                    client.abort_multipart_upload(Bucket=bucket, Key=item["Key"], UploadId=item["UploadId"])
+                for one in uploads.get("Uploads", []):
+                    client.abort_multipart_upload(Bucket=bucket, Key=one["Key"], UploadId=one["UploadId"])
 
     def _probe_write(self) -> None:
         """The first write makes volumes, so doing it here means that nobody else waits for them."""
