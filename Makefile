@@ -5,6 +5,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 FUZZ_S ?= 600
 FUZZ_EXAMPLES ?= 500
 HOSTILE_N ?= 1000
+FAULT_SCALE ?= 7
 CODE := services deploy tests bench proto/protos.py
 
 .DEFAULT_GOAL := help
@@ -38,6 +39,10 @@ bench: setup ## Measures, into docs/performance.md: all, or one part (BENCH=imag
 	@test -d .local/bench || $(BIN)/pip install -q --require-hashes --target .local/bench -r requirements/bench.lock
 	@test -d bench/peers/node_modules || npm ci --prefix bench/peers --no-audit --no-fund --loglevel=error
 	$(BIN)/python -m bench $(BENCH)
+
+faults: setup-tests ## Kills, crashes and swaps, FAULT_SCALE times (7) as many as in a run of the tests
+	FAULT_SCALE=$(FAULT_SCALE) $(BIN)/python -m pytest -q tests/e2e/test_uploads_under_fire.py \
+	  tests/integration/ingest/test_replaced_objects.py tests/integration/ingest/test_any_course.py
 
 fuzz-api: setup-tests ## Any request the API reference allows or forbids, FUZZ_EXAMPLES of each route (500)
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -q -s tests/e2e/test_reference_fuzzed.py --timeout 0
