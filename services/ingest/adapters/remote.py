@@ -1,10 +1,10 @@
 """ports.Remote over HTTP: a file on the public internet as a stream, through the guarded client."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from email.message import Message
 from urllib.parse import unquote
 
 import httpx
@@ -21,6 +21,9 @@ MAX_REDIRECTS = 3
 MAX_URL_CHARACTERS = 4096
 MAX_DISPOSITION_CHARACTERS = 1024
 
+# RFC 6266, leniently; the standard library's reader of parameters raises on hostile ones.
+_EXTENDED_NAME = re.compile(r"(?:^|;)\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]+)", re.IGNORECASE)
+_NAME = re.compile(r'(?:^|;)\s*filename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s"]+))', re.IGNORECASE)
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _PUBLIC = "https on port 443 of a public address, without user information"
 
@@ -120,9 +123,12 @@ def _parsed(url: str) -> httpx.URL:
 
 def _filename(answer: httpx.Response, url: str) -> str:
     """What the server calls it, else the path that was asked for; not clean yet."""
-    told = Message()
-    told["content-disposition"] = answer.headers.get("content-disposition", "")[:MAX_DISPOSITION_CHARACTERS]
-    return told.get_filename() or unquote(httpx.URL(url).raw_path.split(b"?")[0].decode("ascii"))
+    told = answer.headers.get("content-disposition", "")[:MAX_DISPOSITION_CHARACTERS]
+    if (found := _EXTENDED_NAME.search(told)) is not None:
+        return unquote(found[1])
+    if (found := _NAME.search(told)) is not None:
+        return re.sub(r"\\(.)", r"\1", found[1]) if found[2] is None else found[2]
+    return httpx.URL(url).path
 
 
 def _not_allowed(reason: str) -> MediaError:

@@ -67,6 +67,10 @@ async def test_an_import_is_an_upload() -> None:
     [
         ('attachment; filename="beach.jpg"', "beach.jpg"), ("inline; filename*=UTF-8''%e2%98%83.jpg", "☃.jpg"),
         ('attachment; filename="../../etc/passwd"', "passwd"), ("inline", "a.jpg"), ("nonsense;;=", "a.jpg"),
+        ("attachment; filename=plain.jpg", "plain.jpg"), (r'inline; filename="a \"b\"; c.jpg"', 'a "b"; c.jpg'),
+        ("inline; filename=fallback.jpg; filename*=utf-8'en'caf%C3%A9.jpg", "café.jpg"),
+        ("inline; filename*=utf-8''..%2F%00%E2%80%AEgpj.exe", "gpj.exe"), ("; filename*=punycode''%ff", "a.jpg"),
+        ("inline; filename*=utf-8''%FF%FE", "��"), ("inline; filename*0*=UTF-8''a; filename*=?", "a.jpg"),
     ],
 )  # fmt: skip
 async def test_the_server_may_name_the_file(header: str, name: str) -> None:
