@@ -67,6 +67,18 @@ def origins(text: str) -> tuple[str, ...]:
     return urls
 
 
+def absolute(url: str, base: httpx.URL | None = None) -> httpx.URL:
+    """A URL with a host, whole or as it is meant on the page `base`. httpx.InvalidURL for anything else."""
+    try:
+        parsed = base.join(url) if base is not None else httpx.URL(url)
+        host = parsed.host
+    except ValueError as exc:  # urllib's, and of names that are no IDNA
+        raise httpx.InvalidURL("not a URL") from exc
+    if not host:
+        raise httpx.InvalidURL("there is no host")
+    return parsed
+
+
 async def system_resolver(host: str, port: int) -> Sequence[str]:
     """Every address of `host`, as text, in the system's order of preference."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -83,9 +95,7 @@ async def examine(
         DestinationRefused: It would not.
         httpx.InvalidURL, httpx.ConnectError: It could not: it is no URL, or its name has no address.
     """
-    parsed, origins = httpx.URL(url), frozenset(origin_of(it) for it in trusted)
-    if not parsed.host:
-        raise httpx.InvalidURL("there is no host")
+    parsed, origins = absolute(url), frozenset(origin_of(it) for it in trusted)
     origin = _checked(parsed, origins)
     if origin in origins:
         return
@@ -150,7 +160,14 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         # The client is shared by all workspaces: a cookie kept from one would be sent for the next.
         headers = [(name, value) for name, value in answer.headers if name.lower() != b"set-cookie"]
         body = _BoundedBody(cast(AsyncIterable[bytes], answer.stream), request, self._limit(headers))
-        return httpx.Response(answer.status, headers=headers, stream=body, extensions=answer.extensions)
+        response = httpx.Response(answer.status, headers=headers, stream=body, extensions=answer.extensions)
+        if response.has_redirect_location:  # httpx reads it even where it is not followed, and breaks on some
+            try:
+                absolute(response.headers["location"], url)
+            except httpx.InvalidURL as exc:
+                await response.aclose()
+                raise httpx.RemoteProtocolError("redirected to what is no URL", request=request) from exc
+        return response
 
     async def aclose(self) -> None:
         await self._pool.aclose()

@@ -11,7 +11,7 @@ import httpx
 
 from services.common import guarded_http
 from services.common.errors import Code, MediaError, Violation
-from services.common.guarded_http import AnswerTooLarge, DestinationRefused
+from services.common.guarded_http import AnswerTooLarge, DestinationRefused, absolute
 from services.ingest.domain.formats import REQUEST_LIMIT_BYTES
 from services.ingest.ports import RemoteFile
 
@@ -79,7 +79,7 @@ class RemoteFiles:
             if answer.status_code not in _REDIRECTS or "location" not in answer.headers:
                 raise _unreachable(f"its server answered {answer.status_code}")
             await answer.aclose()
-            url = url.join(answer.headers["location"])
+            url = absolute(answer.headers["location"], url)
         raise _unreachable(f"it was redirected more than {MAX_REDIRECTS} times")
 
 
@@ -113,12 +113,9 @@ def _parsed(url: str) -> httpx.URL:
     if len(url) > MAX_URL_CHARACTERS:
         raise _not_allowed(f"has more than {MAX_URL_CHARACTERS} characters")
     try:
-        parsed = httpx.URL(url)
+        return absolute(url)
     except httpx.InvalidURL as exc:
-        raise _not_allowed("is not a URL") from exc
-    if not parsed.host:
-        raise _not_allowed("is not an absolute URL")
-    return parsed
+        raise _not_allowed("is not an absolute URL") from exc
 
 
 def _filename(answer: httpx.Response, url: str) -> str:

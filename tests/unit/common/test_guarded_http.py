@@ -127,11 +127,25 @@ async def test_a_trusted_origin_is_reached_by_its_name_and_no_other_port_of_it_i
     assert canary.connected == [("sandbox.internal", 9000)]
 
 
+@pytest.mark.parametrize("url", ["https://xn--a.example/", "https://xn--/", "https://", "/path", "https://[::1/"])
+async def test_what_has_no_readable_host_is_no_url(url: str) -> None:
+    with pytest.raises(httpx.InvalidURL):
+        await http.examine(url)
+
+
 async def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
     canary = Canary(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\nContent-Length: 0\r\n\r\n")
     async with client(canary, ["1.1.1.1"]) as it:
         assert (await it.get("https://example.com/")).status_code == 302
     assert len(canary.connected) == 1
+
+
+@pytest.mark.parametrize("to", ["https://xn--a.example/", "https://xn--", "https://[::1/", "mailto:a@b.example"])
+async def test_a_redirect_to_what_is_no_url_is_a_broken_answer(to: str) -> None:
+    canary = Canary(f"HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n".encode())
+    async with client(canary, ["1.1.1.1"]) as it:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await it.get("https://example.com/")
 
 
 async def test_an_answer_is_cut_off_past_its_limit() -> None:

@@ -90,6 +90,13 @@ async def test_three_redirects_are_followed_and_a_fourth_is_not() -> None:
     assert len(asked) == 1 + remote.MAX_REDIRECTS
 
 
+@pytest.mark.parametrize("to", ["https:////=:]", "mailto:a@b.example"])
+async def test_a_redirect_to_what_is_no_url_leads_nowhere(to: str) -> None:
+    those, asked = files(moved(to))
+    assert (await fault(those)).code is Code.MEDIA_URL_UNREACHABLE
+    assert len(asked) == 1
+
+
 @pytest.mark.parametrize("status", [204, 206, 304, 401, 403, 404, 500, 503])
 async def test_only_200_is_a_file(status: int) -> None:
     those, _ = files(httpx.Response(status, stream=Body(JPEG_HEAD)))
@@ -116,6 +123,7 @@ async def test_a_page_is_no_photo() -> None:
     [
         "", "x", "/a.jpg", "http://example.com/a.jpg", "ftp://example.com/a.jpg", "file:///etc/passwd", "data:,x",
         "https://user@example.com/", "https://u:p@example.com/", "https://example.com:8443/", "https://\x00/",
+        "https://xn--a.example/", "https://xn--/",
         "gopher://example.com/", "https://example.com:22/", "https:///a.jpg", "https://" + "a" * 5000,
     ],
 )  # fmt: skip
