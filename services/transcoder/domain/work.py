@@ -61,12 +61,14 @@ class WorkRequest:
     Attributes:
         source: Path of the file; only read.   content_type: by its magic bytes.   kind: "image" or "video".
         presets: Ids; unknown ones, and those of the other kind, are rejected as kind_unsupported.
+        cover_at_s: Of a video: the moment its covers show; None: we choose.
     """
 
     source: str
     content_type: str
     kind: str
     presets: tuple[str, ...]
+    cover_at_s: float | None = None
 
     def to_dict(self) -> dict[str, object]:
         """As JSON takes it."""

@@ -38,6 +38,8 @@ _SOUND_CODECS = frozenset(
 )
 # Of colour properties: H.273, and FFmpeg's range.
 BT709, UNSPECIFIED, FULL_RANGE = 1, 2, 2
+# Of the decoder: each holds a frame more.
+THREADS = 4
 # A frame is stored at most so many places before one that is shown earlier: H.264's largest picture buffer.
 MOST_REORDERED = 16
 # What FFmpeg raises on damaged files by way of PyAV, and nothing else does.
@@ -105,7 +107,7 @@ def _source(container: InputContainer) -> Source:
         raise InputFault(Code.MEDIA_DIMENSIONS_EXCEEDED, f"{context.width} x {context.height}")
     # Only here does FFmpeg heed it; a stream may grow larger than its container says.
     context.options = {"max_pixels": str(MAX_VIDEO_PX)}
-    context.thread_type = "AUTO"
+    context.thread_type, context.thread_count = "AUTO", THREADS
     return Source(container, picture, _sound(container))
 
 

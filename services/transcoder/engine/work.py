@@ -143,7 +143,8 @@ class _FilmJob:
         self._scratch = scratch
         self._content_type = request.content_type
         self.probe = measuring.probe(self._source, request.content_type)
-        self._cover = cover_frame.choose(self._source, request.content_type, self.probe)
+        self._cover_at_s = request.cover_at_s
+        self._cover = cover_frame.choose(self._source, request.content_type, self.probe, at_s=request.cover_at_s)
 
     def preview(self) -> Image.Image:
         return self._cover
@@ -158,7 +159,7 @@ class _FilmJob:
             if one.misfit:
                 yield one, one.misfit
             elif isinstance(one.recipe, Cover):
-                yield one, _jpeg(stills, one.preset, one.recipe.jpeg, self._scratch)
+                yield one, _jpeg(stills, one.preset, one.recipe.jpeg, self._scratch, self._cover_at_s)
             elif isinstance(one.recipe, Mp4):
                 yield one, films[one.recipe]
             else:
@@ -177,21 +178,21 @@ class _FilmJob:
         return Made(path, "video/mp4", _digest("h264_mp4", "copied"), made)
 
     def _encode(self, recipes: Iterable[Mp4]) -> Mapping[Mp4, Made]:
-        ordered = sorted(recipes, key=lambda one: (one.width * one.height, one.crf), reverse=True)
-        if not ordered:
-            return {}
-        wanted = {one: self._scratch / f"{_digest('h264_mp4', one)}.mp4" for one in ordered}
-        h264_mp4.encode(self._source, self._content_type, self.probe, wanted)
+        wanted = {one: self._scratch / f"{_digest('h264_mp4', one)}.mp4" for one in recipes}
+        for rate in {one.fps for one in wanted}:
+            alike = {one: path for one, path in wanted.items() if one.fps == rate}
+            h264_mp4.encode(self._source, self._content_type, self.probe, alike)
         return {
             one: Made(path, "video/mp4", path.stem, measuring.probe(path, "video/mp4")) for one, path in wanted.items()
         }
 
 
-def _jpeg(stills: Stills, preset: Preset, recipe: Jpeg, scratch: Path) -> Outcome:
+def _jpeg(stills: Stills, preset: Preset, recipe: Jpeg, scratch: Path, at_s: float | None = None) -> Outcome:
     found = stills.make(recipe, preset.limits.max_bytes)
     if found is None:
         return Misfit("too_large_for_platform", f"no quality fits {preset.limits.max_bytes} bytes")
-    digest = _digest(preset.recipe, [found.width, found.height, found.quality, recipe.canvas is not None])
+    what = [found.width, found.height, found.quality, recipe.canvas is not None]
+    digest = _digest(preset.recipe, what if at_s is None else [*what, at_s])
     path = scratch / f"{digest}.jpg"
     if not path.exists():
         path.write_bytes(found.data)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from av.video.frame import VideoFrame
-from PIL import Image, ImageFilter, ImageStat
+from PIL import Image
 
 from services.common.errors import Code
 from services.transcoder.domain.probe import Probe
@@ -21,10 +21,15 @@ EARLY_S = 0.5
 DARK, BRIGHT, FLAT = 20, 235, 8
 MAX_EDGE_PX = 1920
 _JUDGED_PX = 320
+# A moment between two frames belongs to the one before; times are rounded somewhere on their way.
+SLACK_S = 0.002
+# From the key frame before a moment; what is further from one is shown by the last of these.
+MOST_DECODED = 1_500
 
 
-def choose(path: Path, content_type: str, probe: Probe) -> Image.Image:
-    """Decodes a few key frames and takes the sharpest that shows something; else the first.
+def choose(path: Path, content_type: str, probe: Probe, *, at_s: float | None = None) -> Image.Image:
+    """The frame that is shown at `at_s` seconds; without that, the sharpest of a few key frames that shows something,
+    else the first.
 
     Returns:
         RGB, sRGB, upright, square pixels, at most 1920 px a side.
@@ -33,36 +38,46 @@ def choose(path: Path, content_type: str, probe: Probe) -> Image.Image:
         InputFault: No frame can be decoded.
     """
     size = Size(*box(probe.width, probe.height, MAX_EDGE_PX, MAX_EDGE_PX, step=2))
-    best: Image.Image | None = None
-    best_score = -1.0
-    seen: set[int] = set()
-    for at_s in (0.0, *sorted({min(EARLY_S, probe.duration_s), *(probe.duration_s * place for place in PLACES)})):
+    if at_s is not None:
         with film.opened(path, content_type) as source:
-            frame = _key_frame(source, at_s)
-            if frame is None or frame.pts is None or frame.pts in seen:
-                continue
-            seen.add(frame.pts)
-            picture = _picture(frame, probe, size)
-        score = _score(picture)
-        if best is None or score > best_score:
-            best, best_score = picture, score
-    return best or _first(path, content_type, probe, size)
-
-
-def _first(path: Path, content_type: str, probe: Probe, size: Size) -> Image.Image:
-    """Of a film whose only key frame is cut away."""
-    with film.opened(path, content_type) as source:
-        return _picture(film.first_frame(source), probe, size)
+            return _picture(_shown(source, at_s) or film.first_frame(source), probe, size)
+    best: VideoFrame | None = None
+    best_score = -1.0
+    for place_s in (0.0, *sorted({min(EARLY_S, probe.duration_s), *(probe.duration_s * place for place in PLACES)})):
+        with film.opened(path, content_type) as source:
+            frame = _key_frame(source, place_s)
+        if frame is not None and (score := _score(frame)) > best_score:
+            best, best_score = frame, score
+    if best is None:
+        with film.opened(path, content_type) as source:
+            best = film.first_frame(source)  # of a film whose only key frame is cut away
+    return _picture(best, probe, size)
 
 
 def _key_frame(source: Source, at_s: float) -> VideoFrame | None:
     """The last key frame up to then."""
+    source.picture.codec_context.skip_frame = "NONKEY"
+    _seek(source, at_s)
+    return next(iter(source.container.decode(source.picture)), None)
+
+
+def _shown(source: Source, at_s: float) -> VideoFrame | None:
+    """The last frame that begins up to then."""
+    wanted = float(film.start_s(source)) + at_s
+    _seek(source, at_s)
+    found: VideoFrame | None = None
+    for n, frame in enumerate(source.container.decode(source.picture)):
+        if found is not None and (n >= MOST_DECODED or frame.time is None or frame.time > wanted + SLACK_S):
+            break
+        found = frame
+    return found
+
+
+def _seek(source: Source, at_s: float) -> None:
     base = source.picture.time_base
     assert base is not None
-    source.picture.codec_context.skip_frame = "NONKEY"
     start = source.picture.start_time or 0
     source.container.seek(start + round(at_s / base), stream=source.picture, backward=True)
-    return next(iter(source.container.decode(source.picture)), None)
 
 
 def _picture(frame: VideoFrame, probe: Probe, size: Size) -> Image.Image:
@@ -75,11 +90,14 @@ def _picture(frame: VideoFrame, probe: Probe, size: Size) -> Image.Image:
     raise InputFault(Code.MEDIA_CORRUPT, "a frame that cannot be scaled")
 
 
-def _score(picture: Image.Image) -> float:
+def _score(frame: VideoFrame) -> float:
     """How much there is to see: the spread of edges; nothing where luma is all dark, all bright or flat."""
-    small = picture.convert("L")
-    small.thumbnail((_JUDGED_PX, _JUDGED_PX), Image.Resampling.BOX)
-    luma = ImageStat.Stat(small)
-    if not DARK < luma.mean[0] < BRIGHT or luma.stddev[0] < FLAT:
+    scale = _JUDGED_PX / max(frame.width, frame.height)
+    small = frame.reformat(
+        max(2, round(frame.width * scale)), max(2, round(frame.height * scale)), "gray", interpolation="AREA"
+    )
+    luma = small.to_ndarray().astype(np.float32)
+    if not DARK < luma.mean() < BRIGHT or luma.std() < FLAT:
         return 0.0
-    return float(np.asarray(small.filter(ImageFilter.Kernel((3, 3), (0, 1, 0, 1, -4, 1, 0, 1, 0), 1, 128))).var())
+    edges = 4 * luma[1:-1, 1:-1] - luma[:-2, 1:-1] - luma[2:, 1:-1] - luma[1:-1, :-2] - luma[1:-1, 2:]
+    return float(edges.var()) if edges.size else 0.0

@@ -41,6 +41,8 @@ MUXER: Mapping[str, str] = {
 }
 # Frames that wait for an encoder, each of 3 MB at full HD.
 WAITING = 4
+# Of each encoder: the same everywhere, since bytes and memory follow from it.
+THREADS = 4
 
 Piece: TypeAlias = VideoFrame | AudioFrame | None
 
@@ -50,7 +52,7 @@ def encode(path: Path, content_type: str, probe: Probe, wanted: Mapping[Mp4, Pat
 
     Args:
         path, content_type, probe: The source.
-        wanted: Where each goes. All have the same frame rate, since that follows from the source alone.
+        wanted: Where each goes; one or more, all of the same frame rate.
 
     Raises:
         InputFault: The source cannot be decoded to its end.
@@ -198,7 +200,7 @@ class _Encoder:
     def __init__(self, recipe: Mp4, path: Path) -> None:
         self._recipe = recipe
         self._container: OutputContainer = av.open(path, "w", format="mp4", options=dict(MUXER))
-        self._video = self._container.add_stream("libx264", rate=recipe.fps, options=_x264(recipe))
+        self._video = self._container.add_stream("libx264", rate=recipe.fps, options=x264_options(recipe))
         self._video.width, self._video.height, self._video.pix_fmt = recipe.width, recipe.height, "yuv420p"
         self._video.time_base = 1 / recipe.fps
         context = self._video.codec_context
@@ -257,9 +259,11 @@ class _Encoder:
             self._container.mux(self._audio.encode(piece))
 
 
-def _x264(recipe: Mp4) -> dict[str, str]:
+def x264_options(recipe: Mp4) -> dict[str, str]:
+    """As FFmpeg names them."""
     return {
         "preset": X264_PRESET,
+        "threads": str(THREADS),
         "profile": "high",
         "crf": str(recipe.crf),
         "maxrate": f"{recipe.max_kbps}k",

@@ -206,6 +206,5 @@ def read(frame: av.VideoFrame) -> Seen:
         blue, red = (chroma[n, y // 2 - 1 : y // 2 + 1, x // 2 - 1 : x // 2 + 1].mean() - 128 for n in (0, 1))
         rgb = (shade + 1.793 * red, shade - 0.213 * blue - 0.533 * red, shade + 2.112 * blue)
         colors.append((round(rgb[0]), round(rgb[1]), round(rgb[2])))
-    assert frame.time is not None
     combed = float(np.abs(np.diff(strip, axis=0)).mean())
-    return Seen(frame.time, (centre - bar / 2) / (width - bar), tuple(colors), combed)
+    return Seen(frame.time or 0.0, (centre - bar / 2) / (width - bar), tuple(colors), combed)

@@ -278,3 +278,13 @@ def assert_shared(result: WorkResult, played: dict[str, Played], case: Case) -> 
     assert played or all(one.status is Status.REJECTED for one in result.renditions if "cover" not in one.preset)
     assert len({film.size for film in played.values()}) == len(played)
     assert len(played) == (2 if min(case.film.size) > 720 else 1)
+
+
+@pytest.mark.parametrize("at_s", [0.0, 1.3, 2.96, 99.0])
+async def test_a_cover_shows_the_moment_asked_for(at_s: float, engine: SandboxedEngine, tmp_path: Path) -> None:
+    film = Film((426, 240), evenly(25, 3), options=X264 | {"g": "250"}, sound=None)
+    bench = Bench(engine, tmp_path)
+    result = await bench.run(make(film), "video/mp4", "cover", cover_at_s=at_s)
+    part = read(cover(bench.read(result.renditions[0]))).part
+    wanted = min(at_s, 2.96) / film.seconds
+    assert abs(part - wanted) < 0.01

@@ -17,14 +17,23 @@ class Bench:
         self.folder = folder
         self._count = 0
 
-    async def run(self, data: bytes, content_type: str, *presets: str, deadline_s: float = 60.0) -> WorkResult:
+    async def run(
+        self,
+        data: bytes,
+        content_type: str,
+        *presets: str,
+        deadline_s: float = 120.0,
+        cover_at_s: float | None = None,
+    ) -> WorkResult:
         self._count += 1
         source, self.scratch = self.folder / f"source-{self._count}", self.folder / f"made-{self._count}"
         source.write_bytes(data)
         self.scratch.mkdir()
         kind = KINDS.get(content_type, "video")
         wanted = presets or tuple(catalog.presets("image" if kind == "image" else "video"))
-        request = WorkRequest(source=str(source), content_type=content_type, kind=kind, presets=wanted)
+        request = WorkRequest(
+            source=str(source), content_type=content_type, kind=kind, presets=wanted, cover_at_s=cover_at_s
+        )
         return await self._engine.run(request, self.scratch, deadline_s=deadline_s)
 
     def read(self, rendition: Rendition) -> bytes:
