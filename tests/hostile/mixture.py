@@ -44,9 +44,9 @@ def _upload(origin: str, data: bytes, chance: Chance) -> Upload:
     """With a name, a type, fields and headers that are as likely to be hostile as not."""
     filename = chance.choice([b"a.jpg", *(sent for sent, _ in (*names.NAMES.values(), *names.HEADERS.values()))])
     fields = {}
-    if chance.random() < 0.3:
-        fields["altText"] = chance.choice([*names.SAID.values(), *names.REFUSED.values()])
     if chance.random() < 0.2:
+        fields["altText"] = chance.choice([*names.SAID.values(), *names.REFUSED.values()])
+    if chance.random() < 0.1:
         fields["kind"] = chance.choice(KINDS)
     content = names.form(data, filename, declared=chance.choice(DECLARED), **fields)
     if chance.random() < 0.05:
