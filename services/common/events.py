@@ -35,6 +35,8 @@ Payload: TypeAlias = (
     | events_pb2.MediaDeleted
     | events_pb2.VariantWanted
     | events_pb2.PostQueued
+    | events_pb2.PostScheduled
+    | events_pb2.AccountInvalid
     | events_pb2.PostSettled
 )
 

@@ -12,11 +12,11 @@ from mediaapi.v1 import publisher_service_pb2 as pb
 from services.common import context
 from services.common.errors import Code, MediaError, Violation
 from services.publisher import platform_view
+from services.publisher.account_view import message as _account
 from services.publisher.app.assembly import Application
 from services.publisher.app.connecting import AccountInput
 from services.publisher.app.webhooks.managing import Manage
 from services.publisher.domain import plans
-from services.publisher.domain.account import Account
 from services.publisher.domain.post import JSON, PostStatus
 from services.publisher.domain.request import MediaInput, PostChange, PostInput, TargetInput
 from services.publisher.paging import caller as _caller
@@ -189,15 +189,3 @@ def _whole(value: JSON) -> JSON:
     if isinstance(value, dict):
         return {name: _whole(it) for name, it in value.items()}
     return value
-
-
-def _account(account: Account) -> account_pb2.Account:
-    message = account_pb2.Account(
-        id=account.account_id,
-        platform=account.platform,
-        display_name=account.display_name,
-        status=account_pb2.AccountStatus.Value(f"ACCOUNT_STATUS_{account.status.name}"),
-        service_url=account.service_url,
-    )
-    message.created_at.FromDatetime(account.created_at)
-    return message

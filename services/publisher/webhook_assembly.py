@@ -34,7 +34,7 @@ async def start(run: Runtime, conf: Settings, database: Database, bus: Bus, worl
             deliveries=PostgresDeliveries(database, world.new_id),
             occasions=PostgresOccasions(database, world.new_id, world.now),
             queue=PostgresQueue(database),
-            resources=StageResources(ingest, world.posts),
+            resources=StageResources(ingest, world.posts, world.accounts),
             sender=HttpSender(client, trusted=trusted),
             vault=world.vault,
             now=world.now,

@@ -14,7 +14,9 @@ SUBJECTS = (
     "media.v1.media_expiring",
     "media.v1.media_deleted",
     "media.v1.media_rendered",
+    "media.v1.post_scheduled",
     "media.v1.post_settled",
+    "media.v1.account_invalid",
 )
 
 
@@ -43,5 +45,9 @@ class WebhookEvents:
             case "media_rendered":
                 failed = [it for it in event.media_rendered.variants if it.status == media_pb2.VARIANT_STATUS_FAILED]
                 await self._tell.variants_failed(heard, [to_json(it) for it in failed])
+            case "post_scheduled":
+                await self._tell.post_scheduled(heard)
+            case "account_invalid":
+                await self._tell.account_invalid(heard)
             case "post_settled":
                 await self._tell.post_settled(heard)

@@ -92,6 +92,19 @@ def test_how_a_post_ended_is_told(tenancy: Tenancy, receiver: Receiver) -> None:
     assert published["data"] == shown
 
 
+def test_a_post_that_waits_is_told_each_time_its_time_is_set(tenancy: Tenancy, receiver: Receiver) -> None:
+    client, path = tenancy.client, f"/ok/{uuid.uuid4().hex}"
+    endpoint = register(client, receiver, path, "post.scheduled", "post.published")
+    later, much_later = ((datetime.now(UTC) + timedelta(hours=hours)).isoformat() for hours in (1, 2))
+    wanted = {"text": "later", "targets": tenancy.targets[:1], "scheduledAt": later}
+    post = body(client.http.post("/v1/posts", json=wanted))
+    scheduled = event(receiver, endpoint, path, post["id"], "post.scheduled")
+    assert (scheduled["data"]["status"], scheduled["data"]["scheduledAt"]) == ("scheduled", post["scheduledAt"])
+    body(client.http.patch(f"/v1/posts/{post['id']}", json={"scheduledAt": much_later}))
+    eventually(lambda: len(told(receiver, path, post["id"])) == 2, within_s=20)
+    body(client.http.delete(f"/v1/posts/{post['id']}"))
+
+
 def test_an_endpoint_is_tried_out_looked_at_and_replayed(tenancy: Tenancy, receiver: Receiver) -> None:
     client, path = tenancy.client, f"/ok/{uuid.uuid4().hex}"
     endpoint = register(client, receiver, path, "media.ready")

@@ -147,9 +147,13 @@ class Stage:
 
     def told(self, post: Post) -> list[str | None]:
         """What was committed to be told of a post, oldest first."""
+        return self.told_of(post.post_id)
+
+    def told_of(self, subject_id: str) -> list[str | None]:
+        """What was committed to be told of a post or account, oldest first."""
         rows = self.sql("SELECT body FROM publisher.outbox ORDER BY n")
         heard = [events_pb2.Event.FromString(bytes(body)) for (body,) in rows]  # type: ignore[call-overload]
-        return [event.WhichOneof("payload") for event in heard if event.subject_id == post.post_id]
+        return [event.WhichOneof("payload") for event in heard if event.subject_id == subject_id]
 
 
 @pytest.fixture

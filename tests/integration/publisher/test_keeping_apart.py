@@ -145,3 +145,12 @@ class TestSeals:
         # Whoever was refused with the old ones says nothing about the new ones.
         assert not await stage.world.accounts.invalidate(stage.caller, account.account_id, old.blob)
         assert (await stage.app.connect.get(stage.caller, account.account_id)).status is AccountStatus.ACTIVE
+
+    async def test_refused_credentials_are_told_once_however_many_are_refused_with_them(self, stage: Stage) -> None:
+        account = await stage.connect()
+        sealed = await stage.world.accounts.sealed(stage.caller, account.account_id)
+        assert sealed is not None
+        for _ in range(2):
+            assert await stage.world.accounts.invalidate(stage.caller, account.account_id, sealed.blob)
+        assert (await stage.app.connect.get(stage.caller, account.account_id)).status is AccountStatus.INVALID
+        assert stage.told_of(account.account_id) == ["account_invalid"]

@@ -243,7 +243,7 @@ class TestPosts:
     async def test_a_scheduled_post_waits_for_its_time(self, stage: Stage) -> None:
         await stage.connect()
         post = await stage.post(scheduled_at=clock.utc_now() + timedelta(seconds=0.6))
-        assert (await stage.work(), stage.told(post)) == ([], [])
+        assert (await stage.work(), stage.told(post)) == ([], ["post_scheduled"])
         assert (await stage.read(post)).status is PostStatus.SCHEDULED
         await asyncio.sleep(0.65)
         assert (await stage.settled(post)).status is PostStatus.PUBLISHED

@@ -42,7 +42,9 @@ class Event(_message.Message):
     VARIANT_WANTED_FIELD_NUMBER: _builtins.int
     MEDIA_EXPIRING_FIELD_NUMBER: _builtins.int
     POST_QUEUED_FIELD_NUMBER: _builtins.int
+    POST_SCHEDULED_FIELD_NUMBER: _builtins.int
     POST_SETTLED_FIELD_NUMBER: _builtins.int
+    ACCOUNT_INVALID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """"evt_" and a ULID; also the Nats-Msg-Id."""
     workspace_id: _builtins.str
@@ -89,8 +91,16 @@ class Event(_message.Message):
         """publisher -> publisher: a target wants publishing."""
 
     @_builtins.property
+    def post_scheduled(self) -> Global___PostScheduled:
+        """publisher -> webhooks: held until its time."""
+
+    @_builtins.property
     def post_settled(self) -> Global___PostSettled:
         """publisher -> webhooks: every target is settled."""
+
+    @_builtins.property
+    def account_invalid(self) -> Global___AccountInvalid:
+        """publisher -> webhooks: its platform refuses the credentials."""
 
     def __init__(
         self,
@@ -110,13 +120,15 @@ class Event(_message.Message):
         variant_wanted: Global___VariantWanted | None = ...,
         media_expiring: Global___MediaExpiring | None = ...,
         post_queued: Global___PostQueued | None = ...,
+        post_scheduled: Global___PostScheduled | None = ...,
         post_settled: Global___PostSettled | None = ...,
+        account_invalid: Global___AccountInvalid | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["media_deleted", b"media_deleted", "media_expiring", b"media_expiring", "media_promoted", b"media_promoted", "media_rendered", b"media_rendered", "media_sealed", b"media_sealed", "media_settled", b"media_settled", "occurred_at", b"occurred_at", "payload", b"payload", "post_queued", b"post_queued", "post_settled", b"post_settled", "variant_wanted", b"variant_wanted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account_invalid", b"account_invalid", "media_deleted", b"media_deleted", "media_expiring", b"media_expiring", "media_promoted", b"media_promoted", "media_rendered", b"media_rendered", "media_sealed", b"media_sealed", "media_settled", b"media_settled", "occurred_at", b"occurred_at", "payload", b"payload", "post_queued", b"post_queued", "post_scheduled", b"post_scheduled", "post_settled", b"post_settled", "variant_wanted", b"variant_wanted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "media_deleted", b"media_deleted", "media_expiring", b"media_expiring", "media_promoted", b"media_promoted", "media_rendered", b"media_rendered", "media_sealed", b"media_sealed", "media_settled", b"media_settled", "occurred_at", b"occurred_at", "payload", b"payload", "post_queued", b"post_queued", "post_settled", b"post_settled", "request_id", b"request_id", "subject_id", b"subject_id", "traceparent", b"traceparent", "variant_wanted", b"variant_wanted", "version", b"version", "workspace_id", b"workspace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_invalid", b"account_invalid", "id", b"id", "media_deleted", b"media_deleted", "media_expiring", b"media_expiring", "media_promoted", b"media_promoted", "media_rendered", b"media_rendered", "media_sealed", b"media_sealed", "media_settled", b"media_settled", "occurred_at", b"occurred_at", "payload", b"payload", "post_queued", b"post_queued", "post_scheduled", b"post_scheduled", "post_settled", b"post_settled", "request_id", b"request_id", "subject_id", b"subject_id", "traceparent", b"traceparent", "variant_wanted", b"variant_wanted", "version", b"version", "workspace_id", b"workspace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["media_sealed", "media_promoted", "media_rendered", "media_settled", "media_deleted", "variant_wanted", "media_expiring", "post_queued", "post_settled"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["media_sealed", "media_promoted", "media_rendered", "media_settled", "media_deleted", "variant_wanted", "media_expiring", "post_queued", "post_scheduled", "post_settled", "account_invalid"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -377,6 +389,36 @@ class PostQueued(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PostQueued: _TypeAlias = PostQueued  # noqa: Y015
+
+@_typing.final
+class PostScheduled(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PostScheduled: _TypeAlias = PostScheduled  # noqa: Y015
+
+@_typing.final
+class AccountInvalid(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccountInvalid: _TypeAlias = AccountInvalid  # noqa: Y015
 
 @_typing.final
 class PostSettled(_message.Message):

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
+from mediaapi.v1 import events_pb2
 from sqlalchemy import text
 
+from services.common import events, outbox
 from services.common.db import Database
 from services.publisher.adapters.postgres import rows
-from services.publisher.adapters.postgres.posts import position
+from services.publisher.adapters.postgres.posts import SCHEMA, position
 from services.publisher.adapters.sealing import Sealed
-from services.publisher.domain.account import Account, AccountFilter
+from services.publisher.domain.account import Account, AccountFilter, AccountStatus
 from services.publisher.ports import Caller, Position, SealedBytes
 
 _MINE = "workspace_id = :workspace_id AND live = :live"
@@ -33,9 +35,10 @@ _SEALED = text(f"SELECT key_version, sealed FROM publisher.accounts WHERE {_MINE
 _RESEAL = text(
     f"UPDATE publisher.accounts SET key_version = :key_version, sealed = :sealed WHERE {_MINE} AND id = :id"  # noqa: S608
 )
-_INVALIDATE = text(
-    f"UPDATE publisher.accounts SET status = 'invalid' WHERE {_MINE} AND id = :id AND sealed = :sealed"  # noqa: S608
+_REFUSED = text(
+    f"SELECT status FROM publisher.accounts WHERE {_MINE} AND id = :id AND sealed = :sealed FOR UPDATE"  # noqa: S608
 )
+_INVALIDATE = text(f"UPDATE publisher.accounts SET status = 'invalid' WHERE {_MINE} AND id = :id")  # noqa: S608
 _NEWEST_KEY = text(
     "SELECT version, kek_id, wrapped FROM publisher.workspace_keys WHERE workspace_id = :workspace_id"
     " AND (CAST(:version AS integer) IS NULL OR version = :version) ORDER BY version DESC LIMIT 1"
@@ -104,10 +107,14 @@ class PostgresAccounts:
             await conn.execute(_RESEAL, {**_key(caller, account_id), **_sealed(sealed)})
 
     async def invalidate(self, caller: Caller, account_id: str, blob: bytes) -> bool:
-        """Marks the account invalid while its credentials are still `blob`. False: they are not."""
+        """Marks the account invalid, and tells it, while its credentials are still `blob`. False: they are not."""
+        key = _key(caller, account_id)
         async with self._database.tx(caller.workspace_id) as conn:
-            done = await conn.execute(_INVALIDATE, {**_key(caller, account_id), "sealed": blob})
-        return done.rowcount == 1
+            status = (await conn.execute(_REFUSED, {**key, "sealed": blob})).scalar_one_or_none()
+            if status == AccountStatus.ACTIVE:
+                await conn.execute(_INVALIDATE, key)
+                await outbox.emit(conn, SCHEMA, _invalid(caller, account_id))
+        return status is not None
 
 
 class PostgresKeys:
@@ -128,6 +135,11 @@ class PostgresKeys:
         bind = {"workspace_id": workspace_id, "version": version, "kek_id": kek_id, "wrapped": wrapped}
         async with self._database.tx(workspace_id) as conn:
             await conn.execute(_FIRST_KEY, bind)
+
+
+def _invalid(caller: Caller, account_id: str) -> events_pb2.Event:
+    payload = events_pb2.AccountInvalid()
+    return events.event(payload, workspace_id=caller.workspace_id, subject_id=account_id, version=1)
 
 
 def _key(caller: Caller, account_id: str) -> dict[str, object]:

@@ -14,7 +14,7 @@ from services.common.db import Database
 from services.publisher.adapters.postgres import posts, rows
 from services.publisher.adapters.postgres.settling import refresh_post
 from services.publisher.domain import plans
-from services.publisher.domain.post import Post, TargetStatus
+from services.publisher.domain.post import Post, PostStatus, TargetStatus
 from services.publisher.ports import Caller, NewPost
 
 _OF_POST = "workspace_id = :workspace_id AND post_id = :post_id"
@@ -78,8 +78,11 @@ class PostgresChanges:
                 await conn.execute(_ALT_TEXT, bind)
             kept = [facts.media_id for facts in new.media]
             await conn.execute(_LET_GO, {**_key(caller, post.post_id), "media_ids": kept})
-            due = (it.index for it in post.targets if it.status is not TargetStatus.SCHEDULED)
-            await _announce(conn, caller, post.post_id, due)
+            if post.status is PostStatus.SCHEDULED:
+                told = posts.scheduled(caller, post.post_id, version=post.version + 1)
+                await outbox.emit(conn, posts.SCHEMA, told)
+            else:
+                await _announce(conn, caller, post.post_id, (it.index for it in post.targets))
         return True
 
     async def cancel(self, caller: Caller, post_id: str) -> bool:

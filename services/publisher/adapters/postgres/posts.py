@@ -13,7 +13,7 @@ from services.common import events, outbox, telemetry
 from services.common.db import Database, Wakeups
 from services.publisher.adapters.postgres import rows
 from services.publisher.domain import plans
-from services.publisher.domain.post import Post, PostStatus, Target, TargetStatus
+from services.publisher.domain.post import Post, PostStatus, Target
 from services.publisher.ports import Caller, NewPost, Position, Spent
 
 SCHEMA = "publisher"
@@ -111,9 +111,11 @@ class PostgresPosts:
                         for facts in new.media
                     ],
                 )
+            if new.post.status is PostStatus.SCHEDULED:
+                await outbox.emit(conn, SCHEMA, scheduled(caller, new.post.post_id, version=1))
+                return True
             for target in new.post.targets:
-                if target.status is not TargetStatus.SCHEDULED:
-                    await outbox.emit(conn, SCHEMA, queued(caller, new.post.post_id, target.index))
+                await outbox.emit(conn, SCHEMA, queued(caller, new.post.post_id, target.index))
         return True
 
     async def get(self, caller: Caller, post_id: str) -> Post | None:
@@ -200,6 +202,12 @@ def queued(caller: Caller, post_id: str, index: int) -> events_pb2.Event:
     """A target is due."""
     payload = events_pb2.PostQueued(target_index=index)
     return events.event(payload, workspace_id=caller.workspace_id, subject_id=post_id, version=1)
+
+
+def scheduled(caller: Caller, post_id: str, *, version: int) -> events_pb2.Event:
+    """It is held until its time."""
+    payload = events_pb2.PostScheduled()
+    return events.event(payload, workspace_id=caller.workspace_id, subject_id=post_id, version=version)
 
 
 async def _with_targets(conn: AsyncConnection, caller: Caller, found: Sequence[rows.Row]) -> list[Post]:

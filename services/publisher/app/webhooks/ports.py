@@ -93,12 +93,14 @@ class Occasions(Protocol):
 
 
 class Resources(Protocol):
-    """Media and posts as the public API shows them. Raises MediaError as their stages do."""
+    """Media, posts and accounts as the public API shows them. Raises MediaError as their stages do."""
 
     async def media(self, media_id: str) -> Mapping[str, JSON] | None:
         """An item of the current caller's workspace; None: there is none, or no more."""
 
     async def post(self, workspace_id: str, post_id: str) -> "PostResource | None": ...
+
+    async def account(self, workspace_id: str, account_id: str) -> "AccountResource | None": ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +110,14 @@ class PostResource:
     live: bool
     status: PostStatus
     targets: Collection[TargetStatus]
+    json: Mapping[str, JSON]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountResource:
+    """An account as the API shows it."""
+
+    live: bool
     json: Mapping[str, JSON]
 
 

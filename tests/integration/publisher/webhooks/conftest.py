@@ -25,7 +25,7 @@ from services.publisher.adapters.postgres.webhooks.queue import PostgresQueue
 from services.publisher.adapters.webhooks.http import MAX_ANSWER_BYTES, HttpSender
 from services.publisher.adapters.webhooks.metrics import Metrics
 from services.publisher.app.webhooks.assembly import Webhooks, WebhookWorld
-from services.publisher.app.webhooks.ports import Parcel, PostResource, Receipt, Room
+from services.publisher.app.webhooks.ports import AccountResource, Parcel, PostResource, Receipt, Room
 from services.publisher.domain.post import JSON
 from services.publisher.domain.webhooks.delivery import Delivery, Schedule
 from services.publisher.domain.webhooks.endpoint import Endpoint
@@ -59,12 +59,16 @@ class FakeResources:
 
     items: dict[str, Mapping[str, JSON]] = field(default_factory=dict)
     posts: dict[str, PostResource] = field(default_factory=dict)
+    accounts: dict[str, AccountResource] = field(default_factory=dict)
 
     async def media(self, media_id: str) -> Mapping[str, JSON] | None:
         return self.items.get(media_id)
 
     async def post(self, workspace_id: str, post_id: str) -> PostResource | None:
         return self.posts.get(post_id)
+
+    async def account(self, workspace_id: str, account_id: str) -> AccountResource | None:
+        return self.accounts.get(account_id)
 
 
 @dataclass
