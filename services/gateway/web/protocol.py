@@ -43,6 +43,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if size > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
             self._refusal = _too_large()
             raise self._refusal
+        # The parser takes whatever ends in chunked for it, and one who stands before us may not.
+        codings = [value.strip(b" \t").lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings not in ([], [b"chunked"]):
+            self._refusal = MediaError(Code.INVALID_REQUEST, why="transfer codings")
+            raise self._refusal
         self._in_head = False
         self._head_bytes = 0
         super().on_headers_complete()

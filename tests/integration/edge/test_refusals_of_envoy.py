@@ -53,6 +53,7 @@ REFUSED = {
     "an upgrade": (GET.format("/").replace("close", "upgrade\nUpgrade: websocket"), MediaError(Code.INVALID_REQUEST)),
     "HTTP/1.0": ("GET / HTTP/1.0", MediaError(Code.INVALID_REQUEST)),
     "no host": ("GET / HTTP/1.1\nConnection: close", MediaError(Code.INVALID_REQUEST)),
+    "an unknown coding": (f"{GET.format('/')}\nTransfer-Encoding: gzip, chunked", MediaError(Code.INVALID_REQUEST)),
     "two lengths": (f"{GET.format('/')}\nContent-Length: 1\nContent-Length: 2", MediaError(Code.INVALID_REQUEST)),
     "no such rendition": (GET.format("/cdn/a"), MediaError(Code.NOT_FOUND)),
     "metrics": (GET.format("/metrics?a=b"), MediaError(Code.NOT_FOUND)),

@@ -58,6 +58,7 @@ LIES = {
     "with chunks": ([f"Content-Length: {LENGTH}", "Transfer-Encoding: chunked"], CHUNKED),
     "chunked twice": (["Transfer-Encoding: chunked, chunked"], CHUNKED),
     "chunked, then more": (["Transfer-Encoding: chunked, identity"], CHUNKED),
+    "compressed, then chunked": (["Transfer-Encoding: gzip, chunked"], CHUNKED),
     "a chunk too long": (["Transfer-Encoding: chunked"], CHUNKED.replace(b"\r\n0\r\n\r\n", b"")),
     "a chunk's size is no number": (["Transfer-Encoding: chunked"], b"zz\r\n" + FORM),
     "no end of chunks": (["Transfer-Encoding: chunked"], CHUNKED[:-5]),
