@@ -105,7 +105,7 @@ BAD_JSON = {
 }
 
 
-@pytest.mark.parametrize("name", BAD_JSON)
+@pytest.mark.parametrize("name", [pytest.param(name, id=f"P12-{name}") for name in BAD_JSON])
 def test_what_parsers_disagree_on_is_not_json(service: Service, name: str) -> None:
     headers = {"content-type": "application/json"}
     for method, path in (("POST", "/v1/posts"), ("PATCH", "/v1/media/med_1"), ("POST", "/v1/api-keys")):

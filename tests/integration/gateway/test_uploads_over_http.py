@@ -130,7 +130,7 @@ MALFORMED = {
 
 
 @pytest.mark.usefixtures("nothing_stays")
-@pytest.mark.parametrize("name", MALFORMED)
+@pytest.mark.parametrize("name", [pytest.param(name, id=f"P7-{name}") for name in MALFORMED])
 def test_a_form_that_is_none_is_refused(empty: Workspace, name: str) -> None:
     body, code = MALFORMED[name]
     answer = send(empty, body)
@@ -171,7 +171,7 @@ def test_a_file_that_is_not_taken_never_gets_to_the_public(customer: Workspace, 
         (PHOTO, bytes(MIB), "media_too_large", 40 * MIB),
         (head("file", filename="a.mp4") + padded(film(), MIB), bytes(MIB), "media_too_large", 140 * MIB),
     ],
-    ids=["preamble", "epilogue", "field", "image", "video"],
+    ids=["P7-preamble", "P7-epilogue", "P7-field", "P2-image", "P2-video"],
 )
 def test_a_flood_is_cut_off_and_costs_no_memory(
     service: Service, empty: Workspace, start: bytes, piece: bytes, code: str, most_bytes: int

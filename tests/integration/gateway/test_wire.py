@@ -74,7 +74,7 @@ def empty(service: Service) -> Iterator[Workspace]:
         yield found
 
 
-@pytest.mark.parametrize("name", LIES)
+@pytest.mark.parametrize("name", [pytest.param(name, id=f"P1-{name}") for name in LIES])
 def test_a_body_that_is_not_as_long_as_told_is_not_stored(service: Service, empty: Workspace, name: str) -> None:
     lines, body = LIES[name]
     answer = spoken(service, request(service, empty.key, *lines, body=body))
