@@ -5,13 +5,16 @@ while somebody does. `epoch` fences: it grows with every claim, and a write that
 Who changes an endpoint's row and its deliveries' takes the endpoint's first.
 """
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
 from services.common import db
 from services.common.db import Database
+from services.common.errors import MediaError
 from services.publisher.adapters.postgres.webhooks import rows
 from services.publisher.adapters.postgres.webhooks.endpoints import give_up
 from services.publisher.app.webhooks.ports import Parcel, Room
@@ -53,13 +56,21 @@ _CLAIM = text(
     " WHERE d.workspace_id = taken.workspace_id AND d.id = taken.id"
     f" RETURNING {rows.PARCEL}"
 )
-# In one round trip, since this is what happens most.
+_TAKEN = (
+    "unnest(CAST(:workspace_ids AS text[]), CAST(:ids AS text[]), CAST(:epochs AS bigint[]),"
+    " CAST(:endpoint_ids AS text[]), CAST(:statuses AS integer[]), CAST(:moments AS timestamptz[]))"
+    " AS r(workspace_id, id, epoch, endpoint_id, status, moment)"
+)
+_WORK = text(
+    "WITH well AS (SELECT e.workspace_id, e.id FROM publisher.webhook_endpoints e WHERE e.failing_since IS NOT NULL"
+    f" AND (e.workspace_id, e.id) IN (SELECT r.workspace_id, r.endpoint_id FROM {_TAKEN}) ORDER BY e.id FOR UPDATE)"
+    " UPDATE publisher.webhook_endpoints e SET failing_since = NULL FROM well"
+    " WHERE e.workspace_id = well.workspace_id AND e.id = well.id"
+)
 _DELIVERED = text(
-    "WITH works AS (UPDATE publisher.webhook_endpoints SET failing_since = NULL"
-    " WHERE workspace_id = :workspace_id AND id = :endpoint_id AND failing_since IS NOT NULL)"
-    " UPDATE publisher.webhook_deliveries SET status = 'delivered', next_at = NULL, claimed = false,"
-    " attempts = attempts + 1, last_attempt_at = :now, response_status = :response_status, error = NULL"
-    f" WHERE {_HELD}"
+    "UPDATE publisher.webhook_deliveries d SET status = 'delivered', next_at = NULL, claimed = false,"
+    f" attempts = d.attempts + 1, last_attempt_at = r.moment, response_status = r.status, error = NULL FROM {_TAKEN}"
+    " WHERE d.workspace_id = r.workspace_id AND d.id = r.id AND d.epoch = r.epoch AND d.claimed"
 )
 _FAILS = text(
     "UPDATE publisher.webhook_endpoints SET failing_since = coalesce(failing_since, :now)"
@@ -85,11 +96,31 @@ _FORGET = text(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A result that is to be written, and who waits for that."""
+
+    parcel: Parcel
+    outcome: Outcome
+    now: datetime
+    written: asyncio.Future[None]
+
+    def done(self) -> None:
+        if not self.written.done():  # who waited may have been stopped, or told of a fault
+            self.written.set_result(None)
+
+    def failed(self, fault: MediaError) -> None:
+        if not self.written.done():
+            self.written.set_exception(fault)
+
+
 class PostgresQueue:
     """ports.Queue over PostgreSQL."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._taken: list[_Taken] = []
+        self._writing: asyncio.Task[None] | None = None
 
     async def claim(self, room: Room, now: datetime, lease_s: float) -> Sequence[Parcel]:
         """What is due and nobody's, shared out fairly among endpoints, those that do not fail first."""
@@ -106,10 +137,30 @@ class PostgresQueue:
             return [rows.parcel(row) for row in (await conn.execute(_CLAIM, bind)).mappings()]
 
     async def delivered(self, parcel: Parcel, outcome: Outcome, now: datetime) -> None:
-        """It was taken."""
-        bind = _result(parcel, outcome, now)
-        async with self._database.tx(parcel.workspace_id) as conn:
-            await conn.execute(_DELIVERED, bind)
+        """It was taken. As this is what happens most, what comes while others are written is written together."""
+        written = asyncio.get_running_loop().create_future()
+        self._taken.append(_Taken(parcel, outcome, now, written))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write(), name="webhook results")
+        await written
+
+    async def _write(self) -> None:
+        while self._taken:
+            batch, self._taken = self._taken, []
+            bind = _arrays(batch)
+            try:
+                async with self._database.system_tx() as conn:
+                    await conn.execute(_WORK, bind)
+                    await conn.execute(_DELIVERED, bind)
+            except MediaError as exc:
+                for one in batch:
+                    one.failed(exc)
+            except BaseException:
+                for one in batch:
+                    one.written.cancel()
+                raise
+            for one in batch:
+                one.done()
 
     async def failed(self, parcel: Parcel, outcome: Outcome, now: datetime, next_at: datetime | None) -> None:
         """It was not. A disabled endpoint is not tried again."""
@@ -137,6 +188,17 @@ class PostgresQueue:
         """Drops settled events made before that, with their deliveries, a bounded number; how many."""
         async with self._database.system_tx() as conn:
             return (await conn.execute(_FORGET, {"before": before})).rowcount
+
+
+def _arrays(batch: Sequence[_Taken]) -> dict[str, object]:
+    return {
+        "workspace_ids": [one.parcel.workspace_id for one in batch],
+        "ids": [one.parcel.delivery_id for one in batch],
+        "epochs": [one.parcel.epoch for one in batch],
+        "endpoint_ids": [one.parcel.endpoint_id for one in batch],
+        "statuses": [one.outcome.status for one in batch],
+        "moments": [one.now for one in batch],
+    }
 
 
 def _key(parcel: Parcel) -> dict[str, object]:
