@@ -17,7 +17,7 @@ from services.publisher.app.assembly import World
 from services.publisher.app.webhooks.assembly import Webhooks, WebhookWorld
 from services.publisher.app.webhooks.managing import Manage
 from services.publisher.settings import Settings
-from services.publisher.webhook_events import CONSUMER, SUBJECTS, WebhookEvents
+from services.publisher.webhook_events import WebhookEvents
 
 FORGET_EVERY_S = 600.0
 
@@ -52,7 +52,7 @@ async def start(run: Runtime, conf: Settings, database: Database, bus: Bus, worl
                 due.clear()
                 webhooks.rounds.wake()
 
-    run.consume(bus, CONSUMER, SUBJECTS, WebhookEvents(webhooks.tell).happened)
+    WebhookEvents(webhooks.tell).subscribe(run, bus)
     run.work(webhooks.rounds, name="webhooks")
     run.background(wake, name="webhook wake-ups")
     run.every(FORGET_EVERY_S, webhooks.forget_old, name="old webhooks")

@@ -4,27 +4,34 @@ from datetime import UTC
 
 from mediaapi.v1 import events_pb2, media_pb2
 
+from services.common.events import Bus
 from services.common.public_json import to_json
+from services.common.runtime import Runtime
 from services.publisher.app.webhooks.ports import Receipt
 from services.publisher.app.webhooks.telling import Heard, Tell
 
 CONSUMER = "publisher_webhooks"
-SUBJECTS = (
+SUBJECTS = ("media.v1.post_scheduled", "media.v1.post_settled", "media.v1.account_invalid")
+# Apart, since these ask the ingest stage: while it is away, they wait and the others need not.
+MEDIA_CONSUMER = "publisher_webhooks_media"
+MEDIA_SUBJECTS = (
     "media.v1.media_settled",
     "media.v1.media_expiring",
     "media.v1.media_deleted",
     "media.v1.media_rendered",
-    "media.v1.post_scheduled",
-    "media.v1.post_settled",
-    "media.v1.account_invalid",
 )
 
 
 class WebhookEvents:
-    """Handler of the durable consumer publisher_webhooks."""
+    """Handler of the durable consumers publisher_webhooks and publisher_webhooks_media."""
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
+
+    def subscribe(self, run: Runtime, bus: Bus) -> None:
+        """Both consumers, for as long as the process runs."""
+        run.consume(bus, CONSUMER, SUBJECTS, self.happened)
+        run.consume(bus, MEDIA_CONSUMER, MEDIA_SUBJECTS, self.happened)
 
     async def happened(self, event: events_pb2.Event) -> None:
         """Something that endpoints may want to hear of."""

@@ -22,6 +22,13 @@ def test_keys_credentials_and_places_are_in_no_log_no_table_and_no_event(stack: 
     target = {"platform": "bluesky", "accountId": account["id"]}
     post = client.settled_post(body(client.create_post("canaries", [photo["id"]], [target]))["id"])
     assert post["status"] == "published", post
+    endpoint = body(
+        client.http.post(
+            "/v1/webhook-endpoints",
+            json={"url": "https://1.1.1.1/", "events": ["account.invalid"]},
+            headers={"Idempotency-Key": "canary"},  # so that its answer is kept
+        )
+    )
     # Where they go wrong, too.
     assert httpx.get(f"{stack.url}/v1/media", params={"api_key": key}).status_code == 401
     refused = client.http.post(
@@ -35,6 +42,7 @@ def test_keys_credentials_and_places_are_in_no_log_no_table_and_no_event(stack: 
     secret_words = {
         "API key": key.rsplit("_", 1)[1],
         "account's password": password,
+        "webhook's secret": endpoint["secret"].removeprefix("whsec_"),
         "database password": database_password,
         "key encryption key": stack.state.secret("kek", size_bytes=32),
     }

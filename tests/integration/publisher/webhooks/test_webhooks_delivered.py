@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
+from services.common import ids
 from services.common.errors import Code, MediaError
-from services.publisher.app.webhooks.ports import Changes
+from services.publisher.app.webhooks.ports import Changes, Receipt
 from services.publisher.domain.webhooks.delivery import DeliveryStatus, Schedule
 from services.publisher.domain.webhooks.endpoint import EndpointStatus
-from services.publisher.domain.webhooks.events import EventType
+from services.publisher.domain.webhooks.events import EventType, News
 from tests.integration.publisher.webhooks.conftest import Hooks
 
 DELAYS_S = (5, 30, 120, 600, 1_800, 7_200, 21_600, 43_200)
@@ -62,6 +63,15 @@ async def test_one_cause_makes_one_event(hooks: Hooks) -> None:
     await hooks.register()
     await hooks.happen(3, cause="med_1 media.ready")
     assert await hooks.attempt() == 1
+
+
+async def test_an_event_of_a_stage_that_is_heard_again_has_no_second_effect(hooks: Hooks) -> None:
+    await hooks.register()
+    receipt = Receipt("test", ids.new("evt"))
+    for cause in ("one", "two"):
+        news = News(cause=cause, type=EventType.MEDIA_READY, live=None, happened_at=hooks.clock(), data={"id": "med_1"})
+        await hooks.world.occasions.tell(hooks.caller.workspace_id, receipt, [news])
+    assert hooks.sql("SELECT cause FROM publisher.webhook_events") == [("one",)]
 
 
 async def test_no_body_passes_twenty_kilobytes(hooks: Hooks) -> None:
