@@ -1,5 +1,6 @@
 """The use cases of webhooks, put together from the ports they need."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,6 +12,8 @@ from services.publisher.app.webhooks.ports import Deliveries, Endpoints, Meter, 
 from services.publisher.app.webhooks.telling import Tell
 from services.publisher.domain.webhooks.delivery import Schedule
 from services.publisher.ports import Vault
+
+log = logging.getLogger("publisher.webhooks")
 
 KEPT = timedelta(days=30)
 
@@ -63,4 +66,6 @@ class Webhooks:
 
     async def forget_old(self) -> None:
         """Drops what was settled and is older than a delivery is kept."""
-        await self._queue.forget(self._now() - KEPT)
+        before = self._now() - KEPT
+        while await self._queue.forget(before):
+            log.info("old events forgotten")

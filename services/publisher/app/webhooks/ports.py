@@ -167,13 +167,13 @@ class Queue(Protocol):
         """It was not; next_at None: it is given up. Nothing is written when the claim is lost."""
 
     async def gone(self, parcel: Parcel, outcome: Outcome, now: datetime) -> None:
-        """The endpoint wants no more: it is disabled, if it still has this URL."""
+        """The endpoint wants no more: it is disabled. One that has another URL by now is tried there at once."""
 
     async def hand_back(self, parcel: Parcel, now: datetime) -> None:
         """Makes it due at once, as it is."""
 
     async def forget(self, before: datetime) -> int:
-        """Drops events, with their deliveries, made before that and settled; how many."""
+        """Drops some events, with their deliveries, made before that and settled; how many."""
 
 
 class Sender(Protocol):

@@ -161,6 +161,17 @@ async def test_410_disables_the_endpoint_and_gives_up_what_it_was_owed(hooks: Ho
     assert len(await hooks.deliveries(other)) == 21
 
 
+async def test_410_of_a_url_that_is_no_longer_the_endpoints_disables_nothing(hooks: Hooks) -> None:
+    endpoint, _ = await hooks.register("/gone")
+    await hooks.happen()
+    [parcel] = await hooks.claim()
+    await hooks.webhooks.manage.change(hooks.caller, endpoint.endpoint_id, Changes(url=hooks.receiver.url + "/ok"))
+    await hooks.webhooks.courier.deliver(parcel)
+    assert (await hooks.webhooks.manage.get(hooks.caller, endpoint.endpoint_id)).status is EndpointStatus.ACTIVE
+    assert await hooks.attempt() == 1
+    assert (await hooks.delivery(endpoint)).status is DeliveryStatus.DELIVERED
+
+
 async def test_no_more_than_its_share_is_under_way_to_one_endpoint(hooks: Hooks) -> None:
     await hooks.register("/slow")
     await hooks.happen(20)

@@ -170,11 +170,11 @@ class PostgresQueue:
             await conn.execute(_FAILED, {**bind, "next_at": next_at if status == "active" else None})
 
     async def gone(self, parcel: Parcel, outcome: Outcome, now: datetime) -> None:
-        """The endpoint wants no more: it is disabled, if it still has this URL."""
+        """The endpoint wants no more: it is disabled. One that has another URL by now is tried there at once."""
         bind = _result(parcel, outcome, now)
         async with self._database.tx(parcel.workspace_id) as conn:
             disabled = (await conn.execute(_DISABLE, bind)).rowcount
-            await conn.execute(_FAILED, {**bind, "next_at": None})
+            await conn.execute(_FAILED, {**bind, "next_at": None if disabled else now})
             if disabled:
                 await give_up(conn, parcel.workspace_id, parcel.endpoint_id)
 
