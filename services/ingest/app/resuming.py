@@ -4,7 +4,6 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -194,9 +193,10 @@ class Resuming:
             await ended(work)
             await asyncio.shield(self._keep(writer))
             raise
-        except MediaError:
-            await self._keep(writer)
-            raise
+        except MediaError as error:
+            if await self._keep(writer):
+                raise
+            raise await self._why(writer.upload) from error
         finally:
             await ended(work)
             await ended(guarding)
@@ -212,17 +212,26 @@ class Resuming:
         upload = await writer.keep(whole=whole or piece.offset is None, seal=not piece.open)
         return await self._sealing.seal(upload) if upload.finishing else upload
 
-    async def _keep(self, writer: Writer) -> None:
-        """What arrived before it broke off, where that can be stored."""
+    async def _keep(self, writer: Writer) -> bool:
+        """Stores what arrived before it broke off, where it can. False: the upload is another's, or over."""
         try:
             await writer.keep(whole=False)
-        except (MediaError, LostError, RefusedError) as exc:
+        except LostError:
+            return False
+        except (MediaError, RefusedError) as exc:
             log.info("piece not kept", extra={"upload_id": writer.upload.upload_id, "why": str(exc)})
-            await self._leave(writer)
+            return await self._leave(writer)
+        return True
 
-    async def _leave(self, writer: Writer) -> None:
-        with suppress(MediaError, LostError):  # The lease runs out, and who comes next need not even wait for that.
+    async def _leave(self, writer: Writer) -> bool:
+        """False: it had been lost already."""
+        try:
             await writer.leave()
+        except LostError:
+            return False
+        except MediaError as exc:  # The lease runs out, and who comes next need not even wait for that.
+            log.info("lease not ended", extra={"upload_id": writer.upload.upload_id, "why": str(exc)})
+        return True
 
     async def _reject(self, upload: Upload, error: MediaError) -> None:
         def step(row: Upload, now: datetime) -> UploadChange | None:
