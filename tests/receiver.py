@@ -16,7 +16,7 @@ import contextlib
 import gzip
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -57,6 +57,7 @@ class Receiver:
     open: Counter[str] = field(default_factory=Counter)
     most_open: Counter[str] = field(default_factory=Counter)
     seen: set[tuple[str, str]] = field(default_factory=set)
+    heed: Callable[[Request], None] = lambda request: None  # with every request, as it comes
     sent_bytes: int = 0
 
     def at(self, path: str) -> list[Request]:
@@ -79,6 +80,7 @@ class Receiver:
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
                 request = Request(line.split(" ")[1], headers, body, clock.utc_now())
                 self.came.append(request)
+                self.heed(request)
                 self.open[request.path] += 1
                 self.most_open[request.path] = max(self.open[request.path], self.most_open[request.path])
                 try:
@@ -203,8 +205,11 @@ def receiving_apart() -> Iterator[Receiver]:
 
     context = receiving()
     try:
-        yield done(context.__aenter__())
-        done(context.__aexit__(None, None, None))
+        receiver = done(context.__aenter__())
+        try:
+            yield receiver
+        finally:
+            done(context.__aexit__(None, None, None))
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

@@ -81,8 +81,9 @@ async def test_killed_in_the_middle_the_publisher_loses_no_event(
     await load.delivered((*HEALTHY, *LATE), within_s=150)
     for path in (*HEALTHY, *LATE):
         assert load.missing(path) == set(), path
-        assert load.verify(path) >= EVENTS
-    assert load.verify("/down")
+        assert load.verified[path] >= EVENTS
+    assert load.verified["/down"]
+    assert load.refused == []
     [settled] = await rows(load, "SELECT count(*) FROM publisher.webhook_events")
     assert settled == (EVENTS,)
     owed = await rows(
