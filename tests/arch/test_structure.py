@@ -73,6 +73,10 @@ def test_a_planted_violation_is_found(tmp_path: Path, place: str, code: str) -> 
     assert problems(path, tuple(place.split("/")))
 
 
+# Names of platforms that mean something else there: an encoder has threads.
+ALSO_WORDS = {("threads", "h264_mp4.py")}
+
+
 def test_a_platform_is_named_in_its_own_folder_only() -> None:
     platforms = [path.parent.name for path in (SERVICES / "platforms").glob("*/publish.py")]
     assert platforms
@@ -83,6 +87,7 @@ def test_a_platform_is_named_in_its_own_folder_only() -> None:
         for root in (SERVICES, ROOT / "proto" / "mediaapi")
         for path in root.rglob(f"*.{suffix}")
         if path.parent.name != platform and f'"{platform}"' in _code(path)
+        if (platform, path.name) not in ALSO_WORDS
     ]
     assert named == []
 

@@ -1,0 +1,179 @@
+"""Meta's Graph protocol: requests in an account's name, what refusals mean, and tokens of 60 days.
+
+Credentials: `access_token`, long-lived; `refreshed_at`, seconds since 1970, is kept beside it.
+Sources, read 2026-10-10: developers.facebook.com/docs/graph-api/guides/error-handling,
+…/docs/instagram-platform/reference/refresh_access_token, …/docs/threads/get-started/long-lived-tokens.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from services.platforms.calls import at, body, number_at, repeatable, retry_after_s, text_at
+from services.platforms.oauth import RENEWED, RENEWED_AFTER_S, refused
+from services.platforms.ports import JSON, Account, Fault, PlatformError
+
+MAX_MESSAGE_CHARS = 300
+REFRESH_EVERY_S = 7 * 86_400  # of the 60 days a token lasts; one younger than a day is not refreshed
+
+Meaning = tuple[Fault, str]
+CREDENTIALS: Meaning = (Fault.ACCOUNT, "credentials_refused")
+BUSY: Meaning = (Fault.TRANSIENT, "upstream_busy")
+RATE: Meaning = (Fault.TRANSIENT, "rate_limited")
+NOT_PERMITTED: Meaning = (Fault.ACCOUNT, "not_permitted")
+
+# Of every Graph API; a service adds its own.
+_BY_CODE: Mapping[int, Meaning] = {
+    -2: (Fault.REBUILD, "container_expired"), -1: BUSY, 1: BUSY, 2: BUSY,
+    4: RATE, 17: RATE, 32: RATE, 613: RATE, 80002: RATE,
+    3: NOT_PERMITTED, 10: NOT_PERMITTED, **dict.fromkeys(range(200, 300), NOT_PERMITTED),
+    102: CREDENTIALS, 190: CREDENTIALS,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One of Meta's APIs.
+
+    Attributes:
+        name: As people call it.   address: its public one, without a trailing slash.   version: "/v…".
+        refresh_grant: The grant_type of a refresh.   user_id: the field of /me that its other paths begin with.
+        meaning: What a code, a subcode and a message of its own mean; None where it is no special one.
+    """
+
+    name: str
+    address: str
+    version: str
+    refresh_grant: str
+    user_id: str
+    meaning: Callable[[int, int, str], Meaning | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Whose token it is."""
+
+    user_id: str
+    username: str
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """One account's requests to a service."""
+
+    service: Service
+    http: httpx.AsyncClient
+    account: Account
+
+    def url(self, path: str) -> str:
+        """path: without the version."""
+        return f"{self._base}{self.service.version}{path}"
+
+    @property
+    def _base(self) -> str:
+        return self.account.base_url or self.service.address
+
+    @property
+    def token(self) -> str:
+        """Raises PlatformError(ACCOUNT) without one."""
+        token = self.account.credentials.get("access_token", "")
+        if not token:
+            raise PlatformError(Fault.ACCOUNT, "credentials_incomplete", f"{self.service.name} needs an access_token.")
+        return token
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those of every request. Raises PlatformError(ACCOUNT) without a token."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+    async def get(self, path: str, query: Mapping[str, str]) -> Mapping[str, JSON]:
+        """The answer's JSON. Raises PlatformError."""
+        return await self._answered(self.http.get(self.url(path), params=query, headers=self.headers))
+
+    async def post(self, path: str, form: Mapping[str, str]) -> Mapping[str, JSON]:
+        """The same for a request that may be repeated."""
+        return await self._answered(self.send(path, form))
+
+    def send(self, path: str, form: Mapping[str, str]) -> Awaitable[httpx.Response]:
+        """A request, for whoever reads its answer otherwise."""
+        return self.http.post(self.url(path), data=dict(form), headers=self.headers)
+
+    async def _answered(self, call: Awaitable[httpx.Response]) -> Mapping[str, JSON]:
+        answer = await repeatable(call)
+        if not answer.is_success:
+            raise refusal(self.service, answer)
+        return body(answer)
+
+    async def refreshed(self) -> Mapping[str, str] | None:
+        """Credentials with a token that lasts 60 days again; None while that is not due.
+
+        A token that is too young to be refreshed, or of a sort that never is, is as good as refreshed.
+        Raises PlatformError: ACCOUNT if the token is refused; TRANSIENT.
+        """
+        since = self.account.credentials.get("refreshed_at", "")
+        if since.isdigit() and time.time() - int(since) < REFRESH_EVERY_S:
+            return None
+        query = {"grant_type": self.service.refresh_grant, "access_token": self.token}
+        answer = await repeatable(self.http.get(f"{self._base}/refresh_access_token", params=query))
+        if not answer.is_success and (error := refusal(self.service, answer)).fault in (Fault.ACCOUNT, Fault.TRANSIENT):
+            raise error
+        token = text_at(body(answer), "access_token") if answer.is_success else ""
+        return {
+            **self.account.credentials,
+            "access_token": token or self.token,
+            "refreshed_at": str(int(time.time())),
+        }
+
+    async def keep_fresh(self) -> None:
+        """Refreshes the token when that is due. Raises PlatformError: NOT_READY once the new one is kept."""
+        if (credentials := await self.refreshed()) is None:
+            return
+        await self.account.save(credentials)
+        raise PlatformError(Fault.NOT_READY, RENEWED, "The access token was refreshed.", retry_after_s=RENEWED_AFTER_S)
+
+    async def permalink(self, post_id: str) -> str | None:
+        """A post is live whether or not the service says where."""
+        try:
+            return text_at(await self.get(f"/{post_id}", {"fields": "permalink"}), "permalink") or None
+        except PlatformError:
+            return None
+
+    async def me(self) -> Me:
+        """Asks whose token it is. Raises PlatformError."""
+        found = await self.get("/me", {"fields": f"{self.service.user_id},username"})
+        user_id, username = text_at(found, self.service.user_id), text_at(found, "username")
+        if not (user_id and username):
+            message = f"{self.service.name} answered without saying whose token it is."
+            raise PlatformError(Fault.TRANSIENT, "answer_unreadable", message)
+        return Me(user_id, username)
+
+
+def refusal(service: Service, answer: httpx.Response) -> PlatformError:
+    """The error of an answer that is no success: `{"error": {"message", "code", "error_subcode", …}}`."""
+    found = body(answer)
+    code, subcode = (int(number_at(found, "error", name) or 0) for name in ("code", "error_subcode"))
+    said = text_at(found, "error", "error_user_msg") or text_at(found, "error", "message")
+    said = said[:MAX_MESSAGE_CHARS] or f"{service.name} gave no reason."
+    fault, meant = _meaning(service, answer.status_code, code, subcode, text_at(found, "error", "message"))
+    if fault is Fault.PERMANENT and at(found, "error", "is_transient") is True:
+        fault, meant = BUSY
+    if (fault, meant) == CREDENTIALS:
+        return refused(service.name)
+    return PlatformError(fault, meant, said, retry_after_s=retry_after_s(answer))
+
+
+def _meaning(service: Service, status: int, code: int, subcode: int, message: str) -> Meaning:
+    special = service.meaning(code, subcode, message)
+    if special is not None:
+        return special
+    if code in _BY_CODE:
+        return _BY_CODE[code]
+    match status:
+        case httpx.codes.UNAUTHORIZED:
+            return CREDENTIALS
+        case httpx.codes.TOO_MANY_REQUESTS:
+            return RATE
+        case _:
+            return Fault.PERMANENT, "post_refused"
