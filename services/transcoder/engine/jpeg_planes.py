@@ -1,7 +1,7 @@
 """A JPEG's planes as it holds them: decoded twice, for luma and for colours, which together takes no longer than pixels
 of three colours at full size, a quarter of their memory, and less work afterwards."""
 
-import io
+from pathlib import Path
 from typing import TypeGuard
 
 from PIL import Image
@@ -25,11 +25,11 @@ def holds_planes(image: Image.Image) -> TypeGuard[JpegImageFile]:
     return [layer[0] for layer in image.layer] == [1, 2, 3]
 
 
-def decoded(image: JpegImageFile, data: bytes, size: tuple[int, int]) -> Planes:
+def decoded(image: JpegImageFile, path: Path, size: tuple[int, int]) -> Planes:
     """At `size`, as stored.
 
     Args:
-        image: One that holds planes, opened.   data: its file.   size: pixels, no more than it has.
+        image: One that holds planes, opened.   path: of its file.   size: pixels, no more than it has.
 
     Raises:
         OSError, ValueError: It is damaged.
@@ -37,8 +37,8 @@ def decoded(image: JpegImageFile, data: bytes, size: tuple[int, int]) -> Planes:
     _, across, down, _ = image.layer[0]
     # Where colours are thinned out in one direction only, its reduction would thin them out twice.
     color_share = COLOR_SHARE if across == down else 2 * COLOR_SHARE
-    luma = _reduced(data, "L", size, LUMA_SHARE)
-    _, *colors = _reduced(data, "YCbCr", half(size), color_share).split()
+    luma = _reduced(path, "L", size, LUMA_SHARE)
+    _, *colors = _reduced(path, "YCbCr", half(size), color_share).split()
     return Planes(
         luma.resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP),
         *(plane.resize(half(size), Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP) for plane in colors),
@@ -50,8 +50,8 @@ def reduce(image: Image.Image, mode: str, size: tuple[int, int], share: float = 
     image.draft(mode, (max(1, int(size[0] * share)), max(1, int(size[1] * share))))
 
 
-def _reduced(data: bytes, mode: str, size: tuple[int, int], share: float) -> Image.Image:
-    image = Image.open(io.BytesIO(data), formats=("JPEG",))
-    reduce(image, mode, size, share)
-    image.load()
+def _reduced(path: Path, mode: str, size: tuple[int, int], share: float) -> Image.Image:
+    with Image.open(path, formats=("JPEG",)) as image:
+        reduce(image, mode, size, share)
+        image.load()
     return image

@@ -81,17 +81,17 @@ class Still:
     """
 
     def __init__(self, path: Path, content_type: str) -> None:
-        self._data = path.read_bytes()
-        with faults():
-            self._image = Image.open(io.BytesIO(self._data), formats=_DECODERS[content_type])
-            self._check_size()
-            self._icc = self._profile()
-            self._orientation = int(self._image.getexif().get(_ORIENTATION, 1))
-            self.probe = self._measure(content_type.removeprefix("image/"))
+        self._path = path
+        self._formats = _DECODERS[content_type]
+        with faults(), Image.open(path, formats=self._formats) as image:
+            _check_size(image)
+            self._icc = _profile(image)
+            self._orientation = int(image.getexif().get(_ORIENTATION, 1))
+            self.probe = self._measure(image, content_type.removeprefix("image/"))
 
     def bare(self) -> bytes:
         """The file without what its pixels do not need; JPEG, PNG and GIF only."""
-        return _BARE[self.probe.container](self._data)
+        return _BARE[self.probe.container](self._path.read_bytes())
 
     def picture(self, width: int, height: int) -> Planes:
         """The first frame: upright, in sRGB, on white.
@@ -100,47 +100,24 @@ class Still:
             width, height: Pixels as displayed, no more than the source has.
         """
         size = (height, width) if self._orientation >= 5 else (width, height)
-        with faults():
-            if jpeg_planes.holds_planes(self._image):
-                planes = jpeg_planes.decoded(self._image, self._data, size)
+        with faults(), Image.open(self._path, formats=self._formats) as image:
+            if jpeg_planes.holds_planes(image):
+                planes = jpeg_planes.decoded(image, self._path, size)
                 if self._icc is not None:
                     planes = Planes.of(_converted(planes.rgb(), self._icc))
             else:
-                planes = Planes.of(self._pixels(size))
+                planes = Planes.of(self._pixels(image, size))
             return planes.turned(_UPRIGHT[self._orientation]) if self._orientation in _UPRIGHT else planes
 
-    def _pixels(self, size: tuple[int, int]) -> Image.Image:
+    def _pixels(self, image: Image.Image, size: tuple[int, int]) -> Image.Image:
         """Of any file: RGB. Colour is converted on the reduced picture: the same look for a part of the work."""
-        image = self._image
         jpeg_planes.reduce(image, image.mode, size)
         image.load()
         plain = _true_color(image).resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
         return _on_white(self._standard_color(plain))
 
-    def _check_size(self) -> None:
-        width, height = self._image.size
-        if max(width, height) > MAX_IMAGE_EDGE_PX:
-            raise InputFault(Code.MEDIA_DIMENSIONS_EXCEEDED, f"{width} x {height}")
-        if width * height > MAX_IMAGE_PX:
-            raise InputFault(Code.MEDIA_PIXELS_EXCEEDED, f"{width} x {height}")
-
-    def _profile(self) -> ImageCms.ImageCmsProfile | None:
-        """The colour profile, where there is a readable one that is not sRGB already."""
-        raw = self._image.info.get("icc_profile")
-        if not raw:
-            return None
-        if len(raw) > MAX_ICC_BYTES:
-            raise InputFault(Code.MEDIA_METADATA_TOO_LARGE, f"an ICC profile of {len(raw)} bytes")
-        try:
-            profile = ImageCms.ImageCmsProfile(io.BytesIO(raw))
-            name = ImageCms.getProfileDescription(profile)
-        except (ImageCms.PyCMSError, OSError):
-            return None  # as every browser does with a profile it cannot read
-        return None if name.startswith("sRGB") else profile
-
-    def _measure(self, container: str) -> Probe:
-        image = self._image
-        frames = self._frames()
+    def _measure(self, image: Image.Image, container: str) -> Probe:
+        frames = _frames(image)
         width, height = image.size
         if self._orientation >= 5:
             width, height = height, width
@@ -154,29 +131,16 @@ class Still:
             height=height,
             coded_width=image.width,
             coded_height=image.height,
-            size_bytes=len(self._data),
+            size_bytes=self._path.stat().st_size,
             orientation=self._orientation,
             frames=frames,
             animated=frames > 1,
             has_alpha="A" in image.mode or "transparency" in image.info,
             duration_s=0.0,
             pix_fmt=image.mode,
-            has_extras=container not in _BARE or self._bare_differs(container),
+            has_extras=container not in _BARE or bare.has_extras(container, self._path.read_bytes()),
             standard_color=plain and self._icc is None,
         )
-
-    def _bare_differs(self, container: str) -> bool:
-        return _BARE[container](self._data) != self._data
-
-    def _frames(self) -> int:
-        """Counted no further than allowed. A phone's second picture (a depth map, a preview) is no animation."""
-        image = self._image
-        if image.format not in ("GIF", "WEBP", "PNG", "AVIF"):
-            return 1
-        frames = int(getattr(image, "n_frames", 1))
-        if frames > MAX_ANIMATION_FRAMES:
-            raise InputFault(Code.MEDIA_FRAMES_EXCEEDED, f"{frames} frames")
-        return frames
 
     def _standard_color(self, image: Image.Image) -> Image.Image:
         """RGB(A) in sRGB."""
@@ -189,6 +153,39 @@ class Still:
         if alpha is not None:
             solid.putalpha(alpha)
         return solid
+
+
+def _check_size(image: Image.Image) -> None:
+    width, height = image.size
+    if max(width, height) > MAX_IMAGE_EDGE_PX:
+        raise InputFault(Code.MEDIA_DIMENSIONS_EXCEEDED, f"{width} x {height}")
+    if width * height > MAX_IMAGE_PX:
+        raise InputFault(Code.MEDIA_PIXELS_EXCEEDED, f"{width} x {height}")
+
+
+def _profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
+    """The colour profile, where there is a readable one that is not sRGB already."""
+    raw = image.info.get("icc_profile")
+    if not raw:
+        return None
+    if len(raw) > MAX_ICC_BYTES:
+        raise InputFault(Code.MEDIA_METADATA_TOO_LARGE, f"an ICC profile of {len(raw)} bytes")
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(raw))
+        name = ImageCms.getProfileDescription(profile)
+    except (ImageCms.PyCMSError, OSError):
+        return None  # as every browser does with a profile it cannot read
+    return None if name.startswith("sRGB") else profile
+
+
+def _frames(image: Image.Image) -> int:
+    """Counted no further than allowed. A phone's second picture (a depth map, a preview) is no animation."""
+    if image.format not in ("GIF", "WEBP", "PNG", "AVIF"):
+        return 1
+    frames = int(getattr(image, "n_frames", 1))
+    if frames > MAX_ANIMATION_FRAMES:
+        raise InputFault(Code.MEDIA_FRAMES_EXCEEDED, f"{frames} frames")
+    return frames
 
 
 def _true_color(image: Image.Image) -> Image.Image:

@@ -114,8 +114,7 @@ class _StillJob:
         # Decoded even when nothing is encoded: a file no decoder can read to its end is never served as it is.
         self._picture = self._still.picture(*max([*sizes, preview]))
         stills = Stills(self._picture)
-        # What fits easily comes first: it tells how far the others have to go down.
-        for one in sorted(plans, key=lambda one: one.preset.limits.max_bytes, reverse=True):
+        for one in sorted(plans, key=_ease, reverse=True):
             if one.misfit:
                 yield one, one.misfit
             elif isinstance(one.recipe, Jpeg):
@@ -185,6 +184,13 @@ class _FilmJob:
         return {
             one: Made(path, "video/mp4", path.stem, measuring.probe(path, "video/mp4")) for one, path in wanted.items()
         }
+
+
+def _ease(planned: Plan) -> tuple[int, int]:
+    """What is large and fits easily comes first, for it tells how far the others have to go down; equal sizes
+    follow each other."""
+    recipe = planned.recipe
+    return (recipe.width, planned.preset.limits.max_bytes) if isinstance(recipe, Jpeg) else (0, 0)
 
 
 def _jpeg(stills: Stills, preset: Preset, recipe: Jpeg, scratch: Path, at_s: float | None = None) -> Outcome:

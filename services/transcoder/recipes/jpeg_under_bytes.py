@@ -27,7 +27,7 @@ class Encoded:
 
 
 class Stills:
-    """Renditions of one picture: no size is scaled twice, and no quality of a size encoded twice.
+    """Renditions of one picture: no quality of a size is encoded twice, and of sizes the last one is kept.
 
     Args:
         picture: At least as large as the largest rendition asked for.
@@ -35,7 +35,7 @@ class Stills:
 
     def __init__(self, picture: Planes) -> None:
         self._picture = picture
-        self._scaled: dict[tuple[int, int], Planes] = {}
+        self._scaled = picture
         self._made: dict[tuple[Jpeg, int], Encoded] = {}
 
     def make(self, wanted: Jpeg, limit_bytes: int) -> Encoded | None:
@@ -91,9 +91,9 @@ class Stills:
 
     def _scale(self, wanted: Jpeg) -> Planes:
         size = (wanted.width, wanted.height)
-        if size not in self._scaled:
-            self._scaled[size] = self._picture.resized(size)
-        return self._scaled[size] if wanted.canvas is None else self._scaled[size].on_white(wanted.canvas)
+        if size != self._scaled.size:
+            self._scaled = self._picture.resized(size)
+        return self._scaled if wanted.canvas is None else self._scaled.on_white(wanted.canvas)
 
 
 class _Sizes:
