@@ -34,6 +34,8 @@ def misfit(preset: Preset, probe: Probe) -> Misfit | None:
         return Misfit("kind_unsupported", f"{preset.id} is made from a {preset.of}, this is a {probe.kind}")
     if preset.animated and not probe.animated:
         return Misfit("not_animated", f"{preset.id} is for animations")
+    if preset.animated and f"image/{probe.container}" not in preset.limits.accept:
+        return Misfit("format_unsupported", f"{preset.id} keeps animations as they are, and takes no {probe.container}")
     if preset.animated:
         return _animation(preset.limits, probe)
     if probe.kind == "video" and probe.hdr == "dolby":
