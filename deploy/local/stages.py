@@ -149,6 +149,7 @@ def _configs(wiring: Wiring) -> dict[str, Config]:
                 "listen": f"{HOST}:{ports.sandbox}",
                 "state_dir": state.folder("sandbox"),
                 "public_url": wiring.sandbox_url,
+                "trusted_origins": cdn_url,
             }
         ),
     }

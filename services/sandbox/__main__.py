@@ -13,7 +13,7 @@ async def main() -> None:
     """Wires the sandbox and serves until told to stop."""
     conf = settings.load(Settings, "MEDIA_SANDBOX")
     log.setup("sandbox", conf.log_level)
-    async with opened(Path(conf.state_dir), conf.public_url) as app:
+    async with opened(Path(conf.state_dir), conf.public_url, conf.trusted_origins) as app:
         await serve(app, conf.listen, drain_s=conf.drain_s)
 
 

@@ -28,14 +28,16 @@ HEADERS = {"Content-Security-Policy": PAGE_POLICY, "X-Content-Type-Options": "no
 
 
 @asynccontextmanager
-async def opened(state_dir: Path, public_url: str) -> AsyncIterator[ASGIApp]:
+async def opened(state_dir: Path, public_url: str, trusted: tuple[str, ...] = ()) -> AsyncIterator[ASGIApp]:
     """The application, with what `state_dir` holds from earlier runs; its files are closed at the end.
 
     Args:
         public_url: Where clients reach it, with or without a trailing slash.
+        trusted: URLs whose origins media are fetched from, whatever their addresses and by plain HTTP too.
     """
     apps = registry.sandboxes()
-    states = {name: SandboxState.open(state_dir / name, f"{public_url.rstrip('/')}/{name}") for name in apps}
+    base = public_url.rstrip("/")
+    states = {name: SandboxState.open(state_dir / name, f"{base}/{name}", trusted) for name in apps}
     try:
         yield _application(states)
     finally:

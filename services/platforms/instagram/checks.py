@@ -19,6 +19,16 @@ _HASHTAG = re.compile(r"(?<![\w&/#])#\w+")
 _MENTION = re.compile(r"(?<![\w.@/])@[\w.]+")
 
 
+def hashtags(text: str) -> list[str]:
+    """Those of a caption, as often as they stand there."""
+    return _HASHTAG.findall(text)
+
+
+def mentions(text: str) -> list[str]:
+    """The same for accounts."""
+    return _MENTION.findall(text)
+
+
 def kind(draft: Draft) -> str:
     """feed, reel or story: as the draft says, else a lone video is a reel, which is all Instagram makes of one."""
     lone_video = len(draft.assets) == 1 and draft.assets[0].is_video
@@ -45,8 +55,8 @@ def _text(draft: Draft) -> Iterator[Problem]:
         )
         return
     yield from rules.too_long(catalog.load()[PLATFORM], len(draft.text))
-    for pattern, what, limit in ((_HASHTAG, "hashtags", MAX_HASHTAGS), (_MENTION, "mentions", MAX_MENTIONS)):
-        found = len(pattern.findall(draft.text))
+    for tags, what, limit in ((hashtags, "hashtags", MAX_HASHTAGS), (mentions, "mentions", MAX_MENTIONS)):
+        found = len(tags(draft.text))
         if found > limit:
             message = f"The text has {found} {what}; Instagram takes {limit}."
             yield Problem("text", f"too_many_{what}", message, limit, found)

@@ -21,17 +21,19 @@ class SandboxState:
         store: What it keeps.
         public_url: Where its clients reach it, without a trailing slash, e.g. "http://127.0.0.1:17061/bluesky".
         faults: What it was told to do wrong.
+        trusted: URLs whose origins it fetches media from, whatever their addresses and by plain HTTP too.
     """
 
     store: Store
     public_url: str
     faults: Faults
+    trusted: tuple[str, ...] = ()
 
     @staticmethod
-    def open(folder: Path, public_url: str) -> SandboxState:
+    def open(folder: Path, public_url: str, trusted: tuple[str, ...] = ()) -> SandboxState:
         """With what that folder holds from earlier runs."""
         folder.mkdir(parents=True, exist_ok=True)
-        return SandboxState(Store(folder), public_url.rstrip("/"), Faults())
+        return SandboxState(Store(folder), public_url.rstrip("/"), Faults(), trusted)
 
 
 def now() -> datetime:

@@ -4,14 +4,39 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.contract.platforms.cdn import Cdn
+from tests.contract.platforms.cdn import serving as cdn_serving
 from tests.contract.platforms.playing import Played, Sandboxes, serving
 
 
 @pytest.fixture(scope="session")
-async def sandboxes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandboxes]:
-    """All platforms, over real HTTP."""
-    async with serving(tmp_path_factory.mktemp("sandbox")) as running:
+async def cdn() -> AsyncIterator[Cdn]:
+    """Where platforms fetch media from."""
+    async with cdn_serving() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+async def sandboxes(tmp_path_factory: pytest.TempPathFactory, cdn: Cdn) -> AsyncIterator[Sandboxes]:
+    """All platforms, over real HTTP."""
+    async with serving(tmp_path_factory.mktemp("sandbox"), (cdn.url,)) as running:
+        yield running
+
+
+@pytest.fixture
+async def instagram(sandboxes: Sandboxes) -> AsyncIterator[Played]:
+    """Instagram; no fault outlives its test."""
+    played = sandboxes.platform("instagram")
+    yield played
+    await sandboxes.http.delete(f"{played.url}/_sandbox/faults")
+
+
+@pytest.fixture
+async def threads(sandboxes: Sandboxes) -> AsyncIterator[Played]:
+    """Threads; no fault outlives its test."""
+    played = sandboxes.platform("threads")
+    yield played
+    await sandboxes.http.delete(f"{played.url}/_sandbox/faults")
 
 
 @pytest.fixture

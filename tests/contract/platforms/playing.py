@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import httpx
 import uvicorn
+from starlette.types import ASGIApp
 
 from services.common.guarded_http import connect
 from services.platforms import registry
@@ -107,16 +108,26 @@ class Played:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[Sandboxes]:
-    """All platforms over real HTTP on a free port; what they keep is in `folder`."""
+async def serving(folder: Path, trusted: tuple[str, ...] = ()) -> AsyncIterator[Sandboxes]:
+    """All platforms over real HTTP on a free port; what they keep is in `folder`.
+
+    Args:
+        trusted: Origins they fetch media from.
+    """
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-        async with opened(folder, url) as app, connect(trusted=[url]) as http:
-            server = _Server(uvicorn.Config(app, ws="none", lifespan="off", log_level="critical"))
-            task = asyncio.create_task(server.serve(sockets=[sock]))
-            while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
-                await asyncio.sleep(0.01)
+        async with opened(folder, url, trusted) as app, connect(trusted=[url]) as http, listening(app, sock):
             yield Sandboxes(url, http)
-            server.should_exit = True
-            await task
+
+
+@contextlib.asynccontextmanager
+async def listening(app: ASGIApp, sock: socket.socket) -> AsyncIterator[None]:
+    """Serves the application on a bound socket."""
+    server = _Server(uvicorn.Config(app, ws="none", lifespan="off", log_level="critical"))
+    task = asyncio.create_task(server.serve(sockets=[sock]))
+    while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    yield
+    server.should_exit = True
+    await task
