@@ -67,9 +67,10 @@ class CreatePost:
 
     async def _check_quota(self, caller: Caller, plan: str, wanted: PostInput) -> None:
         """Before anything is stored; checked once more, and surely, when the post is kept."""
-        month = plans.due_period(self._now(), wanted.scheduled_at)
+        now = self._now()
+        month = plans.due_period(now, wanted.scheduled_at)
         spent = await self._posts.spent(caller, month)
-        plans.check(plan, month, used=spent.used, open_targets=spent.open_targets, wanted=len(wanted.targets))
+        plans.check(plan, month, now=now, used=spent.used, open_targets=spent.open_targets, wanted=len(wanted.targets))
 
     async def _made_by(self, caller: Caller, idempotency_key: str | None) -> Post:
         post = await self._posts.by_key(caller, idempotency_key or "")

@@ -107,10 +107,13 @@ class ValidatePost:
     async def __call__(self, caller: Caller, wanted: PostInput, *, plan: str) -> list[Violation]:
         """Every problem CreatePost would refuse it for; none: it would be accepted now."""
         problems = await self._reviewer.problems(caller, wanted)
-        month = plans.due_period(self._now(), wanted.scheduled_at)
+        now = self._now()
+        month = plans.due_period(now, wanted.scheduled_at)
         spent = await self._posts.spent(caller, month)
         try:
-            plans.check(plan, month, used=spent.used, open_targets=spent.open_targets, wanted=len(wanted.targets))
+            plans.check(
+                plan, month, now=now, used=spent.used, open_targets=spent.open_targets, wanted=len(wanted.targets)
+            )
         except MediaError as exc:
             problems.append(Violation("targets", exc.message))
         return problems

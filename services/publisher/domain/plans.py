@@ -1,6 +1,7 @@
 """What a plan includes, and which month a publication counts for. Pure; limits as data."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from math import ceil
 
 from services.common.errors import Code, MediaError
 
@@ -22,7 +23,13 @@ def due_period(created_at: datetime, scheduled_at: datetime | None) -> str:
     return period(max(created_at, scheduled_at or created_at))
 
 
-def check(plan: str, month: str, *, used: int, open_targets: int, wanted: int) -> None:
+def ends_in_s(month: str, now: datetime) -> int:
+    """Whole seconds from `now` until that month has passed, at least 1."""
+    within_next = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC) + timedelta(days=31)
+    return max(1, ceil((within_next.replace(day=1) - now).total_seconds()))
+
+
+def check(plan: str, month: str, *, now: datetime, used: int, open_targets: int, wanted: int) -> None:
     """Whether `wanted` more targets keep to the plan's number, counting those still open as if they succeed.
 
     Raises:
@@ -30,4 +37,12 @@ def check(plan: str, month: str, *, used: int, open_targets: int, wanted: int) -
     """
     limit = included(plan)
     if used + open_targets + wanted > limit:
-        raise MediaError(Code.QUOTA_EXCEEDED, quota="posts", plan=plan, used=used, limit=limit, period=month)
+        raise MediaError(
+            Code.QUOTA_EXCEEDED,
+            quota="posts",
+            plan=plan,
+            used=used,
+            limit=limit,
+            period=month,
+            retry_after_s=ends_in_s(month, now),
+        )

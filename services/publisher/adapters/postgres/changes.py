@@ -95,7 +95,8 @@ class PostgresChanges:
 
     async def requeue(self, caller: Caller, post_id: str, of: Collection[TargetStatus], *, plan: str) -> bool:
         """Makes targets due that had come to their end."""
-        month = plans.period(datetime.now(UTC))
+        now = datetime.now(UTC)
+        month = plans.period(now)
         async with self._database.tx(caller.workspace_id) as conn:
             await conn.execute(posts.ONE_BY_ONE, {"workspace_id": caller.workspace_id})
             spent = await posts.spent_in(conn, caller, month)
@@ -103,7 +104,7 @@ class PostgresChanges:
             found = list((await conn.execute(_REQUEUE, bind)).scalars())
             if not found:
                 return False
-            plans.check(plan, month, used=spent.used, open_targets=spent.open_targets, wanted=len(found))
+            plans.check(plan, month, now=now, used=spent.used, open_targets=spent.open_targets, wanted=len(found))
             await refresh_post(conn, caller.workspace_id, post_id)
             await _announce(conn, caller, post_id, found)
         return True

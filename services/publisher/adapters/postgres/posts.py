@@ -148,7 +148,14 @@ async def check_quota(conn: AsyncConnection, caller: Caller, new: NewPost) -> No
     """What others have used by now counts too. Raises QUOTA_EXCEEDED."""
     month = plans.due_period(new.post.created_at, new.post.scheduled_at)
     spent = await spent_in(conn, caller, month)
-    plans.check(new.plan, month, used=spent.used, open_targets=spent.open_targets, wanted=len(new.post.targets))
+    plans.check(
+        new.plan,
+        month,
+        now=new.post.created_at,
+        used=spent.used,
+        open_targets=spent.open_targets,
+        wanted=len(new.post.targets),
+    )
 
 
 async def spent_in(conn: AsyncConnection, caller: Caller, period: str) -> Spent:
