@@ -23,7 +23,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import httpx
 
@@ -256,4 +256,13 @@ class Publisher(Protocol):
         since: datetime,
     ) -> Receipt | Absent | CannotTell:
         """Whether a publish() begun at `since` (aware UTC) made the post visible. Read-only, so repeatable."""
+        ...
+
+
+@runtime_checkable
+class ChoosesPresets(Protocol):
+    """A publisher some of whose posts take other renditions than the platform's default ones."""
+
+    def preset(self, options: Mapping[str, JSON]) -> str:
+        """The preset's id for posts with these options; "" for the default that fits."""
         ...

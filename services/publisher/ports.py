@@ -215,7 +215,9 @@ class Refused:
 class Variants(Protocol):
     """The transcoder stage. Raises MediaError as it does."""
 
-    async def ensure(self, media_id: str, platform: str) -> Ready | Pending | Refused: ...
+    async def ensure(self, media_id: str, platform: str, preset: str = "") -> Ready | Pending | Refused:
+        """preset: its id; "" for the one that fits."""
+        ...
 
 
 class RenditionGoneError(Exception):

@@ -54,9 +54,9 @@ class TranscoderVariants:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = transcoder_service_pb2_grpc.TranscoderServiceStub(channel)
 
-    async def ensure(self, media_id: str, platform: str) -> Ready | Pending | Refused:
-        """The variant for this platform. Raises MEDIA_NOT_FOUND, MEDIA_NOT_READY."""
-        request = transcoder.EnsureVariantRequest(media_id=media_id, platform=platform)
+    async def ensure(self, media_id: str, platform: str, preset: str = "") -> Ready | Pending | Refused:
+        """The variant by this preset, or the one that fits. Raises MEDIA_NOT_FOUND, MEDIA_NOT_READY."""
+        request = transcoder.EnsureVariantRequest(media_id=media_id, platform=platform, preset=preset)
         with context.use(replace(context.current(), wait_s=ENSURE_WAIT_S)):
             answer = await self._stub.EnsureVariant(request)
         settled = (media.VARIANT_STATUS_READY, media.VARIANT_STATUS_REJECTED, media.VARIANT_STATUS_FAILED)

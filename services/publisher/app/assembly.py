@@ -90,7 +90,7 @@ class Application:
         self.engine = Engine(
             deliveries=world.deliveries,
             sessions=sessions,
-            chooser=Chooser(world.media, world.variants),
+            chooser=Chooser(world.media, world.variants, world.publishers),
             drafts=Drafts(world.files),
             publishers=world.publishers,
             http=world.http,

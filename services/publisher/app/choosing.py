@@ -1,11 +1,12 @@
 """Which renditions a target publishes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
 from services.common.errors import Code, MediaError
+from services.platforms.ports import ChoosesPresets, Publisher
 from services.publisher.domain.post import MediaRef, TargetError
 from services.publisher.ports import Chosen, MediaFacts, MediaSource, Pending, Ready, Refused, Variants, Work
 
@@ -18,9 +19,10 @@ T = TypeVar("T")
 class Chooser:
     """Asks ingest and the transcoder until every item of a target has its rendition."""
 
-    def __init__(self, media: MediaSource, variants: Variants) -> None:
+    def __init__(self, media: MediaSource, variants: Variants, publishers: Mapping[str, Publisher]) -> None:
         self._media = media
         self._variants = variants
+        self._publishers = publishers
 
     async def choose(self, work: Work) -> Chosen | Pending | Refused:
         """The renditions of all items, in order; Pending while one is being made; Refused if one cannot be."""
@@ -43,10 +45,15 @@ class Chooser:
             return Refused(facts.error or TargetError("media_rejected", f"The media is {facts.status}."))
         if facts is not None and facts.status in NOT_SCANNED:
             return Pending()
-        variant = await _or_pending(lambda: self._variants.ensure(ref.media_id, work.target.platform))
+        platform, preset = work.target.platform, self._preset(work)
+        variant = await _or_pending(lambda: self._variants.ensure(ref.media_id, platform, preset))
         if not isinstance(variant, Ready):
             return variant or Pending()
         return replace(variant, rendition=replace(variant.rendition, alt_text=_alt_text(work, ref, facts)))
+
+    def _preset(self, work: Work) -> str:
+        publisher = self._publishers.get(work.target.platform)
+        return publisher.preset(work.target.options) if isinstance(publisher, ChoosesPresets) else ""
 
 
 def _alt_text(work: Work, ref: MediaRef, facts: MediaFacts | None) -> str | None:

@@ -113,7 +113,7 @@ class Paper:
 class Bench:
     """The application, and everything a test wants to see of its world."""
 
-    def __init__(self, policy: Policy | None = None) -> None:
+    def __init__(self, policy: Policy | None = None, paper: Paper | None = None) -> None:
         self.now = Clock()
         self.store = FakeStore(self.now)
         self.accounts = FakeAccounts()
@@ -121,7 +121,7 @@ class Bench:
         self.variants = FakeVariants()
         self.vault = FakeVault()
         self.meter = FakeMeter()
-        self.paper = Paper()
+        self.paper = paper or Paper()
         self.crash_at = ""
         self._ids = 0
         self.world = World(

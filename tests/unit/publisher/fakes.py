@@ -162,8 +162,10 @@ class FakeVariants:
 
     def __init__(self) -> None:
         self.answers: dict[str, Ready | Pending | Refused | MediaError] = {}
+        self.presets: list[str] = []
 
-    async def ensure(self, media_id: str, platform: str) -> Ready | Pending | Refused:
+    async def ensure(self, media_id: str, platform: str, preset: str = "") -> Ready | Pending | Refused:
+        self.presets.append(preset)
         answer = self.answers.get(media_id)
         if isinstance(answer, MediaError):
             raise answer
