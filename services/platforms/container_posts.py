@@ -40,13 +40,19 @@ class Listing:
     text: str | None
 
 
+def default_preset(options: Mapping[str, JSON]) -> str:
+    """Whichever fits."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerPublisher:
-    """ports.Publisher.
+    """ports.Publisher and ports.ChoosesPresets.
 
     Attributes:
         problems: Of a draft, without asking.   wanted: its containers.
         dialect: Of the service, for this draft.   listing: where its post will be.
+        preset: By a post's options.
     """
 
     id: str
@@ -55,6 +61,7 @@ class ContainerPublisher:
     wanted: Callable[[Draft], Wanted]
     dialect: Callable[[Draft], Dialect]
     listing: Callable[[Draft], Listing]
+    preset: Callable[[Mapping[str, JSON]], str] = default_preset
 
     @property
     def aliases(self) -> Sequence[str]:

@@ -5,11 +5,13 @@ instagram_business_content_publish. Source: developers.facebook.com/docs/instagr
 …/instagram-graph-api/reference/ig-user/content_publishing_limit, read 2026-10-10.
 """
 
+from collections.abc import Mapping
+
 from services.platforms.container_posts import ContainerPublisher, Listing
 from services.platforms.containers import Dialect
 from services.platforms.graph import Service
 from services.platforms.instagram import checks, forms, refusals
-from services.platforms.ports import Draft
+from services.platforms.ports import JSON, Draft
 
 SERVICE = Service("Instagram", "https://graph.instagram.com", "/v25.0", "ig_refresh_token", "user_id", refusals.meaning)
 DIALECT = Dialect(
@@ -27,6 +29,10 @@ def _listing(draft: Draft) -> Listing:
     return Listing("/stories" if story else "/media", "caption", None if story else draft.text)
 
 
+def _preset(options: Mapping[str, JSON]) -> str:
+    return f"{checks.PLATFORM}.story" if options.get("mediaType") == "story" else ""
+
+
 PUBLISHER = ContainerPublisher(
     id=checks.PLATFORM,
     service=SERVICE,
@@ -34,4 +40,5 @@ PUBLISHER = ContainerPublisher(
     wanted=forms.wanted,
     dialect=lambda _: DIALECT,
     listing=_listing,
+    preset=_preset,
 )
