@@ -1,6 +1,10 @@
-"""A JPEG's planes as it holds them: decoded twice, for luma and for colours, which together takes no longer than pixels
-of three colours at full size, a quarter of their memory, and less work afterwards."""
+"""A JPEG's planes as it holds them: decoded twice at once, for luma and for colours.
 
+Together that takes no more time than pixels of three colours at full size, a quarter of their memory, and leaves less
+work for afterwards.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeGuard
 
@@ -37,12 +41,18 @@ def decoded(image: JpegImageFile, path: Path, size: tuple[int, int]) -> Planes:
     _, across, down, _ = image.layer[0]
     # Where colours are thinned out in one direction only, its reduction would thin them out twice.
     color_share = COLOR_SHARE if across == down else 2 * COLOR_SHARE
-    luma = _reduced(path, "L", size, LUMA_SHARE)
-    _, *colors = _reduced(path, "YCbCr", half(size), color_share).split()
-    return Planes(
-        luma.resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP),
-        *(plane.resize(half(size), Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP) for plane in colors),
-    )
+
+    def luma() -> Image.Image:
+        plane = _reduced(path, "L", size, LUMA_SHARE)
+        return plane.resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
+
+    def colors() -> list[Image.Image]:
+        _, *planes = _reduced(path, "YCbCr", half(size), color_share).split()
+        return [one.resize(half(size), Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP) for one in planes]
+
+    with ThreadPoolExecutor(1) as beside:
+        halves = beside.submit(colors)
+        return Planes(luma(), *halves.result())
 
 
 def reduce(image: Image.Image, mode: str, size: tuple[int, int], share: float = LUMA_SHARE) -> None:
