@@ -36,6 +36,7 @@ fuzz: setup ## Hostile files for the walkers, FUZZ_S seconds long (600); what is
 	PYTHONPATH=.local/atheris $(BIN)/python -m tests.fuzz $(FUZZ_S)
 
 bench: setup ## Measures, into docs/performance.md: all, or one part (BENCH=images)
+	@$(PYTHON) deploy/local/bootstrap.py bench
 	@test -d .local/bench || $(BIN)/pip install -q --require-hashes --target .local/bench -r requirements/bench.lock
 	@test -d bench/peers/node_modules || npm ci --prefix bench/peers --no-audit --no-fund --loglevel=error
 	$(BIN)/python -m bench $(BENCH)

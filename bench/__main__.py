@@ -3,11 +3,15 @@
 import argparse
 from collections.abc import Callable
 
-from bench import images, webhooks
+from bench import images, video, webhooks
 from bench.harness import REPORT, Section, publish, say
 
 # By name: rounds in, results out.
-PARTS: dict[str, Callable[[int], Section]] = {"images": images.measure, "webhooks": webhooks.measure}
+PARTS: dict[str, Callable[[int], Section]] = {
+    "images": images.measure,
+    "video": video.measure,
+    "webhooks": webhooks.measure,
+}
 ROUNDS = 7
 
 

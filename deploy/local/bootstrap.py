@@ -1,9 +1,9 @@
 """Sets this machine up: virtual environment, pinned packages, Debian packages, npm packages.
 
-    python3 deploy/local/bootstrap.py [run | test] [--doctor]
+    python3 deploy/local/bootstrap.py [run | test | bench] [--doctor]
 
-Needs nothing but Python 3.11; repeated runs cost a few file reads. `test` also gets what only tests use.
---doctor changes nothing, and tells what is missing.
+Needs nothing but Python 3.11; repeated runs cost a few file reads. `test` also gets what only tests use,
+`bench` what is only compared with. --doctor changes nothing, and tells what is missing.
 """
 
 import argparse
@@ -32,7 +32,7 @@ class SetupError(Exception):
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("purpose", nargs="?", choices=("run", "test"), default="run")
+    parser.add_argument("purpose", nargs="?", choices=("run", "test", "bench"), default="run")
     parser.add_argument("--doctor", action="store_true")
     arguments = parser.parse_args()
     try:
@@ -103,6 +103,8 @@ def missing_debian(purpose: str) -> Iterator[str]:
         yield "util-linux"
     if not _has_ensurepip() and not _usable_venv():
         yield "python3-venv"
+    if purpose == "bench" and shutil.which("ffmpeg") is None:
+        yield "ffmpeg"
     if purpose == "test":
         if not Path("/usr/share/clamav-testfiles").exists():
             yield "clamav-testfiles"
