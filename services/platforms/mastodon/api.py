@@ -1,0 +1,42 @@
+"""An account's requests to its server, and whose token it is. verify() adds the credential `user_id`.
+
+Source: docs.joinmastodon.org/methods/accounts/#verify_credentials; user tokens with read:accounts read:statuses
+write:media write:statuses.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+
+from services.platforms.bearer import Api, Service
+from services.platforms.calls import text_at
+from services.platforms.mastodon import refusals
+from services.platforms.ports import Account, Fault, PlatformError
+
+SERVICE = Service("Mastodon", "", "/oauth/token", refusals.refusal)
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Who the token belongs to. name: as people of other servers write it, with both @."""
+
+    user_id: str
+    name: str
+
+
+def connect(http: httpx.AsyncClient, account: Account) -> Api:
+    """Raises PlatformError(ACCOUNT) without a server: there is no public one for all."""
+    if not account.base_url:
+        message = "Mastodon needs the address of the account's server as serviceUrl."
+        raise PlatformError(Fault.ACCOUNT, "service_url_missing", message)
+    return Api(SERVICE, http, account)
+
+
+async def ask_me(api: Api) -> Me:
+    """Raises PlatformError."""
+    found = await api.get("/api/v1/accounts/verify_credentials")
+    user_id, username = text_at(found, "id"), text_at(found, "username")
+    if not (user_id and username):
+        raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "The server did not say whose token it is.")
+    return Me(user_id, f"@{username}@{urlsplit(api.url('')).netloc}")
