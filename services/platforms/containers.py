@@ -156,7 +156,12 @@ class Containers:
         return made
 
     async def _finished(self, container_id: str, poll_s: float) -> None:
-        status = await self._status(container_id)
+        try:
+            status = await self._status(container_id)
+        except PlatformError as exc:
+            if exc.fault is Fault.PERMANENT:
+                raise PlatformError(Fault.REBUILD, "container_lost", exc.message) from exc
+            raise
         match status.word:
             case "FINISHED" | "PUBLISHED":
                 return

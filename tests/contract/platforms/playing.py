@@ -42,10 +42,11 @@ class _Server(uvicorn.Server):
 
 @dataclass(frozen=True)
 class Sandboxes:
-    """url: of all of them, without a trailing slash."""
+    """url: of all of them, without a trailing slash. folder: what they keep, one folder for each."""
 
     url: str
     http: httpx.AsyncClient
+    folder: Path
 
     def platform(self, name: str) -> "Played":
         """One platform's."""
@@ -118,7 +119,7 @@ async def serving(folder: Path, trusted: tuple[str, ...] = ()) -> AsyncIterator[
         sock.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{sock.getsockname()[1]}"
         async with opened(folder, url, trusted) as app, connect(trusted=[url]) as http, listening(app, sock):
-            yield Sandboxes(url, http)
+            yield Sandboxes(url, http, folder)
 
 
 @contextlib.asynccontextmanager
