@@ -10,7 +10,6 @@ from services.platforms.mastodon.text import length
 from services.platforms.ports import JSON, Draft, Problem
 
 PLATFORM = Path(__file__).parent.name
-GIF = "image/gif"  # becomes a silent video that repeats
 COUNTING = "Links count 23, mentions without their server; a content warning counts too."
 
 VISIBILITIES = ("public", "unlisted", "private", "direct")
@@ -27,7 +26,7 @@ def problems(draft: Draft) -> Iterator[Problem]:
     yield from rules.too_long(platform, length(draft.text, spoiler_of(draft)), COUNTING)
     yield from rules.images_or_video(platform, draft.assets)
     for index, asset in enumerate(draft.assets):
-        yield from rules.one_asset(platform, f"media[{index}]", asset, also=() if asset.is_video else (GIF,))
+        yield from rules.one_asset(platform, f"media[{index}]", asset)
     for name, value in draft.options.items():
         yield from _option(name, value)
 

@@ -33,6 +33,8 @@ from services.platforms.ports import (
 )  # fmt: skip
 
 KEY_SAFE = timedelta(minutes=50)  # a server keeps a key for an hour; the rest is for the second try itself
+# A server knows a key once the post is made, so two requests at once make two: what is not there may be on its way.
+SETTLED = timedelta(seconds=60)
 MARGIN = timedelta(seconds=60)  # between our clock and the server's
 PAGE = 40
 MAX_PAGES = 5
@@ -105,9 +107,12 @@ class Mastodon:
         """Looks through the account's posts; what is not there may be sent again while the server knows the key."""
         made_at = _made_at(handle, since)
         found = await _look(connect(http, account), draft, prepared, made_at)
-        if not isinstance(found, Receipt) and datetime.now(UTC) - made_at < KEY_SAFE:
-            return Absent(safe_to_send=True)
-        return found
+        if isinstance(found, Receipt):
+            return found
+        now = datetime.now(UTC)
+        if now - since < SETTLED:
+            return CannotTell()
+        return Absent(safe_to_send=True) if now - made_at < KEY_SAFE else found
 
 
 async def _refuse_unfit(api: Api, draft: Draft) -> None:

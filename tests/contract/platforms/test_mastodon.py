@@ -8,7 +8,17 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from services.platforms.ports import JSON, Absent, Account, Draft, Fault, OutcomeUnknown, PlatformError, Receipt
+from services.platforms.ports import (
+    JSON,
+    Absent,
+    Account,
+    CannotTell,
+    Draft,
+    Fault,
+    OutcomeUnknown,
+    PlatformError,
+    Receipt,
+)
 from tests import media
 from tests.contract.platforms import samples
 from tests.contract.platforms.playing import Played, Sandboxes
@@ -16,6 +26,7 @@ from tests.contract.platforms.samples import Steps, asset, draft, mislabelled
 
 STATUSES = "/api/v1/statuses"
 LONG_AGO = timedelta(hours=2)
+SETTLED = timedelta(minutes=2)  # since a try whose request has ended for sure
 
 
 @pytest.fixture
@@ -121,7 +132,7 @@ async def test_a_lost_answer_is_looked_up(mastodon: Played, mode: str, age: time
     account = await mastodon.connected(f"lost-{mode}-{age.seconds}")
     wanted = draft(f"Lost & found by @anna@example.social: https://example.com/{mode}/{age.seconds}\n\n#lost")
     prepared, handle = await mastodon.prepared(account, wanted), key(mastodon, account, wanted, age)
-    since = datetime.now(UTC)
+    since = datetime.now(UTC) - SETTLED
     await mastodon.order(STATUSES, mode, method="POST")
     with pytest.raises((OutcomeUnknown, httpx.TransportError)):
         await mastodon.publisher.publish(mastodon.http, account, wanted, prepared, handle)
@@ -151,25 +162,33 @@ async def test_a_lookup_nobody_allows_still_knows_the_key(mastodon: Played) -> N
     account, wanted = await mastodon.connected("no-list"), draft("unseen")
     elsewhere: dict[str, JSON] = {"userId": "no-such-account", "media": []}
     handle, old = key(mastodon, account, wanted), key(mastodon, account, wanted, LONG_AGO)
-    ask, since = mastodon.publisher.reconcile, datetime.now(UTC)
+    ask, since = mastodon.publisher.reconcile, datetime.now(UTC) - SETTLED
     assert await ask(mastodon.http, account, wanted, elsewhere, handle, since) == Absent(safe_to_send=True)
-    assert not isinstance(await ask(mastodon.http, account, wanted, elsewhere, old, since), Absent | Receipt)
+    assert await ask(mastodon.http, account, wanted, elsewhere, old, since) == CannotTell()
 
 
 async def test_a_second_try_does_not_prolong_the_hour(mastodon: Played) -> None:
     account, wanted = await mastodon.connected("hour"), draft("said an hour ago")
     prepared, old = await mastodon.prepared(account, wanted), key(mastodon, account, wanted, LONG_AGO)
-    found = await mastodon.publisher.reconcile(mastodon.http, account, wanted, prepared, old, datetime.now(UTC))
+    since = datetime.now(UTC) - SETTLED
+    found = await mastodon.publisher.reconcile(mastodon.http, account, wanted, prepared, old, since)
     assert found == Absent(safe_to_send=False)
+
+
+async def test_a_request_that_may_be_under_way_is_not_sent_beside(mastodon: Played) -> None:
+    account, wanted, since = await mastodon.connected("under-way"), draft("on its way"), datetime.now(UTC)
+    prepared, handle = await mastodon.prepared(account, wanted), key(mastodon, account, wanted)
+    assert await mastodon.publisher.reconcile(mastodon.http, account, wanted, prepared, handle, since) == CannotTell()
 
 
 async def test_older_posts_are_no_evidence(mastodon: Played) -> None:
     account, wanted = await mastodon.connected("older"), draft("said before")
-    await mastodon.published(account, wanted)
-    later = datetime.now(UTC) + timedelta(hours=1)
-    prepared, handle = await mastodon.prepared(account, wanted), f"{int(later.timestamp())}-00"
-    found = await mastodon.publisher.reconcile(mastodon.http, account, wanted, prepared, handle, later)
-    assert found == Absent(safe_to_send=True)
+    earlier = await mastodon.published(account, wanted)
+    prepared, look = await mastodon.prepared(account, wanted), mastodon.publisher.reconcile
+    then, later = (datetime.now(UTC) + timedelta(minutes=n) for n in (0, 30))
+    handles = [f"{int(moment.timestamp())}-00" for moment in (then, later)]
+    assert await look(mastodon.http, account, wanted, prepared, handles[0], then) == earlier
+    assert not isinstance(await look(mastodon.http, account, wanted, prepared, handles[1], later), Receipt)
 
 
 async def test_a_post_is_found_on_a_later_page(mastodon: Played) -> None:
