@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -185,6 +186,27 @@ class Blobs:
             return [item["Key"] for page in found for item in page.get("Contents", [])]
 
         return await self._run(pages)
+
+    async def page(self, prefix: str, after: str, limit: int) -> Sequence[tuple[str, datetime]]:
+        """At most 1,000 keys behind `after`, in the order of their bytes, and when each was stored."""
+        answer = await self._run(
+            lambda: self._client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, StartAfter=after, MaxKeys=limit)
+        )
+        return [(item["Key"], item["LastModified"]) for item in answer.get("Contents", [])]
+
+    async def open_uploads(self, after: str, limit: int) -> tuple[Sequence[tuple[str, datetime, str]], str]:
+        """At most 1,000 uploads in parts (key, when it was begun, upload id) and what to say to get those after them.
+
+        The order is the store's own. `after`: "" for the first; "" comes back with the last.
+        """
+        key, _, upload_id = after.rpartition(" ")
+        marks: Any = {"KeyMarker": key, "UploadIdMarker": upload_id} if after else {}
+        answer = await self._run(
+            lambda: self._client.list_multipart_uploads(Bucket=self.bucket, MaxUploads=limit, **marks)
+        )
+        following = f"{answer.get('NextKeyMarker', '')} {answer.get('NextUploadIdMarker', '')}"
+        found = [(item["Key"], item["Initiated"], item["UploadId"]) for item in answer.get("Uploads", [])]
+        return found, following if answer["IsTruncated"] else ""
 
     async def read(
         self, key: str, *, first: int | None = None, last: int | None = None, if_match: str | None = None

@@ -8,6 +8,7 @@ from services.common import blobs, clock, db, events, ids, log, outbox, rpc, set
 from services.common.runtime import Runtime
 from services.ingest.adapters import remote
 from services.ingest.adapters.libmagic import Libmagic
+from services.ingest.adapters.metrics import Metrics
 from services.ingest.adapters.postgres.media import CHANGED_CHANNEL, SCHEMA
 from services.ingest.adapters.scanner import ScannerStage
 from services.ingest.assembly import Ingest, World
@@ -34,6 +35,7 @@ async def main() -> None:
             scanner=ScannerStage(await run.enter(rpc.channel(conf.scanner_target))),
             opinion=Libmagic(),
             remote=await run.enter(remote.connect(conf.import_origins)),
+            meter=Metrics(),
             now=clock.utc_now,
             new_id=ids.new,
         )
@@ -44,13 +46,8 @@ async def main() -> None:
         run.consume(bus, SCAN_CONSUMER, SCAN_SUBJECTS, handlers.sealed, concurrency=conf.scans_at_once)
         run.consume(bus, RENDERED_CONSUMER, RENDERED_SUBJECTS, handlers.rendered)
         run.background(outbox.Relay(database, bus, SCHEMA).run, name="relay")
-        run.every(1.0, ingest.sweeping.scans, name="scans")
-        run.every(1.0, ingest.sweeping.litter, name="litter")
-        run.every(5.0, ingest.sweeping.renditions, name="renditions")
-        run.every(15.0, ingest.sweeping.uploads, name="uploads")
-        run.every(5.0, ingest.upload_sweeping.unsealed, name="unsealed")
-        run.every(15.0, ingest.upload_sweeping.ended, name="ended_uploads")
-        run.every(5.0, ingest.sweeping.expiries, name="expiries")
+        for name, seconds, chore in ingest.chores():
+            run.every(seconds, chore, name=name)
         await run.serve()
 
 

@@ -1,6 +1,6 @@
 """The use cases, put together once: for the stage itself and for tests on real stores."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,11 +8,13 @@ from services.common.db import Database
 from services.ingest.adapters.postgres.chores import PostgresChores
 from services.ingest.adapters.postgres.media import PostgresMedia
 from services.ingest.adapters.postgres.uploads import PostgresUploads
+from services.ingest.adapters.postgres.walks import PostgresWalks
 from services.ingest.app.admitting import Door, UploadLimits
 from services.ingest.app.cleaning import Cleaning
 from services.ingest.app.importing import Importing
 from services.ingest.app.judging import Judging
 from services.ingest.app.reading import Reading
+from services.ingest.app.reconciling import Reconciling
 from services.ingest.app.removing import Removing
 from services.ingest.app.rendering import Rendering
 from services.ingest.app.resuming import Resuming
@@ -20,7 +22,7 @@ from services.ingest.app.sealing import Sealing
 from services.ingest.app.sweeping import Sweeping
 from services.ingest.app.upload_sweeping import UploadSweeping
 from services.ingest.app.uploading import Uploading
-from services.ingest.ports import Remote, Scanner, SecondOpinion, Store, Wakeups
+from services.ingest.ports import ListedStore, Meter, Remote, Scanner, SecondOpinion, Wakeups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +31,13 @@ class World:
 
     database: Database
     wakeups: Wakeups
-    quarantine: Store
-    active: Store
+    quarantine: ListedStore
+    active: ListedStore
     quarantine_bucket: str
     scanner: Scanner
     opinion: SecondOpinion
     remote: Remote
+    meter: Meter
     now: Callable[[], datetime]
     new_id: Callable[[str], str]
 
@@ -52,6 +55,7 @@ class Ingest:
     removing: Removing
     sweeping: Sweeping
     upload_sweeping: UploadSweeping
+    reconciling: Reconciling
 
     @classmethod
     def assemble(cls, world: World, limits: UploadLimits) -> "Ingest":
@@ -83,4 +87,20 @@ class Ingest:
             removing=removing,
             sweeping=Sweeping(table, chores, world.quarantine, judging, removing, cleaning),
             upload_sweeping=UploadSweeping(uploads, uploads, world.quarantine, resuming),
+            reconciling=Reconciling(
+                PostgresWalks(world.database), world.quarantine, world.active, world.meter, now=world.now
+            ),
+        )
+
+    def chores(self) -> tuple[tuple[str, float, Callable[[], Awaitable[None]]], ...]:
+        """What is done again and again: name, seconds between, one round."""
+        return (
+            ("scans", 1.0, self.sweeping.scans),
+            ("litter", 1.0, self.sweeping.litter),
+            ("renditions", 5.0, self.sweeping.renditions),
+            ("uploads", 15.0, self.sweeping.uploads),
+            ("unsealed", 5.0, self.upload_sweeping.unsealed),
+            ("ended_uploads", 15.0, self.upload_sweeping.ended),
+            ("expiries", 5.0, self.sweeping.expiries),
+            ("reconciliation", 5.0, self.reconciling.round),
         )

@@ -4,7 +4,7 @@ Every port raises MediaError; the retryable codes mean that nothing was decided 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +15,7 @@ from services.common.errors import Code
 from services.ingest.domain.formats import Kind
 from services.ingest.domain.media import Media, Sealed, State
 from services.ingest.domain.quotas import Quota
+from services.ingest.domain.reconciliation import Place
 from services.ingest.domain.upload import Upload
 
 
@@ -299,6 +300,61 @@ class Store(Protocol):
     def read(
         self, key: str, *, first: int | None = None, last: int | None = None, if_match: str | None = None
     ) -> AsyncIterator[bytes]: ...
+
+
+class ListedStore(Store, Protocol):
+    """A bucket that can be walked over: its objects in the order of their keys' bytes, uploads in the store's own."""
+
+    async def page(self, prefix: str, after: str, limit: int) -> Sequence[tuple[str, datetime]]:
+        """The first objects behind the key `after`, and when each was stored. Fewer than `limit`: there are no more."""
+        ...
+
+    async def open_uploads(self, after: str, limit: int) -> tuple[Sequence[tuple[str, datetime, str]], str]:
+        """Uploads in parts, when each was begun, and its id; then what to pass for those after them, "" at the end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How far the comparison of one place has come: the last key seen, or the store's mark; "" before the first."""
+
+    place: Place
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """An object that an item's row says is stored."""
+
+    ref: Ref
+    key: str
+
+
+class Walks(Protocol):
+    """What the comparison of stores with rows asks, and remembers."""
+
+    async def take(self, *, lease_s: float) -> Walk | None:
+        """The walk that waited longest, for this long nobody else's. None: nothing is due."""
+        ...
+
+    async def move(self, walk: Walk, *, wait_s: float) -> None:
+        """Notes how far it is, and gives it back; it goes on after `wait_s` seconds."""
+        ...
+
+    async def needed(self, place: Place, items: Mapping[str, str]) -> Collection[str]:
+        """Of these keys, each with the item it belongs to, those whose bytes a row needs, or another chore removes."""
+        ...
+
+    async def owed(self, place: Place, *, after: str, last: str, limit: int) -> Sequence[Owed]:
+        """Objects that must be there, behind the key `after` and up to `last` ("": all), in the order of keys."""
+        ...
+
+
+class Meter(Protocol):
+    """Numbers for operators."""
+
+    def compared(self, place: str, orphans: int, missing: int, foreign: int) -> None: ...
+    def removed(self, place: str) -> None: ...
 
 
 class Scanner(Protocol):

@@ -22,6 +22,7 @@ from services.common.context import CallContext, use
 from services.common.errors import Code, MediaError
 from services.ingest.adapters import remote
 from services.ingest.adapters.libmagic import Libmagic
+from services.ingest.adapters.metrics import Metrics as IngestMetrics
 from services.ingest.adapters.postgres.media import CHANGED_CHANNEL, SCHEMA
 from services.ingest.app.admitting import UploadLimits
 from services.ingest.app.frames import End, Frame, Start
@@ -160,6 +161,7 @@ async def stage(postgres: Postgres, s3: S3, clamd: Clamd, ingest_url: str) -> As
             "TRUNCATE ingest.uploads, ingest.media, ingest.pins, ingest.verdicts, ingest.outbox, ingest.inbox,"
             " ingest.usage"
         )
+        conn.execute("UPDATE ingest.walks SET after = '', due_at = now(), lease_until = NULL")
     pair = s3.credentials("ingest")
     connect = (s3.endpoint, s3.region, pair.access_key, pair.secret_key)
     async with AsyncExitStack() as closing:
@@ -174,6 +176,7 @@ async def stage(postgres: Postgres, s3: S3, clamd: Clamd, ingest_url: str) -> As
             scanner=InProcessScanner(scanner_over(quarantine, clamd)),
             opinion=Libmagic(),
             remote=await closing.enter_async_context(remote.connect()),
+            meter=IngestMetrics(CollectorRegistry()),
             now=clock.utc_now,
             new_id=ids.new,
         )
