@@ -58,16 +58,16 @@ export interface Citation {
 
 export interface CreateAccountRequest {
   platform: string
-  displayName?: string
+  displayName?: string | null
   credentials: Record<string, unknown>
-  serviceUrl?: string
+  serviceUrl?: string | null
 }
 
 export interface CreateApiKeyRequest {
   name: string
-  mode?: ApiKeyMode
+  mode?: ApiKeyMode | null
   /** None: every scope. */
-  scopes?: string[]
+  scopes?: string[] | null
 }
 
 export interface CreateApiKeyResponse {
@@ -77,25 +77,25 @@ export interface CreateApiKeyResponse {
 }
 
 export interface CreatePostRequest {
-  text?: string
+  text?: string | null
   /** 1 to 25. */
   targets: PostTargetInput[]
-  media?: PostMediaInput[]
-  scheduledAt?: string
+  media?: PostMediaInput[] | null
+  scheduledAt?: string | null
 }
 
 export interface CreateUploadRequest {
-  filename?: string
+  filename?: string | null
   /** At most 500 MB; the type found in the bytes may allow less. */
   sizeBytes: number
   /** Must agree with the bytes; not given: whatever they are. */
-  kind?: MediaKind
+  kind?: MediaKind | null
   /** For people who cannot see it. */
-  altText?: string
+  altText?: string | null
   /** Lower-case hex, of the whole file: other bytes are then refused. */
-  sha256?: string
+  sha256?: string | null
   /** A stretch of a file, to be put together with others (tus concatenation) before it is anything. */
-  partial?: boolean
+  partial?: boolean | null
 }
 
 export interface CreateVariantRequest {
@@ -108,7 +108,7 @@ export interface CreateWebhookEndpointRequest {
   url: string
   /** At least one. */
   events: string[]
-  description?: string
+  description?: string | null
 }
 
 export interface FieldProblem {
@@ -140,9 +140,9 @@ export interface ImportMediaRequest {
   /** A public https URL that opens without a login; it may be presigned. */
   url: string
   /** Must agree with the bytes; not given: whatever they are. */
-  kind?: MediaKind
+  kind?: MediaKind | null
   /** For people who cannot see it. */
-  altText?: string
+  altText?: string | null
 }
 
 export interface ListAccountsResponse {
@@ -298,11 +298,11 @@ export interface PostMedia {
 
 /** Media of a new post: exactly one of mediaId and data. */
 export interface PostMediaInput {
-  mediaId?: string
+  mediaId?: string | null
   /** At most 1,000,000 bytes, an image; base64 in JSON. */
-  data?: string
-  kind?: MediaKind
-  altText?: string
+  data?: string | null
+  kind?: MediaKind | null
+  altText?: string | null
 }
 
 /**
@@ -333,15 +333,15 @@ export interface PostTarget {
 /** Where a new post goes, and what differs there: accountId, platform, or both. */
 export interface PostTargetInput {
   /** May be empty when accountId is given; "twitter" means "x". */
-  platform?: string
+  platform?: string | null
   /** May be empty when the workspace has one account there. */
-  accountId?: string
+  accountId?: string | null
   /** Instead of the post's. */
-  text?: string
+  text?: string | null
   /** Instead of the post's, when not empty. */
-  media?: PostMediaInput[]
+  media?: PostMediaInput[] | null
   /** The platform's own: boardId, link, title, … */
-  options?: Record<string, unknown>
+  options?: Record<string, unknown> | null
 }
 
 /** One variant a source can be made into. */
@@ -364,7 +364,7 @@ export interface Preset {
 
 export interface RetryPostRequest {
   /** Unconfirmed targets too, although they may be live already. */
-  confirmResend?: boolean
+  confirmResend?: boolean | null
 }
 
 export interface TargetError {
@@ -396,7 +396,7 @@ export interface TextLimits {
 }
 
 export interface UpdateMediaRequest {
-  altText?: string
+  altText?: string | null
 }
 
 export interface UpdatePostRequest {
@@ -409,12 +409,12 @@ export interface UpdatePostRequest {
 }
 
 export interface UpdateWebhookEndpointRequest {
-  url?: string
+  url?: string | null
   /** Instead of those before, when not empty. */
-  events?: string[]
-  description?: string
+  events?: string[] | null
+  description?: string | null
   /** Events from the time it was disabled are not sent afterwards. */
-  status?: WebhookEndpointStatus
+  status?: WebhookEndpointStatus | null
 }
 
 /** One file on its way in, in pieces. */
@@ -448,11 +448,11 @@ export type UploadStatus = 'receiving' | 'complete' | 'rejected'
 
 /** What CreatePostRequest would say. */
 export interface ValidatePostRequest {
-  text?: string
+  text?: string | null
   /** 1 to 25. */
   targets: PostTargetInput[]
-  media?: PostMediaInput[]
-  scheduledAt?: string
+  media?: PostMediaInput[] | null
+  scheduledAt?: string | null
 }
 
 export interface ValidatePostResponse {

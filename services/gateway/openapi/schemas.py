@@ -61,7 +61,7 @@ class Schemas:
         schema = self._shape(field, answer=answer)
         secret = field.GetOptions().Extensions[options_pb2.sensitivity] == options_pb2.SENSITIVITY_SECRET
         text = _told(field.full_name, field.containing_type)
-        if (secret and answer) or (_nullable(field) and (answer or _can_be_emptied(field))):
+        if answer and (secret or _nullable(field)):
             schema = _or_null(schema)
         if secret:
             schema |= {"readOnly": True} if answer else {"writeOnly": True}
@@ -77,13 +77,17 @@ class Schemas:
             self.components[name] = {}  # Holds the place while a message that contains itself is read.
             fields = [field for field in message.fields if field.name not in besides]
             required: list[JSON] = [field.json_name for field in fields if answer or _required(field)]
-            properties: Node = {field.json_name: self.field(field, answer=answer) for field in fields}
+            properties: Node = {field.json_name: self._member(field, answer=answer) for field in fields}
             schema: Node = {"type": "object", "properties": properties}
             schema |= {"required": required} if required else {}
             schema |= {} if answer else {"additionalProperties": False}
             text = _told(message.full_name, message)
             self.components[name] = {**schema, "description": text} if text else schema
         return {"$ref": f"#/components/schemas/{name}"}
+
+    def _member(self, field: FieldDescriptor, *, answer: bool) -> Node:
+        schema = self.field(field, answer=answer)
+        return schema if answer or not _may_be_null(field) else _or_null(schema)
 
     def _shape(self, field: FieldDescriptor, *, answer: bool) -> Node:
         if is_map(field):
@@ -138,12 +142,15 @@ def _nullable(field: FieldDescriptor) -> bool:
     return oneof is not None or bool(field.GetOptions().Extensions[options_pb2.nullable])
 
 
-def _can_be_emptied(field: FieldDescriptor) -> bool:
-    """In a change, where null is not the same as nothing."""
-    return field.containing_type is not None and UPDATE_MASK in field.containing_type.fields_by_name
+def _may_be_null(field: FieldDescriptor) -> bool:
+    """Of a request's body: null is a field left out. In a change it is not, and empties what can be empty."""
+    if field.containing_type is not None and UPDATE_MASK in field.containing_type.fields_by_name:
+        return _nullable(field)
+    return not _required(field)
 
 
 def _or_null(schema: Node) -> Node:
     if "$ref" in schema:
-        return {"oneOf": [schema, {"type": "null"}]}
+        beside = {name: value for name, value in schema.items() if name != "$ref"}
+        return {"oneOf": [{"$ref": schema["$ref"]}, {"type": "null"}], **beside}
     return {**schema, "type": [schema["type"], "null"]}
