@@ -117,6 +117,8 @@ class Containers:
                 return PlatformError(Fault.REBUILD, "container_expired", error.message)
             case "ERROR":
                 return self.dialect.failed(status.reason)
+            case _ if error.fault is Fault.REBUILD:  # what is whole may still come out, so no second one is made
+                return PlatformError(Fault.TRANSIENT, error.code, error.message)
             case _:
                 return error
 
@@ -135,10 +137,7 @@ class Containers:
             raise
         match status.word:
             case "PUBLISHED":
-                receipt = await find(since - MARGIN)
-                if receipt is None and datetime.now(UTC) - since > LISTED_WITHIN:
-                    return Receipt("", None)
-                return receipt or CannotTell()
+                return await _address(find, since)
             case "FINISHED" | "EXPIRED" | "ERROR":  # of the last two, the next try is told so, and makes a new one
                 return Absent(safe_to_send=True)
             case _:
@@ -185,6 +184,17 @@ class Containers:
         if used is not None and total is not None and used >= total:
             message = f"The account has published {used:g} posts in a day; {self.graph.service.name} allows {total:g}."
             raise PlatformError(Fault.QUOTA, "daily_limit", message)
+
+
+async def _address(find: Callable[[datetime], Awaitable[Receipt | None]], since: datetime) -> Receipt | CannotTell:
+    """Of a post that is known to be live, whether or not the account may list its posts."""
+    try:
+        found = await find(since - MARGIN)
+    except PlatformError:
+        found = None
+    if found is None and datetime.now(UTC) - since > LISTED_WITHIN:
+        return Receipt("", None)
+    return found or CannotTell()
 
 
 @dataclass(frozen=True, slots=True)

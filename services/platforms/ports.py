@@ -168,7 +168,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The post is live. url is where people see it, None where the platform has no address for it."""
+    """The post is live. url is where people see it, None where the platform has no address for it.
+
+    platform_post_id is "" where the platform says that the post is live, and not which one it is.
+    """
 
     platform_post_id: str
     url: str | None

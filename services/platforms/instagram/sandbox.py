@@ -13,7 +13,8 @@ from services.platforms.catalog import Kind, Limits
 from services.platforms.instagram.checks import MAX_HASHTAGS, MAX_MENTIONS, PLATFORM, hashtags, mentions
 from services.platforms.instagram.publish import DIALECT, SERVICE
 from services.platforms.ports import JSON
-from services.platforms.sandboxing.containers import Asked, Containers, Rules, Source
+from services.platforms.sandboxing.container_rules import Asked, Rules, Source
+from services.platforms.sandboxing.containers import Containers
 from services.platforms.sandboxing.graph import refused, too_many, unsupported
 from services.platforms.sandboxing.state import SandboxState
 from services.platforms.sandboxing.web import RefusedError, build

@@ -4,8 +4,7 @@ Source: developers.facebook.com/docs/instagram-platform/content-publishing, …/
 """
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import cast
 
 from starlette.requests import Request
@@ -13,12 +12,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from services.platforms.calls import list_at, number_at, text_at
-from services.platforms.catalog import Limits
 from services.platforms.containers import Dialect
-from services.platforms.graph import Service
 from services.platforms.ports import JSON
+from services.platforms.sandboxing.container_rules import Asked, Rules, Source, broken
 from services.platforms.sandboxing.graph import account_routes, authorize, missing, new_id, refused
-from services.platforms.sandboxing.pulling import NotPulledError, Pulled, pull
+from services.platforms.sandboxing.pulling import NotPulledError, pull
 from services.platforms.sandboxing.state import SandboxState, now
 from services.platforms.sandboxing.store import Doc, TooLargeError
 from services.platforms.sandboxing.tokens import number_of
@@ -28,56 +26,6 @@ CONTAINERS = "container"
 LASTS_S = 24 * 3_600.0
 PROCESSING_LASTS_S = 0.3
 READ_MAX = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file to fetch. limits: what it must obey."""
-
-    url: str
-    limits: Limits
-    alt_text: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A form, read and found in order.
-
-    Attributes:
-        kind: "item" of a carousel, or the service's own word for the post, by which its listing is chosen.
-        children: Ids of a carousel's items.   shown: further fields of the received post.
-    """
-
-    kind: str
-    text: str = ""
-    source: Source | None = None
-    cover: Source | None = None
-    children: tuple[str, ...] = ()
-    shown: Mapping[str, JSON] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """One service's.
-
-    Attributes:
-        read: A form as what is asked, or RefusedError.
-        misfit: How a file is refused: by its source, and the rule it breaks: "unreached", "size", "type", "aspect" or
-            "duration". A RefusedError at once; a text is the reason of the container's ERROR.
-        listing: The path below the user where posts of this kind are.   text_field: of a post.
-        quota: Posts of this kind a day.   exhausted: the answer past it.
-        permalink: Of a post: account, id.
-    """
-
-    service: Service
-    dialect: Callable[[str], Dialect]
-    read: Callable[[Mapping[str, str]], Asked]
-    misfit: Callable[[Source, str], RefusedError | str]
-    listing: Callable[[str], str]
-    text_field: str
-    quota: Mapping[str, int]
-    exhausted: RefusedError
-    permalink: Callable[[str, str], str]
 
 
 class Containers:
@@ -135,8 +83,8 @@ class Containers:
             return None, self._refusal(source, "size" if isinstance(exc, TooLargeError) else "unreached")
         file, facts = pulled.file, pulled.facts
         medium = media_doc(file.sha256, file.size_bytes, facts, alt_text=source.alt_text, url=source.url)
-        broken = _broken(pulled, source.limits)
-        return cast(JSON, medium), self._refusal(source, broken) if broken else ""
+        rule = broken(pulled.facts, source.limits)
+        return cast(JSON, medium), self._refusal(source, rule) if rule else ""
 
     def _refusal(self, source: Source, rule: str) -> str:
         found = self._rules.misfit(source, rule)
@@ -259,19 +207,3 @@ def _unpublishable(word: str) -> RefusedError:
             return refused(-2, "The media builder with this creation id has expired", 2207020)
         case _:
             return refused(24, "The requested resource does not exist", 2207006)
-
-
-def _broken(pulled: Pulled, limits: Limits) -> str:
-    """The rule a file breaks; "" if none. Pictures of another width are scaled, so only films have one."""
-    facts = pulled.facts
-    if facts.content_type not in limits.accept:
-        return "type"
-    aspect = facts.width / facts.height
-    if not (limits.min_aspect or 0) <= aspect <= (limits.max_aspect or aspect):
-        return "aspect"
-    if not facts.content_type.startswith("video/"):
-        return ""
-    if facts.width > (limits.max_width_px or facts.width):
-        return "type"
-    lasts = (limits.min_duration_s or 0) <= facts.duration_s <= (limits.max_duration_s or facts.duration_s)
-    return "" if lasts else "duration"

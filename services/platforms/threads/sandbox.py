@@ -9,7 +9,8 @@ from starlette.types import ASGIApp
 
 from services.platforms import catalog
 from services.platforms.ports import JSON
-from services.platforms.sandboxing.containers import Asked, Containers, Rules, Source
+from services.platforms.sandboxing.container_rules import Asked, Rules, Source
+from services.platforms.sandboxing.containers import Containers
 from services.platforms.sandboxing.graph import refused, too_many, unsupported
 from services.platforms.sandboxing.state import SandboxState
 from services.platforms.sandboxing.web import RefusedError, build
