@@ -44,6 +44,7 @@ class Exchange:
     pace: Pace = STANDARD
     status: int = 0
     sent_bytes: int = 0
+    taken_bytes: int = 0  # of the body; what is dropped after a refusal is not taken
     route: str = ""
     workspace_id: str = ""
     code: str = ""
@@ -116,6 +117,7 @@ class Exchange:
                 raise ClientGoneError
             piece: bytes = message.get("body", b"")
             total += len(piece)
+            self.taken_bytes += len(piece)
             fast_enough = watch.got(len(piece), loop.time() - began)
             if not message.get("more_body", False):
                 self.body_read = True

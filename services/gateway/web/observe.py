@@ -36,6 +36,7 @@ class Observer:
                 "status": exchange.status,
                 "code": exchange.code,
                 "elapsed_s": round(elapsed_s, 4),
+                "taken_bytes": exchange.taken_bytes,
                 "sent_bytes": exchange.sent_bytes,
                 "request_id": exchange.request_id,
                 "workspace_id": exchange.workspace_id,
