@@ -38,6 +38,7 @@ SETTLED = timedelta(seconds=60)
 MARGIN = timedelta(seconds=60)  # between our clock and the server's
 PAGE = 40
 MAX_PAGES = 5
+MAX_URL_CHARS = 2_048
 CHECKED = "limits"
 
 
@@ -157,7 +158,10 @@ def _made_at(handle: str, since: datetime) -> datetime:
 
 
 def _receipt(found: "JSON | Mapping[str, JSON]") -> Receipt:
-    return Receipt(text_at(found, "id"), text_at(found, "url") or None)
+    """The server is anybody's, so an address that no browser should follow is none."""
+    url = text_at(found, "url")
+    followed = url.startswith(("https://", "http://")) and len(url) <= MAX_URL_CHARS
+    return Receipt(text_at(found, "id"), url if followed else None)
 
 
 PUBLISHER = Mastodon()

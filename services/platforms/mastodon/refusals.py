@@ -25,7 +25,7 @@ _BY_SENTENCE = (
 
 def refusal(answer: httpx.Response) -> PlatformError:
     """The error of an answer that is neither a success nor a 5xx."""
-    said = error_of(answer)[:MAX_MESSAGE_CHARS] or "The server gave no reason."
+    said = error_of(answer) or "The server gave no reason."
     for status, pattern, fault, code in _BY_SENTENCE:
         if answer.status_code == status and pattern.search(said):
             return PlatformError(fault, code, said)
@@ -45,9 +45,9 @@ def refusal(answer: httpx.Response) -> PlatformError:
 
 
 def error_of(answer: httpx.Response) -> str:
-    """The server's sentence; "" if there is none."""
+    """The server's sentence, cut if it is long; "" if there is none."""
     found = body(answer)
-    return text_at(found, "error_description") or text_at(found, "error")
+    return (text_at(found, "error_description") or text_at(found, "error"))[:MAX_MESSAGE_CHARS]
 
 
 def _too_many(answer: httpx.Response) -> PlatformError:
