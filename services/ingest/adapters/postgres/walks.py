@@ -39,6 +39,7 @@ _NEEDED = {
     for place, needs in _NEEDS.items()
 }
 
+_BEHIND_ALL = "\U0010ffff"
 _OWED_BY = {
     Place.QUARANTINE: ("quarantine_key", "state = 'scanning'"),
     Place.SOURCES: ("active_key", "state IN ('processing', 'ready')"),
@@ -46,7 +47,7 @@ _OWED_BY = {
 _OWED = {
     place: text(
         f"SELECT workspace_id, id, {column} FROM ingest.media WHERE {state}"
-        f' AND {column} COLLATE "C" > :after AND ({column} COLLATE "C" <= :last OR :last = \'\')'
+        f' AND {column} COLLATE "C" > :after AND {column} COLLATE "C" <= :last'
         f' ORDER BY {column} COLLATE "C" LIMIT :limit'
     )
     for place, (column, state) in _OWED_BY.items()
@@ -90,5 +91,6 @@ class PostgresWalks:
         if place not in _OWED:
             return ()
         async with self._database.system_tx() as conn:
-            found = (await conn.execute(_OWED[place], {"after": after, "last": last, "limit": limit})).all()
+            bind = {"after": after, "last": last or _BEHIND_ALL, "limit": limit}
+            found = (await conn.execute(_OWED[place], bind)).all()
         return [Owed(Ref(workspace_id, media_id), key) for workspace_id, media_id, key in found]
