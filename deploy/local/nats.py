@@ -7,6 +7,8 @@ import shutil
 import sysconfig
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
@@ -20,9 +22,50 @@ from deploy.local.processes import LocalError
 from deploy.local.state import State, write_private
 
 ADMIN = "admin"
-# The stages that speak to NATS.
-USERS = ("ingest", "transcoder", "publisher")
 STREAMS = ("MEDIA", "MEDIA_DEAD")
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """The events that a stage tells, and the durable consumers that are its own."""
+
+    tells: tuple[str, ...]
+    consumers: tuple[str, ...]
+
+    @property
+    def permissions(self) -> dict[str, object]:
+        """It makes the streams where they are lost, hears by its own consumers alone, and says what is its to say:
+        no stage can speak for another, take another's events, or empty, change or drop a stream."""
+        publish = [f"media.v1.{event}" for event in self.tells]
+        publish += [f"$JS.API.STREAM.{verb}.{stream}" for verb in ("CREATE", "INFO") for stream in STREAMS]
+        for name in self.consumers:
+            publish += [
+                f"media.dead.{name}",
+                f"$JS.API.CONSUMER.CREATE.MEDIA.{name}",
+                f"$JS.API.CONSUMER.CREATE.MEDIA.{name}.>",
+                f"$JS.API.CONSUMER.DURABLE.CREATE.MEDIA.{name}",
+                f"$JS.API.CONSUMER.INFO.MEDIA.{name}",
+                f"$JS.API.CONSUMER.MSG.NEXT.MEDIA.{name}",
+                f"$JS.ACK.MEDIA.{name}.>",
+            ]
+        return {"publish": {"allow": publish}, "subscribe": {"allow": ["_INBOX.>"]}}
+
+
+# The stages that speak to NATS.
+STAGES: Mapping[str, Rights] = {
+    "ingest": Rights(
+        tells=("media_sealed", "media_promoted", "media_settled", "media_expiring", "media_deleted"),
+        consumers=("ingest_scan", "ingest_rendered"),
+    ),
+    "transcoder": Rights(
+        tells=("media_rendered", "variant_wanted"),
+        consumers=("transcoder_media", "transcoder_wanted"),
+    ),
+    "publisher": Rights(
+        tells=("post_queued", "post_scheduled", "post_settled", "account_invalid"),
+        consumers=("publisher_queue", "publisher_media", "publisher_webhooks", "publisher_webhooks_media"),
+    ),
+}
 
 _CONFIG = Template("""\
 server_name: letmepost-local
@@ -38,15 +81,6 @@ jetstream {
 }
 authorization { users: $users }
 """)
-
-# A stage makes streams and consumers, publishes events and takes its own; it cannot empty or drop a stream.
-_STAGE_MAY = {
-    "publish": {
-        "allow": ["media.v1.>", "media.dead.>", "$JS.API.>", "$JS.ACK.>"],
-        "deny": ["$JS.API.STREAM.DELETE.>", "$JS.API.STREAM.PURGE.>", "$JS.API.STREAM.MSG.DELETE.>"],
-    },
-    "subscribe": {"allow": ["_INBOX.>"]},
-}
 
 
 class Nats(Daemon):
@@ -68,7 +102,8 @@ class Nats(Daemon):
     def prepare(self) -> None:
         users: list[dict[str, object]] = [{"user": ADMIN, "password": self.state.secret(f"nats-{ADMIN}")}]
         users += [
-            {"user": name, "password": self.state.secret(f"nats-{name}"), "permissions": _STAGE_MAY} for name in USERS
+            {"user": name, "password": self.state.secret(f"nats-{name}"), "permissions": rights.permissions}
+            for name, rights in STAGES.items()
         ]
         text = _CONFIG.substitute(
             host=HOST,

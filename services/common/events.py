@@ -227,6 +227,9 @@ class Consumer:
             heard = events_pb2.Event.FromString(message.data)
         except DecodeError:
             return await self._bury(message, "not an event")
+        # Who may say what is decided by subject.
+        if subject(heard) != message.subject:
+            return await self._bury(message, f"{subject(heard)} on {message.subject}")
         caller = CallContext(workspace_id=heard.workspace_id, request_id=heard.request_id)
         try:
             with context.use(caller), telemetry.span(self._durable, heard.traceparent, SpanKind.CONSUMER):

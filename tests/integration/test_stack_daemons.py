@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -48,8 +49,13 @@ def test_what_was_committed_survives_a_kill(postgres: Postgres) -> None:
     with psycopg.connect(postgres.url()) as conn:
         conn.execute("CREATE TABLE kept (n int)")
         conn.execute("INSERT INTO kept VALUES (7)")
+    # A session that does not notice at once holds what a new server needs.
+    busy = psycopg.connect(postgres.url())
+    os.kill(busy.info.backend_pid, signal.SIGSTOP)
     postgres.kill()
+    threading.Timer(1.0, os.kill, (busy.info.backend_pid, signal.SIGCONT)).start()
     postgres.start()
+    busy.close()
     with psycopg.connect(postgres.url()) as conn:
         assert conn.execute("SELECT n FROM kept").fetchone() == (7,)
         conn.execute("DROP TABLE kept")
@@ -60,11 +66,11 @@ async def test_a_stage_can_make_streams_but_not_drop_them(nats: Nats) -> None:
     client = await nats_client.connect(nats.url("ingest"))
     try:
         stream = client.jetstream()
-        await stream.add_stream(name="TRIAL", subjects=["media.v1.trial"])
-        acknowledged = await stream.publish("media.v1.trial", b"one")
+        await stream.add_stream(name="MEDIA", subjects=["media.v1.>"])
+        acknowledged = await stream.publish("media.v1.media_sealed", b"one")
         assert acknowledged.seq == 1
         with pytest.raises(NatsError):
-            await stream.delete_stream("TRIAL")
+            await stream.delete_stream("MEDIA")
     finally:
         await client.close()
     await _drop_streams(nats)
