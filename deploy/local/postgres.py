@@ -5,18 +5,20 @@ import os
 import pwd
 import signal
 import stat
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg
 
-from deploy.local.daemon import Daemon
+from deploy.local.daemon import PROBE_EVERY_S, Daemon
 from deploy.local.ports import HOST
 from deploy.local.processes import LocalError, RunAs, output_of
 from deploy.local.state import State, write_private
 
 DATABASE = "mediaapi"
 SUPERUSER = "postgres"
+SESSIONS_LEAVE_WITHIN_S = 30.0
 
 
 class Postgres(Daemon):
@@ -57,6 +59,7 @@ class Postgres(Daemon):
         if user is not None:
             os.chown(self._folder, user.uid, user.gid)
         if (self._data / "PG_VERSION").exists():
+            self._outwait_sessions()
             return
         password_file = write_private(self._folder / "password", self._password)
         if user is not None:
@@ -68,6 +71,25 @@ class Postgres(Daemon):
             output_of(command, env=self.env(), user=user)
         finally:
             password_file.unlink()
+
+    def _outwait_sessions(self) -> None:
+        """Those of a server that was killed hold its shared memory until they notice, and no other starts before.
+
+        Whatever still holds it after a while is somebody's who will not go: the start then says so.
+        """
+        end = time.monotonic() + SESSIONS_LEAVE_WITHIN_S
+        while self._memory_is_held() and time.monotonic() < end:
+            time.sleep(PROBE_EVERY_S)
+
+    def _memory_is_held(self) -> bool:
+        """Whether processes are attached to the segment that postmaster.pid names (its line 7: key and id)."""
+        try:
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+            segments = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+        except FileNotFoundError:
+            return False
+        wanted = lines[6].split()[1:] if len(lines) > 6 else []
+        return any([row[1]] == wanted and row[6] != "0" for row in map(str.split, segments))
 
     def argv(self) -> list[str]:
         settings = {

@@ -168,6 +168,17 @@ def _successes(route: Route, schemas: Schemas) -> Node:
     return answers
 
 
+# One of them, as readers of such streams take it apart.
+_EVENT: Node = {
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["media", "problem"]},
+        "id": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+
+
 def _events(schemas: Schemas, route: Route) -> Node:
     told = _answer_headers("RequestId", *LIMITS)
     schemas.answer(route.answer)
@@ -175,7 +186,7 @@ def _events(schemas: Schemas, route: Route) -> Node:
         "200": {
             "description": "Server-sent events; a comment every 15 seconds keeps the connection.",
             "headers": told,
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {"schema": _EVENT}},
         },
         "204": {
             "description": "Nothing will follow the event that `Last-Event-ID` names: do not connect again.",
