@@ -144,7 +144,7 @@ class TestPut:
             assert code(answer) == (400, "length_mismatch"), told
         assert done(http.get(url))["offset"] == 0
 
-    def test_a_wrong_offset_is_told_the_true_one(self, http: httpx.Client) -> None:
+    def test_p3_a_wrong_offset_is_told_the_true_one(self, http: httpx.Client) -> None:
         data = jpeg()
         url = begin(http, len(data))
         put(http, url, data, 0, 5000)
@@ -153,7 +153,7 @@ class TestPut:
             assert code(answer) == (409, "upload_offset_conflict")
             assert answer.json()["error"]["details"]["offset"] == 5000
 
-    def test_a_piece_with_a_wrong_digest_is_not_kept(self, http: httpx.Client) -> None:
+    def test_p5_a_piece_with_a_wrong_digest_is_not_kept(self, http: httpx.Client) -> None:
         data = jpeg()
         url = begin(http, len(data))
         digest = base64.b64encode(hashlib.sha256(data[:5000]).digest()).decode()
@@ -180,7 +180,7 @@ class TestPut:
         state = done(http.get(url))
         assert (state["status"], state["error"]["code"]) == ("rejected", "media_type_unsupported")
 
-    def test_after_its_end_an_upload_takes_nothing(self, http: httpx.Client) -> None:
+    def test_p4_after_its_end_an_upload_takes_nothing(self, http: httpx.Client) -> None:
         data = jpeg()
         url = begin(http, len(data))
         assert put(http, url, data, 0, len(data)).status_code == 200
@@ -251,7 +251,7 @@ class TestTus:
         assert http.post(url, headers=TUS | {"x-http-method-override": "DELETE"}).status_code == 204
 
     @pytest.mark.parametrize("algorithm", ["sha1", "md5", "sha256", "sha512"])
-    def test_a_checksum_decides_whether_a_piece_is_kept(self, http: httpx.Client, algorithm: str) -> None:
+    def test_p5_a_checksum_decides_whether_a_piece_is_kept(self, http: httpx.Client, algorithm: str) -> None:
         data = jpeg()
         url = begin(http, len(data))
         right = base64.b64encode(hashlib.new(algorithm, data).digest()).decode()
@@ -261,7 +261,7 @@ class TestTus:
         assert patch(http, url, 0, data, upload_checksum=f"{algorithm} {right}").status_code == 204
 
     @pytest.mark.parametrize("checksum", ["crc32 AAAA", "sha1", "sha1 AAAA", "sha1 !", ""])
-    def test_a_checksum_that_is_none_is_refused(self, http: httpx.Client, checksum: str) -> None:
+    def test_p5_a_checksum_that_is_none_is_refused(self, http: httpx.Client, checksum: str) -> None:
         assert code(patch(http, begin(http, 10), 0, b"x", upload_checksum=checksum)) == (400, "invalid_request")
 
     @pytest.mark.parametrize("offset", ["", "x", "-1", "1.0", "0x0", "1" * 30])
@@ -271,7 +271,7 @@ class TestTus:
         assert code(answer) == (400, "invalid_request")
         assert code(http.patch(url, content=b"x", headers=TUS_PIECE)) == (400, "invalid_request")
 
-    def test_a_wrong_offset_is_told_the_true_one(self, http: httpx.Client) -> None:
+    def test_p3_a_wrong_offset_is_told_the_true_one(self, http: httpx.Client) -> None:
         answer = patch(http, begin(http, 10), 1, b"x")
         assert (code(answer), answer.headers["upload-offset"]) == ((409, "upload_offset_conflict"), "0")
 
@@ -279,7 +279,7 @@ class TestTus:
         answer = patch(http, begin(http, 10), 0, b"x", content_type="image/jpeg")
         assert code(answer) == (415, "content_type_unsupported")
 
-    def test_past_its_length_nothing_is_taken(self, http: httpx.Client) -> None:
+    def test_p4_past_its_length_nothing_is_taken(self, http: httpx.Client) -> None:
         url = begin(http, 10)
         assert code(patch(http, url, 0, bytes(11))) == (413, "media_too_large")
         assert http.head(url, headers=TUS).headers["upload-offset"] == "0"
@@ -307,10 +307,14 @@ class TestTus:
         ],
         ids=["not-base64", "twice", "nul", "not-utf8", "not-ascii", "long", "empty"],
     )
-    def test_malformed_metadata_is_refused(self, http: httpx.Client, metadata: str) -> None:
+    def test_p6_malformed_metadata_is_refused(self, http: httpx.Client, metadata: str) -> None:
         told = TUS | {"upload-length": "9", "upload-metadata": metadata}
         answer = http.post("/v1/uploads", headers=[(name.encode(), value.encode()) for name, value in told.items()])
         assert code(answer) == (400, "metadata_invalid")
+
+    def test_p6_a_megabyte_of_metadata_is_too_much_for_any_header(self, http: httpx.Client) -> None:
+        told = TUS | {"upload-length": "9", "upload-metadata": "filename " + "QUJD" * (MIB // 4)}
+        assert code(http.post("/v1/uploads", headers=told)) == (431, "headers_too_large")
 
     def test_options_tell_what_there_is(self, http: httpx.Client) -> None:
         for url in ("/v1/uploads", "/v1/uploads/x"):
@@ -349,7 +353,7 @@ class TestTus:
         headers = TUS | {"upload-concat": text}
         assert code(http.post("/v1/uploads", headers=headers)) == (400, "invalid_request")
 
-    def test_a_terminated_upload_is_unknown(self, http: httpx.Client, s3: S3) -> None:
+    def test_p4_a_terminated_upload_is_unknown(self, http: httpx.Client, s3: S3) -> None:
         data, before = clip(), open_multiparts(s3)
         url = begin(http, len(data))
         patch(http, url, 0, data[: 9 * MIB])
@@ -404,14 +408,14 @@ class TestDraft:
         answer = append(http, url, len(data), b"", complete=True)
         assert (answer.status_code, answer.headers["upload-complete"]) == (200, "?1")
 
-    def test_a_wrong_offset_is_told_the_true_one(self, http: httpx.Client) -> None:
+    def test_p3_a_wrong_offset_is_told_the_true_one(self, http: httpx.Client) -> None:
         answer = append(http, begin(http, 100), 3, b"x", complete=False)
         assert (code(answer), answer.headers["upload-offset"]) == ((409, "upload_offset_conflict"), "0")
         told = answer.json()
         assert told["type"] == "https://iana.org/assignments/http-problem-types#mismatching-upload-offset"
         assert (told["expected-offset"], told["provided-offset"]) == (0, 3)
 
-    def test_a_complete_upload_takes_nothing(self, http: httpx.Client) -> None:
+    def test_p4_a_complete_upload_takes_nothing(self, http: httpx.Client) -> None:
         data = jpeg()
         url = begin(http, len(data))
         put(http, url, data, 0, len(data))
@@ -484,7 +488,7 @@ def test_a_body_cut_off_by_its_client_keeps_what_arrived(http: httpx.Client, ser
     assert put(http, url, data, 3 * MIB, len(data)).status_code == 200
 
 
-def test_the_older_of_two_requests_is_cut_off(http: httpx.Client, service: Service) -> None:
+def test_p3_the_older_of_two_requests_is_cut_off(http: httpx.Client, service: Service) -> None:
     data = clip()
     url = begin(http, len(data))
     go_on = threading.Event()
@@ -509,6 +513,16 @@ def test_the_older_of_two_requests_is_cut_off(http: httpx.Client, service: Servi
     sending.join()
     assert code(older[0]) == (423, "upload_locked")
     assert put(http, url, data, MIB, len(data)).status_code == 200
+
+
+def test_a_get_carries_the_state_in_every_dialect(http: httpx.Client) -> None:
+    data = jpeg()
+    url = begin(http, len(data))
+    put(http, url, data, 0, 5000)
+    for headers in ({}, TUS, DRAFT):
+        answer = http.get(url, headers=headers)
+        state = done(answer)
+        assert (state["status"], state["offset"], state["sizeBytes"]) == ("receiving", 5000, len(data)), headers
 
 
 def test_a_repeated_creation_is_one_upload(http: httpx.Client) -> None:
