@@ -28,6 +28,10 @@ OPTIONS = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
+    # Streams of bytes keep little on their way: what is refused in the middle was not taken by megabytes before. On the
+    # short way between stages a large window makes nothing faster.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 256 << 10),
     # A stage that is back is used at once; gRPC itself would wait up to two minutes after a long absence.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
