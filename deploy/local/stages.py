@@ -62,7 +62,8 @@ class Config:
 class Stage(Daemon):
     """One `python -m services.<name>`."""
 
-    grace_s = DRAIN_S + 3.0
+    # Its work is handed back after DRAIN_S; on a machine whose encoders take all there is, that is not at once.
+    grace_s = DRAIN_S + 15.0
 
     def __init__(self, name: str, wiring: Wiring) -> None:
         super().__init__(wiring.state)

@@ -42,8 +42,8 @@ CALLS = {
     and method.name != GIVES_ID
     and any(name in method.input_type.fields_by_name for name in NAMES_ONE)
 }
-# Of no workspace: which schema a stage has, and the ids of events it has heard.
-SHARED = {"alembic_version", "inbox"}
+# Of no workspace: which schema a stage has, the ids of events it has heard, and how far it has walked over the stores.
+SHARED = {"alembic_version", "inbox", "walks"}
 
 
 @pytest.fixture(scope="module")
