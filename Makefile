@@ -28,8 +28,16 @@ down: ## Stop what `make up` (or `make run`) started
 	@$(BIN)/python -m deploy.local down
 
 test: setup-tests check ## Everything CI runs: check, contract, integration, end to end, SDK
-	$(BIN)/python -m pytest -q tests/contract tests/fuzz tests/integration tests/e2e
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 test-parts test-whole
 	cd sdk/typescript && npm test
+
+# Side by side: each waits for its daemons much of the time, and they share nothing.
+.PHONY: test-parts test-whole
+test-parts:
+	$(BIN)/python -m pytest -q tests/contract tests/fuzz tests/integration
+
+test-whole:
+	$(BIN)/python -m pytest -q tests/e2e
 
 fuzz: setup ## Hostile files for the walkers, FUZZ_S seconds long (600); what is found becomes a seed
 	@test -d .local/atheris || $(BIN)/pip install -q --no-deps --require-hashes --target .local/atheris -r requirements/fuzz.lock \
