@@ -4,6 +4,7 @@ The pixels are not touched. What is left is what the walker understood, so nothi
 """
 
 import struct
+import zlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,6 +19,7 @@ _SEARCHED_BYTES = 1 << 16
 # PNG (third edition), 5.6 and 11: what pixels are made from.
 _PNG_KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"sRGB", b"gAMA", b"cHRM", b"sBIT"})
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_INFLATED_BYTES = 1 << 20  # at a time, and dropped
 
 
 def jpeg(data: bytes) -> bytes:
@@ -88,13 +90,34 @@ def _jpeg_scan_end(data: memoryview, at: int) -> int:
 def _png_parts(data: memoryview) -> Iterator[memoryview]:
     at = len(_PNG_SIGNATURE)
     yield data[:at]
+    pixels = zlib.decompressobj()
     while True:
         size, name = struct.unpack(">I4s", _slice(data, at, 8))
-        if name in _PNG_KEPT:
-            yield _slice(data, at, size + 12)
+        chunk = _slice(data, at, size + 12)
+        if name == b"IDAT":
+            needed = 0 if pixels.eof else _inflate(pixels, chunk[8:-4])
+            if needed == size:
+                yield chunk
+            elif needed:
+                body = name + bytes(chunk[8 : 8 + needed])
+                yield memoryview(struct.pack(">I", needed) + body + struct.pack(">I", zlib.crc32(body)))
+        elif name in _PNG_KEPT:
+            yield chunk
         at += size + 12
         if name == b"IEND":
             return
+
+
+def _inflate(pixels: "zlib._Decompress", body: memoryview) -> int:
+    """How many of these bytes belong to the one stream that pixels are packed in; what is behind its end does not."""
+    left = bytes(body)
+    try:
+        while left and not pixels.eof:
+            pixels.decompress(left, _INFLATED_BYTES)
+            left = pixels.unconsumed_tail
+    except zlib.error as exc:
+        raise InputFault(Code.MEDIA_CORRUPT, f"no PNG pixels: {exc}") from exc
+    return len(body) - len(pixels.unused_data)
 
 
 def _gif_parts(data: memoryview) -> Iterator[memoryview]:

@@ -51,6 +51,33 @@ def test_a_jpeg_with_restart_markers_and_fill_bytes_is_walked_to_its_end() -> No
     assert same_pixels(bare.jpeg(filled), data)
 
 
+def chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["in the last chunk", "in one of its own"])
+def test_what_lies_behind_a_pngs_pixels_in_their_own_chunks_goes(apart: bool) -> None:
+    buffer = io.BytesIO()
+    media.picture(120, 80).save(buffer, "PNG")
+    plain = buffer.getvalue()
+    begin = plain.rindex(b"IDAT") - 4
+    (size,) = struct.unpack(">I", plain[begin : begin + 4])
+    body, rest = plain[begin + 8 : begin + 8 + size], plain[begin + 12 + size :]
+    hidden = chunk(b"IDAT", body) + chunk(b"IDAT", SECRET) if apart else chunk(b"IDAT", body + SECRET)
+    data = plain[:begin] + hidden + rest
+    assert same_pixels(data, plain)
+    assert bare.has_extras("png", data)
+    assert bare.png(data) == bare.png(plain) == plain
+    assert not bare.has_extras("png", plain)
+
+
+def test_a_png_whose_pixels_do_not_inflate_is_damaged() -> None:
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+    data = b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", b"no deflate stream") + chunk(b"IEND", b"")
+    with pytest.raises(InputFault):
+        bare.has_extras("png", data)
+
+
 def test_a_png_keeps_its_pixels_and_nothing_else() -> None:
     info = PngImagePlugin.PngInfo()
     info.add_text("Comment", SECRET.decode())
