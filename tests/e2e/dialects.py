@@ -102,7 +102,8 @@ class Sender:
         sure = False  # of how far it is
         while True:
             assert time.monotonic() < ends, f"{self._url} is stuck at {self.acknowledged}"
-            found = self._append() if sure else self._ask()
+            # With all of it there, only what became of it is left to ask.
+            found = self._append() if sure and self.acknowledged < self.size_bytes else self._ask()
             sure = found is not None
             if found is None:
                 self.failures += 1
