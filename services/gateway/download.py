@@ -5,12 +5,12 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from urllib.parse import quote
 
 import grpc
-from google.protobuf import message_factory
 from google.protobuf.message import Message
 from mediaapi.v1 import ingest_service_pb2
 
 from services.common import context
 from services.common.errors import Code, MediaError
+from services.gateway.transcode.calls import open_stream
 from services.gateway.transcode.routes import Route
 from services.gateway.web import headers
 from services.gateway.web.headers import ByteRange
@@ -74,14 +74,7 @@ async def _open(
         ranged.first_byte = wanted.first
         if wanted.last is not None:
             ranged.last_byte = wanted.last
-    method: grpc.aio.UnaryStreamMultiCallable[Message, Message] = channel.unary_stream(
-        route.rpc_path,
-        request_serializer=lambda message: message.SerializeToString(),
-        response_deserializer=message_factory.GetMessageClass(route.rpc.output_type).FromString,
-    )
-    with context.use(caller):
-        call = method(ranged, timeout=DEADLINE_S, metadata=(("x-api-key-id", key_id),))
-    frames = Frames(call)
+    frames = Frames(open_stream(channel, route, caller, key_id, ranged, DEADLINE_S))
     async for frame in frames:
         if frame.WhichOneof("frame") == "header":
             return frame.header, frames

@@ -7,13 +7,12 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import grpc
-from google.protobuf import message_factory
 from google.protobuf.message import Message
 
 from services.common import context, tasks
 from services.common.errors import Code, MediaError
 from services.common.public_json import dumps, to_json
-from services.gateway.transcode.calls import in_progress
+from services.gateway.transcode.calls import in_progress, open_stream
 from services.gateway.transcode.routes import Route
 from services.gateway.web.answers import etag
 from services.gateway.web.http import Exchange, Headers
@@ -42,13 +41,7 @@ async def send(
     Raises:
         MediaError: before anything was sent.
     """
-    method: grpc.aio.UnaryStreamMultiCallable[Message, Message] = channel.unary_stream(
-        route.rpc_path,
-        request_serializer=lambda message: message.SerializeToString(),
-        response_deserializer=message_factory.GetMessageClass(route.rpc.output_type).FromString,
-    )
-    with context.use(caller):
-        call = method(request, timeout=LONGEST_S, metadata=(("x-api-key-id", key_id),))
+    call = open_stream(channel, route, caller, key_id, request, LONGEST_S)
     try:
         states = call.__aiter__()
         first = await anext(states, None)

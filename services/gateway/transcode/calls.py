@@ -85,6 +85,24 @@ def _is_list(field: FieldDescriptor) -> bool:
     return field.message_type is not None and field.is_repeated and not is_map(field)
 
 
+def open_stream(
+    channel: grpc.aio.Channel,
+    route: Route,
+    caller: context.CallContext,
+    key_id: str,
+    request: Message,
+    deadline_s: float,
+) -> "grpc.aio.UnaryStreamCall[Message, Message]":
+    """Make the RPC of a route that answers with a stream; what it raises comes with its first message."""
+    method: grpc.aio.UnaryStreamMultiCallable[Message, Message] = channel.unary_stream(
+        route.rpc_path,
+        request_serializer=lambda message: message.SerializeToString(),
+        response_deserializer=message_factory.GetMessageClass(route.rpc.output_type).FromString,
+    )
+    with context.use(caller):
+        return method(request, timeout=deadline_s, metadata=(("x-api-key-id", key_id),))
+
+
 class Upstreams:
     """The channels to the stages, by the full name of the service each serves."""
 

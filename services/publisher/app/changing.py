@@ -38,14 +38,14 @@ class ChangePosts:
         """The scheduled post as it is now.
 
         Raises:
-            MediaError: POST_NOT_FOUND, POST_STATE_CONFLICT when it is due, QUOTA_EXCEEDED, what a review raises, and
-                what storing inline media raises.
+            MediaError: POST_NOT_FOUND, POST_STATE_CONFLICT when it is due, PRECONDITION_FAILED when others change it
+                all the time, QUOTA_EXCEEDED, what a review raises, and what storing inline media raises.
         """
         key = f"{post_id}/{self._new_id('evt')}"  # images given in the request are stored once, whatever the tries
         for _ in range(TRIES):
             post = await self._read.get(caller, post_id)
             if post.status is not PostStatus.SCHEDULED:
-                break
+                raise _conflict(post, "changed")
             wanted = change.applied_to(post)
             review = await self._reviewer.approve(caller, wanted)
             changed = await self._composer.compose(post, wanted, review, key=key)
@@ -55,7 +55,7 @@ class ChangePosts:
             if await self._changes.replace(caller, new):
                 log.info("changed", extra={"post_id": post_id, "targets": len(changed.targets)})
                 return await self._read.get(caller, post_id)
-        raise await self._conflict(caller, post_id, "changed")
+        raise MediaError(Code.PRECONDITION_FAILED)
 
     async def cancel(self, caller: Caller, post_id: str) -> Post:
         """The post, with everything canceled that nothing was sent of. A canceled post stays as it is.
@@ -68,7 +68,7 @@ class ChangePosts:
             log.info("canceled", extra={"post_id": post_id})
         post = await self._read.get(caller, post_id)
         if not any(target.status is TargetStatus.CANCELED for target in post.targets):
-            raise await self._conflict(caller, post_id, "canceled")
+            raise _conflict(post, "canceled")
         return post
 
     async def retry(self, caller: Caller, post_id: str, *, plan: str, unconfirmed: bool) -> Post:
@@ -80,14 +80,14 @@ class ChangePosts:
         post = await self._read.get(caller, post_id)
         again = {TargetStatus.FAILED, TargetStatus.UNCONFIRMED} if unconfirmed else {TargetStatus.FAILED}
         if not any(target.status in again for target in post.targets):
-            raise await self._conflict(caller, post_id, "sent again")
+            raise _conflict(post, "sent again")
         await self._changes.hold(caller, post_id, post.media_ids())
         await self._composer.pin(post)
         if not await self._changes.requeue(caller, post_id, again, plan=plan):
-            raise await self._conflict(caller, post_id, "sent again")
+            raise _conflict(await self._read.get(caller, post_id), "sent again")
         log.info("queued again", extra={"post_id": post_id})
         return await self._read.get(caller, post_id)
 
-    async def _conflict(self, caller: Caller, post_id: str, action: str) -> MediaError:
-        post = await self._read.get(caller, post_id)
-        return MediaError(Code.POST_STATE_CONFLICT, post_id=post_id, status=post.status.value, action=action)
+
+def _conflict(post: Post, action: str) -> MediaError:
+    return MediaError(Code.POST_STATE_CONFLICT, post_id=post.post_id, status=post.status.value, action=action)

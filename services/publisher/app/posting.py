@@ -6,8 +6,7 @@ from datetime import datetime
 
 from services.common.errors import Code, MediaError
 from services.publisher.app.composing import Composer
-from services.publisher.app.reviewing import Reviewer
-from services.publisher.domain import plans
+from services.publisher.app.reviewing import Reviewer, keep_to_plan
 from services.publisher.domain.post import Post
 from services.publisher.domain.request import PostInput
 from services.publisher.ports import Caller, NewPost, Posts
@@ -44,7 +43,8 @@ class CreatePost:
         if idempotency_key is not None and (known := await self._posts.by_key(caller, idempotency_key)) is not None:
             return known
         review = await self._reviewer.approve(caller, wanted)
-        await self._check_quota(caller, plan, wanted)
+        # Before anything is stored; checked once more, and surely, when the post is kept.
+        await keep_to_plan(self._posts, caller, wanted, plan=plan, now=self._now())
         blank = Post(
             post_id=self._new_id("post"), live=caller.live, text="", media=(), targets=(), created_at=self._now()
         )
@@ -64,13 +64,6 @@ class CreatePost:
         # Another request with this key was faster; its post is the answer, and ours holds nothing.
         await self._composer.unpin(post)
         return await self._made_by(caller, idempotency_key)
-
-    async def _check_quota(self, caller: Caller, plan: str, wanted: PostInput) -> None:
-        """Before anything is stored; checked once more, and surely, when the post is kept."""
-        now = self._now()
-        month = plans.due_period(now, wanted.scheduled_at)
-        spent = await self._posts.spent(caller, month)
-        plans.check(plan, month, now=now, used=spent.used, open_targets=spent.open_targets, wanted=len(wanted.targets))
 
     async def _made_by(self, caller: Caller, idempotency_key: str | None) -> Post:
         post = await self._posts.by_key(caller, idempotency_key or "")

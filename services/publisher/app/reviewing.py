@@ -107,16 +107,20 @@ class ValidatePost:
     async def __call__(self, caller: Caller, wanted: PostInput, *, plan: str) -> list[Violation]:
         """Every problem CreatePost would refuse it for; none: it would be accepted now."""
         problems = await self._reviewer.problems(caller, wanted)
-        now = self._now()
-        month = plans.due_period(now, wanted.scheduled_at)
-        spent = await self._posts.spent(caller, month)
         try:
-            plans.check(
-                plan, month, now=now, used=spent.used, open_targets=spent.open_targets, wanted=len(wanted.targets)
-            )
+            await keep_to_plan(self._posts, caller, wanted, plan=plan, now=self._now())
         except MediaError as exc:
+            if exc.code is not Code.QUOTA_EXCEEDED:
+                raise
             problems.append(Violation("targets", exc.message))
         return problems
+
+
+async def keep_to_plan(posts: Posts, caller: Caller, wanted: PostInput, *, plan: str, now: datetime) -> None:
+    """Raises QUOTA_EXCEEDED when the plan has no room in the month the post is due in."""
+    month = plans.due_period(now, wanted.scheduled_at)
+    spent = await posts.spent(caller, month)
+    plans.check(plan, month, now=now, used=spent.used, open_targets=spent.open_targets, wanted=len(wanted.targets))
 
 
 def usable(facts: MediaFacts) -> MediaFacts:

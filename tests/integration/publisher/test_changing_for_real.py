@@ -24,7 +24,7 @@ async def unless_late(changing: Awaitable[Post]) -> Post | None:
     try:
         return await changing
     except MediaError as exc:
-        if exc.code is not Code.POST_STATE_CONFLICT:
+        if exc.code not in (Code.POST_STATE_CONFLICT, Code.PRECONDITION_FAILED):
             raise
         return None
 

@@ -105,6 +105,16 @@ class TestUpdating:
         changed = await update(bench, post, text="second")
         assert (changed.text, changed.media, changed.version) == ("second", (), 3)
 
+    async def test_one_that_is_overtaken_all_the_time_has_changed(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def overtaken(*_: object) -> bool:
+            return False
+
+        post = await scheduled(bench)
+        monkeypatch.setattr(bench.store, "replace", overtaken)
+        assert await code_of(update(bench, post, text="never")) is Code.PRECONDITION_FAILED
+
     async def test_anothers_post_is_not_found(self, bench: Bench) -> None:
         assert await code_of(update(bench, await scheduled(bench), BOB, text="x")) is Code.POST_NOT_FOUND
 
