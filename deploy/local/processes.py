@@ -13,6 +13,7 @@ from pathlib import Path
 
 KEPT_LOG_BYTES = 8 << 20
 POLL_S = 0.02
+DUMP_S = 2.0
 
 # The kernel sends the death signal when the *thread* that forked ends, so one thread that lives as long as the
 # interpreter does all the forking.
@@ -101,10 +102,13 @@ class Child:
         self._process.send_signal(number)
 
     def stop(self, number: signal.Signals, *, grace_s: float) -> None:
-        """Ask it to stop, then insist; afterwards nothing of its group is left."""
+        """Ask it to stop, then insist; afterwards nothing of its group is left. One that had to be ended leaves in its
+        log where its threads were."""
         if self._process.poll() is None:
             self._process.send_signal(number)
-            self.wait(grace_s)
+            if not self.wait(grace_s) and number != signal.SIGKILL:
+                self._process.send_signal(signal.SIGABRT)
+                self.wait(DUMP_S)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

@@ -63,7 +63,7 @@ class Stage(Daemon):
     """One `python -m services.<name>`."""
 
     # Its work is handed back after DRAIN_S; on a machine whose encoders take all there is, that is not at once.
-    grace_s = DRAIN_S + 15.0
+    grace_s = DRAIN_S + 55.0
 
     def __init__(self, name: str, wiring: Wiring) -> None:
         super().__init__(wiring.state)

@@ -1,5 +1,6 @@
 """Structured logs: a JSON object per line on stdout, with what looks like a secret taken out."""
 
+import faulthandler
 import json
 import logging
 import re
@@ -17,7 +18,9 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 def setup(stage: str, level: str) -> None:
-    """Log as `stage` from `level` up: debug, info, warning or error, in any case."""
+    """Log as `stage` from `level` up: debug, info, warning or error, in any case. A native crash or SIGABRT leaves the
+    stacks of all threads on stderr."""
+    faulthandler.enable()
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines(stage))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -21,7 +21,8 @@ MAX_FILE_BYTES = 100_000_000
 MAX_FIELD_BYTES = 8 * 1024
 # Boundaries, part headers and fields of a form whose file is exactly at the limit.
 MAX_REQUEST_BYTES = MAX_FILE_BYTES + 256 * 1024
-CHUNK_BYTES = 256 * 1024
+# Five of these can be on their way when ingest says stop: here, in gRPC's window and there.
+CHUNK_BYTES = 128 * 1024
 # The slowest upload the pace rule lets through, and the verdict's wait.
 DEADLINE_S = MAX_REQUEST_BYTES / 16_000 + 60
 

@@ -174,7 +174,7 @@ async def test_stopped_in_the_middle_it_hands_its_job_back_at_once(running: Runn
     await eventually(lambda: running.row(ref)[0], within_s=30)
     await asyncio.to_thread(running.process.stop)
     assert child is not None
-    assert child.exit_code() == 0
+    assert child.exit_code() == 0, child.last_lines(80)
     assert running.row(ref) == (False, 0)
     assert list(running.wiring.state.folder("transcoder").iterdir()) == []
     await asyncio.to_thread(running.process.start)
@@ -192,5 +192,5 @@ def test_it_says_what_it_needs_and_stops_in_order(process: tuple[Process, Wiring
     child = stage.child
     assert child is not None
     stage.stop()
-    assert child.exit_code() == 0
+    assert child.exit_code() == 0, child.last_lines(80)
     stage.start()
