@@ -14,6 +14,7 @@ from deploy.local.state import REPOSITORY, State
 CONFIG = REPOSITORY / "deploy" / "k8s" / "clamd" / "clamd.conf"
 SIGNATURES = REPOSITORY / "deploy" / "local" / "signatures"
 SYSTEM_DATABASE = Path("/var/lib/clamav")
+LISTEN = "LocalSocket {}\nLocalSocketMode 660\nFixStaleSocket yes"
 PROGRAMS = ("/usr/sbin/clamd", "/usr/local/sbin/clamd", "/usr/bin/clamd")
 HOW_TO_GET = "install it with `sudo apt-get install clamav-daemon` (as root, `make setup` does it for you)"
 # What the private test signature finds, at any offset.
@@ -45,7 +46,7 @@ class Clamd(Daemon):
         scratch.mkdir(mode=0o700)
         self.socket.parent.mkdir(mode=0o700, exist_ok=True)
         text = Template(CONFIG.read_text()).substitute(
-            CLAMD_SOCKET=self.socket, CLAMD_DATABASE_DIR=self._database, CLAMD_TMP_DIR=scratch
+            CLAMD_LISTEN=LISTEN.format(self.socket), CLAMD_DATABASE_DIR=self._database, CLAMD_TMP_DIR=scratch
         )
         self._config.write_text(text)
 

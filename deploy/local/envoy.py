@@ -13,6 +13,11 @@ from deploy.local.s3 import ACTIVE, REGION, Credentials
 from deploy.local.state import REPOSITORY, State, write_private
 
 CONFIG = REPOSITORY / "deploy" / "k8s" / "envoy" / "envoy.yaml"
+# Nothing leaves the machine.
+PLAIN = (
+    "{name: envoy.transport_sockets.raw_buffer, typed_config: "
+    '{"@type": type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer}}'
+)
 
 
 class Envoy(Daemon):
@@ -70,10 +75,15 @@ def rendered(ports: Ports) -> str:
         "ENVOY_LISTEN_PORT": ports.edge,
         "ENVOY_ADMIN_HOST": HOST,
         "ENVOY_ADMIN_PORT": ports.envoy_admin,
+        "ENVOY_STATUS_PORT": ports.envoy_status,
+        "LISTENER_TRANSPORT": PLAIN,
+        "TRUSTED_HOPS": 0,
         "GATEWAY_HOST": HOST,
         "GATEWAY_PORT": ports.gateway_http,
         "S3_HOST": HOST,
         "S3_PORT": ports.s3,
+        "S3_AUTHORITY": f"{HOST}:{ports.s3}",
+        "S3_TRANSPORT": PLAIN,
         "S3_BUCKET": ACTIVE,
         "S3_REGION": REGION,
     }

@@ -17,6 +17,7 @@ class Ports:
 
     edge: int = 8080
     envoy_admin: int = 17001
+    envoy_status: int = 17002
     gateway_http: int = 17010
     gateway: int = 17011
     gateway_metrics: int = 17012

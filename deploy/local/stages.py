@@ -106,7 +106,7 @@ def _configs(wiring: Wiring) -> dict[str, Config]:
             _common(ports, "scanner")
             | _buckets("quarantine_bucket")
             | _endpoint(wiring)
-            | {"clamd_socket": wiring.clamd.socket},
+            | {"clamd_address": wiring.clamd.socket},
             _keys(wiring, "scanner"),
         ),
         "ingest": Config(

@@ -32,6 +32,8 @@ OPTIONS = (
     # short way between stages a large window makes nothing faster.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", 256 << 10),
+    # A name stands for all replicas of a stage, and calls go to each in turn.
+    ("grpc.lb_policy_name", "round_robin"),
     # A stage that is back is used at once; gRPC itself would wait up to two minutes after a long absence.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),

@@ -26,7 +26,7 @@ async def main() -> None:
         )
         scanner = Scanner(
             quarantine,
-            Clamd(conf.clamd_socket),
+            Clamd(conf.clamd_address),
             Metrics(),
             now=clock.utc_now,
             max_scans=conf.max_scans,

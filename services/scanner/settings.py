@@ -5,6 +5,16 @@ from dataclasses import dataclass
 from services.common.settings import var
 
 
+def clamd_address(text: str) -> str | tuple[str, int]:
+    """A path, or a host and its port. Raises: ValueError."""
+    if text.startswith("/"):
+        return text
+    host, _, port = text.rpartition(":")
+    if not host:
+        raise ValueError(text)
+    return host, int(port)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One field, one variable."""
@@ -19,7 +29,7 @@ class Settings:
     s3_access_key: str = var(str, "may read the quarantine bucket", secret=True)
     s3_secret_key: str = var(str, "of s3_access_key", secret=True)
     quarantine_bucket: str = var(str, "where ingest puts what nobody has looked at", default="media-quarantine")
-    clamd_socket: str = var(str, "path of clamd's unix socket")
+    clamd_address: str | tuple[str, int] = var(clamd_address, "path of clamd's unix socket, or host:port")
     max_scans: int = var(int, "objects scanned at once, at most clamd's MaxThreads", default=4)
     signatures_max_age_s: float = var(
         float, "seconds after which signatures are too old to trust; 0: any age", default=0.0

@@ -1,4 +1,4 @@
-"""clamd over its unix socket: INSTREAM and VERSION, nothing more.
+"""clamd over a socket: INSTREAM and VERSION, nothing more.
 
 Written on bare sockets since clamd may answer and hang up while the stream is still being sent: then the answer lies
 in the receive buffer, and stream classes (asyncio's, and the PyPI client's) throw it away with the broken pipe.
@@ -18,17 +18,23 @@ _REFUSAL = "INSTREAM size limit exceeded"
 
 
 class Clamd:
-    """One connection for each question, as clamd likes it."""
+    """One connection for each question, as clamd likes it.
 
-    def __init__(self, socket_path: str) -> None:
-        self._path = socket_path
+    Args:
+        address: The path of its unix socket; or the host and port it listens at, which nobody but the scanner should
+            reach: clamd asks nobody who they are.
+    """
+
+    def __init__(self, address: str | tuple[str, int]) -> None:
+        self._family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+        self._address = address
 
     async def version(self) -> str:
         """The engine's and its signatures' version, in clamd's words."""
         with self._connection() as conn:
             loop = asyncio.get_running_loop()
             with _as_unavailable():
-                await loop.sock_connect(conn, self._path)
+                await loop.sock_connect(conn, self._address)
                 await loop.sock_sendall(conn, b"zVERSION\x00")
             return await _answer(conn)
 
@@ -42,7 +48,7 @@ class Clamd:
         loop = asyncio.get_running_loop()
         with self._connection() as conn:
             with _as_unavailable():
-                await loop.sock_connect(conn, self._path)
+                await loop.sock_connect(conn, self._address)
                 await loop.sock_sendall(conn, b"zINSTREAM\x00")
             async for chunk in chunks:
                 if not await _sent(conn, chunk):
@@ -53,7 +59,7 @@ class Clamd:
 
     @contextmanager
     def _connection(self) -> Iterator[socket.socket]:
-        conn = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        conn = socket.socket(self._family, socket.SOCK_STREAM)
         conn.setblocking(False)
         try:
             yield conn

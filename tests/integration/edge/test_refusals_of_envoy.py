@@ -25,15 +25,28 @@ TOO_OFTEN = MediaError(
 
 
 @pytest.fixture(scope="module")
-def port(s3: S3, local_state: State) -> Iterator[int]:
+def ports(s3: S3, local_state: State) -> Iterator[Ports]:
     """Where Envoy listens."""
     ports = replace(Ports.free(), s3=int(s3.endpoint.rpartition(":")[2]))
     envoy = Envoy(local_state, ports=ports, credentials=s3.credentials("cdn"))
     try:
         envoy.start()
-        yield ports.edge
+        yield ports
     finally:
         envoy.stop()
+
+
+@pytest.fixture(scope="module")
+def port(ports: Ports) -> int:
+    """Where clients come in."""
+    return ports.edge
+
+
+def test_probes_and_metrics_are_seen_and_the_rest_of_the_administration_is_not(ports: Ports) -> None:
+    paths = ("/ready", "/stats/prometheus", "/quitquitquit", "/config_dump", "/ready/../quitquitquit", "/")
+    answers = [spoken(ports.envoy_status, f"GET {path} HTTP/1.1\nHost: x\nConnection: close")[0] for path in paths]
+    assert answers == [200, 200, 404, 404, 404, 404]
+    assert spoken(ports.envoy_status, "POST /ready HTTP/1.1\nHost: x\nContent-Length: 0\nConnection: close")[0] == 404
 
 
 def spoken(port: int, head: str) -> tuple[int, dict[str, str], bytes]:

@@ -41,11 +41,11 @@ async def readable(s3: S3) -> AsyncIterator[Blobs]:
         yield store
 
 
-def scanner_on(store: Blobs, socket: object, **more: float) -> Scanner:
+def scanner_on(store: Blobs, address: Path | tuple[str, int], **more: float) -> Scanner:
     """A scanner over that clamd."""
     return Scanner(
         store,
-        Engine(str(socket)),
+        Engine(str(address) if isinstance(address, Path) else address),
         Metrics(CollectorRegistry()),
         now=lambda: datetime.now(UTC),
         max_scans=4,

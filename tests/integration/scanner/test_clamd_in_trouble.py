@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from deploy.local.clamd import NEEDLE, Clamd
+from deploy.local.ports import HOST, Ports
 from services.common.blobs import Blobs
 from services.common.errors import Code, MediaError
 from services.scanner import app, domain
@@ -53,6 +54,15 @@ async def test_c1_a_stream_limit_is_unscannable_every_time_and_never_a_fault(
             report = await scanner.scan(*sealed)
             assert (report.finding.outcome, report.finding.threat) == (Outcome.UNSCANNABLE, domain.STREAM_LIMIT)
             assert report.size_bytes == sealed[2]
+
+
+async def test_one_that_listens_to_the_network_says_the_same(readable: Blobs, put: Put, tmp_path: Path) -> None:
+    port = Ports.free().sandbox
+    with other_clamd(tmp_path, TCPSocket=str(port), TCPAddr=HOST, StreamMaxLength="1M"):
+        scanner = scanner_on(readable, (HOST, port))
+        verdicts = [(await scanner.scan(*await put(data))).finding for data in (jpeg(), NEEDLE, os.urandom(3 << 20))]
+    assert [verdict.outcome for verdict in verdicts] == [Outcome.CLEAN, Outcome.INFECTED, Outcome.UNSCANNABLE]
+    assert (await no_verdict(scanner.scan(*await put(jpeg())))).code is Code.SCANNER_UNAVAILABLE
 
 
 async def test_c3_a_file_limit_is_unscannable_and_not_clean(readable: Blobs, put: Put, tmp_path: Path) -> None:

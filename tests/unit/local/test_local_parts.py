@@ -15,7 +15,7 @@ from deploy.local.state import State
 def clamd_options() -> dict[str, str]:
     """The options of the configuration we ship, comments left out."""
     text = Template(clamd.CONFIG.read_text()).substitute(
-        CLAMD_SOCKET="/run/clamd.sock", CLAMD_DATABASE_DIR="/db", CLAMD_TMP_DIR="/scratch"
+        CLAMD_LISTEN="LocalSocket /run/clamd.sock", CLAMD_DATABASE_DIR="/db", CLAMD_TMP_DIR="/scratch"
     )
     lines = [line.partition(" ") for line in text.splitlines() if line and not line.startswith("#")]
     return {name: value for name, _, value in lines}
