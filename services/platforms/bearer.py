@@ -22,12 +22,14 @@ class Service:
         name: As people call it.   address: its public one, without a trailing slash.
         token_path: Where tokens are renewed.
         refusal: What an answer means that is neither a success nor a 5xx.
+        renewal_address: Of the token_path, where that is another host.
     """
 
     name: str
     address: str
     token_path: str
     refusal: Callable[[httpx.Response], PlatformError]
+    renewal_address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class Api:
     async def refusal(self, answer: httpx.Response) -> PlatformError:
         """What to raise for an answer that is neither a success nor a 5xx; a refused token is renewed first."""
         if answer.status_code == httpx.codes.UNAUTHORIZED:
-            url = self.url(self.service.token_path)
+            address = self.account.base_url or self.service.renewal_address or self.service.address
+            url = address + self.service.token_path
             return await oauth.renew(self.http, self.account, url, platform=self.service.name)
         return self.service.refusal(answer)
 

@@ -1,6 +1,6 @@
 """Bearer tokens of sandboxes: "sandbox-<name>" belongs to <name>, and so does "sandbox-<name>.<anything>".
 
-Refresh tokens are of the same form, and each is taken once.
+Refresh tokens are of the same form, and each is taken once where they rotate.
 """
 
 import base64
@@ -24,21 +24,28 @@ def bearer_name(request: Request) -> str | None:
     return _name(token) if kind.lower() == "bearer" and is_valid(token) else None
 
 
-async def renewed(request: Request, store: Store) -> Mapping[str, JSON] | None:
+def bearer_mark(request: Request) -> str:
+    """What stands behind the name in the request's token, by which platforms' sandboxes tell special accounts."""
+    return request.headers.get("authorization", "").partition(" ")[2].partition(".")[2]
+
+
+async def renewed(request: Request, store: Store, *, rotates: bool = True) -> Mapping[str, JSON] | None:
     """The answer to a form of RFC 6749 §6; None if it is to be refused.
 
     The client is named by the Authorization header if it is confidential, else by the form; any name will do.
+    rotates: a refresh token is taken once, and the answer holds the next one.
     """
     async with request.form(max_files=0, max_fields=10) as form:
         refresh_token, grant = str(form.get("refresh_token", "")), form.get("grant_type")
         client_id = _basic_name(request) or str(form.get("client_id", ""))
     if grant != "refresh_token" or not client_id or not is_valid(refresh_token):
         return None
-    digest = hashlib.sha256(refresh_token.encode()).hexdigest()
-    if not await store.add("refresh-token", digest, {}):
-        return None
     access, refresh = (f"{VALID_PREFIX}{_name(refresh_token)}.{secrets.token_hex(8)}" for _ in range(2))
-    return {"token_type": "bearer", "expires_in": LASTS_S, "access_token": access, "refresh_token": refresh}
+    answer: dict[str, JSON] = {"token_type": "bearer", "expires_in": LASTS_S, "access_token": access}
+    if not rotates:
+        return answer
+    digest = hashlib.sha256(refresh_token.encode()).hexdigest()
+    return {**answer, "refresh_token": refresh} if await store.add("refresh-token", digest, {}) else None
 
 
 def number_of(name: str) -> str:

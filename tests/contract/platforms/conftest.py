@@ -53,3 +53,11 @@ async def x(sandboxes: Sandboxes) -> AsyncIterator[Played]:
     played = sandboxes.platform("x")
     yield played
     await sandboxes.http.delete(f"{played.url}/_sandbox/faults")
+
+
+@pytest.fixture
+async def youtube(sandboxes: Sandboxes) -> AsyncIterator[Played]:
+    """YouTube; no fault outlives its test."""
+    played = sandboxes.platform("youtube")
+    yield played
+    await sandboxes.http.delete(f"{played.url}/_sandbox/faults")
