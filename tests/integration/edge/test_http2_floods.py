@@ -9,7 +9,6 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,13 +21,13 @@ from deploy.local.envoy import Envoy
 from deploy.local.ports import HOST, Ports
 from deploy.local.s3 import S3
 from deploy.local.state import State
+from tests.integration.http2 import Peer, peer
 
 MIB = 1 << 20
 # Of all floods together: one head of the bomb, decoded, would be 64 MiB.
 MOST_GROWTH = 48 * MIB
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 MAX_STREAMS = 100
-POST = [(":method", "POST"), (":scheme", "http"), (":authority", "x"), (":path", "/v1/media")]
+POST = [(b":method", b"POST"), (b":scheme", b"http"), (b":authority", b"x"), (b":path", b"/v1/media")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,63 +61,15 @@ def edge(s3: S3, local_state: State) -> Iterator[Edge]:
             envoy.stop()
 
 
-class Peer:
-    """One connection, written to by hand."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._encoder = hpack.Encoder()
-        self._received = bytearray()
-        self.sent_bytes = 0
-        self.ended = False
-
-    def send(self, *parts: frames.Frame) -> None:
-        """Write them; afterwards `ended` tells whether Envoy has enough of us."""
-        data = b"".join(part.serialize() for part in parts)
-        try:
-            self._sock.sendall(data)
-            self.sent_bytes += len(data)
-        except (ConnectionError, TimeoutError):
-            self.ended = True
-
-    def headers(self, stream_id: int, block: bytes | None = None, *flags: str) -> frames.HeadersFrame:
-        """A request that goes on, unless `flags` say otherwise."""
-        data = self._encoder.encode(POST) if block is None else block
-        return frames.HeadersFrame(stream_id, data, flags=flags or ("END_HEADERS",))
-
-    def receive(self, within_s: float) -> list[tuple[int, int, bytes]]:
-        """What came, until nothing comes for so long: type, stream and body of each frame."""
-        self._sock.settimeout(within_s)
-        try:
-            while piece := self._sock.recv(1 << 16):
-                self._received += piece
-            self.ended = True
-        except TimeoutError:
-            pass
-        except ConnectionError:
-            self.ended = True
-        found = []
-        while len(self._received) >= 9:
-            size = int.from_bytes(self._received[:3], "big")
-            if len(self._received) < 9 + size:
-                break
-            kind, (stream_id,) = self._received[3], struct.unpack("!I", self._received[5:9])
-            found.append((kind, stream_id, bytes(self._received[9 : 9 + size])))
-            del self._received[: 9 + size]
-        return found
-
-
-@contextmanager
-def peer(edge: Edge) -> Iterator[Peer]:
-    with socket.create_connection((HOST, edge.port), timeout=10) as sock:
-        sock.sendall(PREFACE + frames.SettingsFrame(0).serialize())
-        yield Peer(sock)
+def post(speaker: Peer, stream_id: int) -> frames.HeadersFrame:
+    """A request that goes on."""
+    return speaker.head(stream_id, POST)
 
 
 def rapid_reset(speaker: Peer) -> None:
     """Requests by the thousand, each taken back at once."""
     for stream_id in range(1, 80_000, 2):
-        speaker.send(speaker.headers(stream_id), frames.RstStreamFrame(stream_id, error_code=8))
+        speaker.send(post(speaker, stream_id), frames.RstStreamFrame(stream_id, error_code=8))
         if speaker.ended:
             return
 
@@ -126,7 +77,7 @@ def rapid_reset(speaker: Peer) -> None:
 def continuations(speaker: Peer) -> None:
     """A head that never ends."""
     literal = b"\x00\x04junk\x7f" + b"\x81\x7e" + b"x" * 16_256  # Kept by no table.
-    speaker.send(speaker.headers(1, literal[:100], "END_STREAM"))
+    speaker.send(frames.HeadersFrame(1, literal[:100], flags=["END_STREAM"]))
     for _ in range(4000):
         speaker.send(frames.ContinuationFrame(1, literal))
         if speaker.ended:
@@ -135,7 +86,7 @@ def continuations(speaker: Peer) -> None:
 
 def empty_continuations(speaker: Peer) -> None:
     """The same, of nothing."""
-    speaker.send(speaker.headers(1, b"", "END_STREAM"))
+    speaker.send(frames.HeadersFrame(1, b"", flags=["END_STREAM"]))
     for _ in range(400):
         speaker.send(*[frames.ContinuationFrame(1, b"")] * 100)
         if speaker.ended:
@@ -178,7 +129,7 @@ def resting_bytes(edge: Edge) -> int:
 def test_a_flood_ends_its_own_connection_and_nothing_else(
     edge: Edge, resting_bytes: int, flood: Callable[[Peer], None]
 ) -> None:
-    with peer(edge) as speaker:
+    with peer(edge.port) as speaker:
         flood(speaker)
         speaker.receive(5)
         assert speaker.ended
@@ -193,9 +144,9 @@ def test_a_head_that_unfolds_to_megabytes_is_reset(edge: Edge, resting_bytes: in
     field = b"\x40\x01a\x7f\xa1\x1e" + b"y" * 4000
     block = hpack.Encoder().encode(POST) + field + b"\xbe" * 16_000
     streams = range(1, 2 * count, 2)
-    with peer(edge) as speaker:
+    with peer(edge.port) as speaker:
         for stream_id in streams:
-            speaker.send(speaker.headers(stream_id, block[:16_000], "END_STREAM"))
+            speaker.send(frames.HeadersFrame(stream_id, block[:16_000], flags=["END_STREAM"]))
             speaker.send(frames.ContinuationFrame(stream_id, block[16_000:], flags=("END_HEADERS",)))
         got = speaker.receive(3)
     assert {stream_id for kind, stream_id, _ in got if kind == frames.RstStreamFrame.type} == set(streams)
@@ -204,9 +155,9 @@ def test_a_head_that_unfolds_to_megabytes_is_reset(edge: Edge, resting_bytes: in
 
 @pytest.mark.parametrize("count", [pytest.param(1000, id="P9-streams")])
 def test_of_many_requests_at_once_only_so_many_get_in(edge: Edge, resting_bytes: int, count: int) -> None:
-    with peer(edge) as speaker:
+    with peer(edge.port) as speaker:
         for stream_id in range(1, 2 * count, 2):
-            speaker.send(speaker.headers(stream_id))
+            speaker.send(post(speaker, stream_id))
         got = speaker.receive(3)
         assert edge.active_streams() <= MAX_STREAMS
         limits = [body for kind, _, body in got if kind == frames.SettingsFrame.type and body]
