@@ -6,11 +6,12 @@ FUZZ_S ?= 600
 FUZZ_EXAMPLES ?= 500
 HOSTILE_N ?= 1000
 FAULT_SCALE ?= 7
+CRASHES ?= 1000
 RETENTION_POSTS ?= 2000
 CODE := services deploy tests bench proto/protos.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up down test check lint types protos envoy fast fuzz creates retention fuzz-api hostile bench gen gen-baseline lock doctor clean-local
+.PHONY: help setup run up down test check lint types protos envoy fast fuzz crashes creates retention fuzz-api hostile bench gen gen-baseline lock doctor clean-local
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +54,9 @@ bench: setup ## Measures, into docs/performance.md: all, or one part (BENCH=imag
 faults: setup-tests ## Kills, crashes and swaps, FAULT_SCALE times (7) as many as in a run of the tests
 	FAULT_SCALE=$(FAULT_SCALE) $(BIN)/python -m pytest -q tests/e2e/test_uploads_under_fire.py \
 	  tests/integration/ingest/test_replaced_objects.py tests/integration/ingest/test_any_course.py
+
+crashes: setup-tests ## CRASHES runs (1000) for each platform, in which the publisher ends or loses answers somewhere
+	CRASHES=$(CRASHES) $(BIN)/python -m pytest -q tests/integration/publisher/crashes -o log_cli=true --timeout 0
 
 retention: setup-tests ## RETENTION_POSTS posts (2000) scheduled around the end of their media, while what ended is removed
 	RETENTION_POSTS=$(RETENTION_POSTS) $(BIN)/python -m pytest -q tests/integration/test_retention_races.py

@@ -216,7 +216,10 @@ class Engine:
         log.info("looked up", extra={**names(work), "found": type(found).__name__})
         if isinstance(found, platforms.Receipt):
             return await self._recorder.published(work, attempt, found)
-        if isinstance(found, platforms.Absent) and found.safe_to_send:
+        if isinstance(found, platforms.Absent) and not found.safe_to_send:
+            decision = delivery.not_shown(self._policy, work.counters, attempt.since, self._now())
+            return await self._recorder.settle(work, decision)
+        if isinstance(found, platforms.Absent):
             stop = delivery.may_send_again(self._policy, work.counters)
             if stop is not None:
                 return await self._recorder.settle(work, stop)

@@ -19,6 +19,7 @@ class Policy:
     quota_s: tuple[float, ...] = (900, 3_600, 10_800, 21_600, 43_200)
     wait_s: tuple[float, ...] = (0.25, 0.5, 1, 1, 2, 3, 5, 10, 20, 30)
     reconcile_s: tuple[float, ...] = (2, 5, 10, 20, 40, 80, 160, 300)
+    absent_after_s: float = 60  # since the intent: what a platform does not show by then is not waited for
     rebuild_s: tuple[float, ...] = (1, 5, 30)
     media_max_s: float = 24 * 3_600  # media still not processed
     not_ready_max_s: float = 2 * 3_600  # the platform still not done with what we uploaded
@@ -61,6 +62,14 @@ class Stop:
 
 
 Decision = Again | Stop
+
+UNCONFIRMED = Stop(
+    TargetStatus.UNCONFIRMED,
+    TargetError(
+        "publish_unconfirmed",
+        "It was sent, and the platform never confirmed it. Check there before sending it again.",
+    ),
+)
 
 
 def begun(counters: Counters) -> Counters:
@@ -109,12 +118,18 @@ def in_doubt(policy: Policy, counters: Counters) -> Again:
 
 
 def still_in_doubt(policy: Policy, counters: Counters) -> Decision:
-    """A look-up that could not tell, or found nothing on a platform where that proves nothing."""
+    """A look-up that could not tell."""
     checks = counters.checks + 1
     if checks >= len(policy.reconcile_s):
-        message = "It was sent, and the platform never confirmed it. Check there before sending it again."
-        return Stop(TargetStatus.UNCONFIRMED, TargetError("publish_unconfirmed", message))
+        return UNCONFIRMED
     return Again(TargetStatus.PUBLISHING, policy.reconcile_s[checks], replace(counters, checks=checks))
+
+
+def not_shown(policy: Policy, counters: Counters, since: datetime, now: datetime) -> Decision:
+    """A look-up that found nothing, where the platform may merely show the post late. since: of the intent."""
+    left_s = policy.absent_after_s - (now - since).total_seconds()
+    decision = UNCONFIRMED if left_s <= 0 else still_in_doubt(policy, counters)
+    return replace(decision, delay_s=min(decision.delay_s, left_s)) if isinstance(decision, Again) else decision
 
 
 def may_send_again(policy: Policy, counters: Counters) -> Stop | None:

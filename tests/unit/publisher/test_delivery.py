@@ -110,6 +110,16 @@ def test_a_doubt_that_stays_ends_unconfirmed_within_a_quarter_of_an_hour() -> No
     assert 60 < passed < 900
 
 
+def test_what_a_platform_does_not_show_is_unconfirmed_a_minute_after_its_intent() -> None:
+    now, counters = NOW, Counters(tries=1)
+    while isinstance(decision := delivery.not_shown(POLICY, counters, NOW, now), Again):
+        assert decision.status is TargetStatus.PUBLISHING
+        counters, now = decision.counters, now + timedelta(seconds=decision.delay_s)
+    assert decision.status is TargetStatus.UNCONFIRMED
+    assert now - NOW == timedelta(seconds=POLICY.absent_after_s)
+    assert counters.checks > 2
+
+
 def test_a_new_intent_starts_with_fresh_look_ups() -> None:
     assert delivery.begun(Counters(tries=1, checks=4)) == Counters(tries=2)
 

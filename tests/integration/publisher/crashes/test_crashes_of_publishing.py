@@ -1,0 +1,73 @@
+"""Whatever ends or is lost while a post is published, it is there once at most, and its target says so in time.
+
+`make crashes` plays a thousand runs for each platform.
+"""
+
+import asyncio
+import logging
+import os
+import random
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from services.platforms import registry
+from tests.integration.publisher.conftest import Stage
+from tests.integration.publisher.crashes import playground
+from tests.integration.publisher.crashes.playground import Playground
+from tests.integration.publisher.crashes.processes import Plan
+from tests.integration.publisher.crashes.runs import Ending, planned
+
+RUNS = int(os.environ.get("CRASHES", "6"))  # for each platform
+AT_ONCE = 32
+IN_TIME_S = 120.0
+# Where a lost answer may leave a doubt: nothing of ours tells a second try from the first one.
+WITHOUT_HANDLE = frozenset({"pinterest", "x"})
+
+log = logging.getLogger(__name__)
+
+
+async def test_a_post_is_there_once_at_most_and_its_target_says_so(stage: Stage, tmp_path: Path) -> None:
+    async with playground.opened(stage, tmp_path) as played:
+        limit = asyncio.Semaphore(AT_ONCE)
+        wrong = await asyncio.gather(*(_wrong(played, platform, limit) for platform in registry.publishers()))
+    assert not any(wrong), "\n".join(line for lines in wrong for line in lines)
+
+
+async def _wrong(played: Playground, platform: str, limit: asyncio.Semaphore) -> list[str]:
+    """What went wrong in the platform's runs."""
+    samples = played.samples(platform)
+    if not samples:
+        return [f"{platform} takes none of the posts known here"]
+    clean = await asyncio.gather(*(played.run(platform, -1, sample, Plan()) for sample in samples))
+
+    async def one(seed: int) -> Ending:
+        rng = random.Random(f"{platform} {seed}")  # noqa: S311  no secret: the same faults each time
+        at = rng.randrange(len(samples))
+        async with limit:
+            return await played.run(platform, seed, samples[at], planned(rng, clean[at].plan.taken))
+
+    ends = await asyncio.gather(*(one(seed) for seed in range(RUNS)))
+    there = await played.there(platform)
+    _tell(platform, ends)
+    found = [f"without any fault: {end}" for end in clean if end.status != "published"]
+    found += [f"{problem}: {end}" for end in (*clean, *ends) if (problem := _problem(end, there[end.text]))]
+    return found if any(end.plan.met for end in ends) else [f"{platform}: no run met a fault", *found]
+
+
+def _problem(end: Ending, count: int) -> str:
+    """What is wrong with how the run ended, where the platform has the post `count` times; "" if nothing is."""
+    if count > 1:
+        return "published twice"
+    expected = {"published": {1}, "failed": {0}, "unconfirmed": {0, 1}}
+    if count not in expected.get(end.status, set()):
+        return "the target does not say what the platform shows"
+    if end.status == "unconfirmed" and end.platform not in WITHOUT_HANDLE:
+        return "in doubt on a platform that can tell"
+    return "late" if end.waited_s > IN_TIME_S else ""
+
+
+def _tell(platform: str, ends: Sequence[Ending]) -> None:
+    told, faults = Counter(end.status for end in ends), sum(len(end.plan.met) for end in ends)
+    slowest_s = max(end.waited_s for end in ends)
+    log.warning("%s: %s after %d faults, slowest %.0f s", platform, dict(told), faults, slowest_s)
