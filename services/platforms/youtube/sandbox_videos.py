@@ -25,6 +25,7 @@ from services.platforms.youtube.resource import HIDDEN, VIDEOS
 from services.platforms.youtube.sandbox_accounts import Owner, authorize, invalid, refused, required
 from services.platforms.youtube.sandbox_parts import check_parts
 
+VIDEO = "video"
 PROCESSING_LASTS_S = 0.4
 THUMBNAILS = ("image/jpeg", "image/png")
 READABLE = {"id", "snippet", "status", "processingDetails"}
@@ -56,7 +57,9 @@ class Videos:
             "unfit": _unfit(facts), "cover": None,
             "media": [media_doc(file.sha256, file.size_bytes, facts, alt_text=None)],
         }  # fmt: skip
-        await self._store.add(POSTS, video_id, video)
+        await self._store.add(VIDEO, video_id, video)
+        if _privacy(video) != HIDDEN:
+            await self._store.add(POSTS, video_id, video)
         return video_id
 
     async def shown(self, owner: Owner, video_id: str, parts: str = "id,snippet,status") -> dict[str, JSON]:
@@ -68,7 +71,7 @@ class Videos:
         parts, ids = required(request, "part", "id")
         if not set(parts.split(",")) <= READABLE:
             raise invalid(f"part {parts!r} is not taken here", "unexpectedPart")
-        found = [await self._store.get(POSTS, video_id) for video_id in ids.split(",")]
+        found = [await self._store.get(VIDEO, video_id) for video_id in ids.split(",")]
         seen = [doc for doc in found if doc is not None and (doc["account"] == owner.name or _privacy(doc) != HIDDEN)]
         return JSONResponse({"kind": "youtube#videoListResponse", "items": [_shown(doc, parts) for doc in seen]})
 
@@ -79,8 +82,8 @@ class Videos:
         check_parts(wanted, parts, {"status"}, also=frozenset(["id"]))
         video = await self._own(owner, text_at(wanted, "id"))
         status: JSON = _status(owner, cast("dict[str, JSON]", wanted["status"]))
-        changed = await self._store.update(POSTS, text_at(video, "id"), lambda doc: {**doc, "status": status})
-        assert changed is not None
+        changed = await self._changed(text_at(video, "id"), "status", status)
+        await self._store.add(POSTS, text_at(video, "id"), changed)  # told what becomes of it, it is a post
         return JSONResponse(_shown(changed, f"id,{parts}"))
 
     async def _thumbnail(self, request: Request) -> Response:
@@ -103,12 +106,19 @@ class Videos:
         if facts.content_type != declared:
             raise invalid("The provided image content is invalid.", "invalidImage")
         picture: JSON = media_doc(file.sha256, file.size_bytes, facts, alt_text=None)
-        await self._store.update(POSTS, video_id, lambda doc: {**doc, "cover": picture})
+        await self._changed(video_id, "cover", picture)
         shown = {"default": {"url": f"https://i.ytimg.com/vi/{video_id}/default.jpg"}}
         return JSONResponse({"kind": "youtube#thumbnailSetResponse", "items": [shown]})
 
+    async def _changed(self, video_id: str, name: str, value: JSON) -> Doc:
+        """With another value, where it is kept and where it is shown."""
+        await self._store.update(POSTS, video_id, lambda doc: {**doc, name: value})
+        changed = await self._store.update(VIDEO, video_id, lambda doc: {**doc, name: value})
+        assert changed is not None
+        return changed
+
     async def _own(self, owner: Owner, video_id: str) -> Doc:
-        found = await self._store.get(POSTS, video_id)
+        found = await self._store.get(VIDEO, video_id)
         if found is None or (found["account"] != owner.name and _privacy(found) == HIDDEN):
             raise refused(404, "videoNotFound", "The video that you are trying to update cannot be found.")
         if found["account"] != owner.name:

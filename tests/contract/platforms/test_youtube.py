@@ -23,6 +23,14 @@ async def of(youtube: Played, name: str) -> list[dict[str, Any]]:
     return [post for post in await youtube.received() if post["account"] == name]
 
 
+async def of_token(youtube: Played, token: str, video_id: str) -> list[dict[str, Any]]:
+    """The videos of this id that its owner may see."""
+    query, headers = {"part": "status", "id": video_id}, {"Authorization": f"Bearer {token}"}
+    answer = await youtube.http.get(youtube.url + VIDEOS, params=query, headers=headers)
+    assert answer.status_code == 200
+    return list(answer.json()["items"])
+
+
 async def test_an_account_is_verified_by_its_channel(youtube: Played) -> None:
     verified = await youtube.publisher.verify(youtube.http, youtube.account("verified"))
     assert verified.display_name == "verified"
@@ -65,9 +73,11 @@ async def test_a_video_arrives_byte_for_byte_with_everything_said(youtube: Playe
 
 async def test_nobody_sees_a_video_before_it_is_published(youtube: Played) -> None:
     case = await Case.ready(youtube, "hidden", draft("A title", asset(samples.film())))
-    (video,) = await of(youtube, "hidden")
-    assert (video["title"], video["status"]) == ("A title", {"privacyStatus": "private"})
+    video_id = str(case.prepared["videoId"])
+    theirs, ours = [await of_token(youtube, it, video_id) for it in ("sandbox-stranger", "sandbox-hidden")]
+    assert (theirs, ours[0]["status"]["privacyStatus"], await of(youtube, "hidden")) == ([], "private", [])
     await case.publish()
+    assert await of_token(youtube, "sandbox-stranger", video_id)
     (video,) = await of(youtube, "hidden")
     assert video["status"] == {"privacyStatus": "public"}
 
@@ -103,7 +113,10 @@ async def test_an_upload_goes_on_where_it_broke_off(youtube: Played) -> None:
     kept = int(told.headers["range"].removeprefix("bytes=0-")) + 1
     assert kept % BLOCK_BYTES == 0
     assert 0 < kept <= 1_500_000
-    await youtube.prepared(account, draft("broken", whole), steps)
+    case = Case(
+        youtube, account, draft("broken", whole), await youtube.prepared(account, draft("broken", whole), steps)
+    )
+    await case.publish()
     (video,) = await of(youtube, "broken")
     assert (await youtube.file(video["media"][0]["sha256"])).content == data
 
