@@ -12,6 +12,7 @@ How a call may end:
     returns                the outcome is known, and good
     PlatformError          the outcome is known, and nothing became visible: a documented refusal, or a request of which
                            no byte was sent (refused, DNS, TLS). `fault` says what to do about it
+    Underway               the platform has everything and is at work; what comes of it is asked by reconcile()
     OutcomeUnknown, or     raised out of publish(): the platform may have done it (timeout, reset, 5xx, an answer nobody
     anything else          can read). The caller reconciles and never sends blindly again
 
@@ -67,6 +68,20 @@ class PlatformError(Exception):
 
 class OutcomeUnknown(Exception):  # noqa: N818  it is a state of knowledge, not an error
     """publish() was answered in a way that tells nothing: a 5xx, or a success nobody can read."""
+
+
+class Underway(Exception):  # noqa: N818  it is a state, not an error
+    """publish() or reconcile() learned that the platform has everything, and publishes it without being asked again.
+
+    Args:
+        found: What publish() was told, and the next reconcile() is given beside what was prepared. Ignored from there.
+        retry_after_s: When to ask what came of it, None if the platform said nothing.
+    """
+
+    def __init__(self, found: Mapping[str, JSON] | None = None, *, retry_after_s: float | None = None) -> None:
+        super().__init__("the platform is at work on the post")
+        self.found = found or {}
+        self.retry_after_s = retry_after_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +273,11 @@ class Publisher(Protocol):
         handle: str,
         since: datetime,
     ) -> Receipt | Absent | CannotTell:
-        """Whether a publish() begun at `since` (aware UTC) made the post visible. Read-only, so repeatable."""
+        """Whether a publish() begun at `since` (aware UTC) made the post visible. Read-only, so repeatable.
+
+        Absent(safe_to_send=True) is also right for a post the platform gave up: publish() is called with the same
+        `prepared` then, and raises why.
+        """
         ...
 
 

@@ -340,7 +340,7 @@ class Meter(Protocol):
         """A target came to its end, which is one of the public target statuses."""
 
     def called(self, platform: str, outcome: str, elapsed_s: float) -> None:
-        """A mutation ended: "published", the fault of a refusal, or "unknown"."""
+        """A mutation ended: "published", "underway", the fault of a refusal, or "unknown"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ class Metrics:
         )
         self._calls = Histogram(
             "publisher_call_seconds",
-            "The one mutation, by how it ended: published, a known refusal's fault, or unknown.",
+            "The one mutation, by how it ended: published, underway, a known refusal's fault, or unknown.",
             ("platform", "outcome"),
             buckets=_SECONDS,
             registry=registry,

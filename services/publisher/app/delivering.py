@@ -17,7 +17,7 @@ from services.common import context, telemetry
 from services.platforms import ports as platforms
 from services.publisher.app.choosing import Chooser
 from services.publisher.app.drafting import Drafts, Progress
-from services.publisher.app.recording import Recorder, caller, names
+from services.publisher.app.recording import Recorder, caller, names, told
 from services.publisher.app.sessions import Session, Sessions
 from services.publisher.domain import delivery
 from services.publisher.domain.delivery import Counters, Policy
@@ -189,6 +189,11 @@ class Engine:
             self._called(work, exc.fault, began)
             await self._fault_point("after_refusal")
             return await self._fail(work, exc, counted=counters, session=job.session)
+        except platforms.Underway as exc:
+            self._called(work, "underway", began)
+            await self._fault_point("after_underway")
+            await self._recorder.under_way(work, attempt, exc.found)
+            return await self._recorder.settle(work, delivery.in_doubt(self._policy, counters))
         except Exception as exc:  # no answer says nothing about what the platform did
             self._called(work, "unknown", began)
             log.warning("outcome unknown", exc_info=exc, extra=names(work))
@@ -203,13 +208,16 @@ class Engine:
 
     async def _look_up(self, job: Job, attempt: Attempt) -> float | None:
         """Finds out what became of an intent without a result."""
-        work = job.work
+        work, prepared = job.work, told(job.work, attempt)
         found: platforms.Receipt | platforms.Absent | platforms.CannotTell
         try:
             async with asyncio.timeout(self._policy.call_max_s):
                 found = await job.publisher.reconcile(
-                    self._http, job.session.account, job.draft, attempt.prepared, attempt.handle, attempt.since
+                    self._http, job.session.account, job.draft, prepared, attempt.handle, attempt.since
                 )
+        except platforms.Underway as exc:
+            waiting = delivery.under_way(self._policy, work.counters, exc.retry_after_s, self._now())
+            return await self._recorder.settle(work, waiting)
         except Exception as exc:  # a look-up changes nothing upstream: one that fails is asked again
             log.warning("looking up broke off", exc_info=exc, extra=names(work))
             found = platforms.CannotTell()
@@ -223,7 +231,7 @@ class Engine:
             stop = delivery.may_send_again(self._policy, work.counters)
             if stop is not None:
                 return await self._recorder.settle(work, stop)
-            return await self._send(job, attempt.handle, attempt.prepared)
+            return await self._send(job, attempt.handle, prepared)
         return await self._recorder.settle(work, delivery.still_in_doubt(self._policy, work.counters))
 
     async def _fail(

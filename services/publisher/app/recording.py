@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from services.platforms import ports as platforms
 from services.publisher.domain.delivery import Again, Decision, Stop
-from services.publisher.domain.post import TargetError, TargetStatus
+from services.publisher.domain.post import JSON, TargetError, TargetStatus
 from services.publisher.ports import Attempt, Caller, Deliveries, LeaseLostError, Meter, Published, Work
 
 log = logging.getLogger("publisher.recording")
@@ -29,6 +29,11 @@ class Recorder:
         self._meter.settled(work.target.platform, TargetStatus.PUBLISHED)
         log.info("published", extra={**names(work), "attempt": attempt.number})
         return None
+
+    async def under_way(self, work: Work, attempt: Attempt, found: Mapping[str, JSON]) -> None:
+        """What the platform told of a post it is at work on; see told()."""
+        if found:
+            await self._record(lambda: self._deliveries.save_progress(work.claim, _step(attempt), found))
 
     async def settle(self, work: Work, decision: Decision, error: TargetError | None = None) -> float | None:
         """Puts the target back, or ends it. With an error the open attempt, if any, is known not to be sent."""
@@ -65,6 +70,16 @@ class Recorder:
             else:
                 return
             await asyncio.sleep(PAUSE_S)
+
+
+def told(work: Work, attempt: Attempt) -> Mapping[str, JSON]:
+    """What was prepared for the attempt, and what the platform told when it took the post."""
+    return {**attempt.prepared, **work.progress.get(_step(attempt), {})}
+
+
+def _step(attempt: Attempt) -> str:
+    """One attempt's alone: what an earlier one was told is no evidence of a later one."""
+    return f"attempt{attempt.number}"
 
 
 def caller(work: Work) -> Caller:

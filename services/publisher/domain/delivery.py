@@ -132,6 +132,14 @@ def not_shown(policy: Policy, counters: Counters, since: datetime, now: datetime
     return replace(decision, delay_s=min(decision.delay_s, left_s)) if isinstance(decision, Again) else decision
 
 
+def under_way(policy: Policy, counters: Counters, retry_after_s: float | None, now: datetime) -> Decision:
+    """A look-up told that the platform is at work on the post."""
+    decision = _wait(
+        policy, counters, TargetStatus.PUBLISHING, policy.not_ready_max_s, UNCONFIRMED.error, now, retry_after_s
+    )
+    return decision if isinstance(decision, Again) else UNCONFIRMED
+
+
 def may_send_again(policy: Policy, counters: Counters) -> Stop | None:
     """A look-up proved that nothing was published: None if it may be sent once more."""
     if counters.tries <= len(policy.transient_s):

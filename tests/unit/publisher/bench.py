@@ -57,6 +57,7 @@ class Paper:
     prepared: list[Draft] = field(default_factory=list)
     published: list[tuple[str, Mapping[str, JSON]]] = field(default_factory=list)
     looked_up: list[tuple[str, datetime]] = field(default_factory=list)
+    looked_up_by: list[Mapping[str, JSON]] = field(default_factory=list)
     accounts: list[Account] = field(default_factory=list)
     handles: int = 0
 
@@ -104,6 +105,7 @@ class Paper:
         since: datetime,
     ) -> Receipt | Absent | CannotTell:
         self.looked_up.append((handle, since))
+        self.looked_up_by.append(prepared)
         step = self.looking_up.pop(0) if self.looking_up else RECEIPT
         if isinstance(step, Exception):
             raise step

@@ -6,7 +6,16 @@ from datetime import timedelta
 import pytest
 
 from services.common.errors import Code, MediaError
-from services.platforms.ports import Absent, CannotTell, Fault, OutcomeUnknown, PlatformError, Problem, Progress
+from services.platforms.ports import (
+    Absent,
+    CannotTell,
+    Fault,
+    OutcomeUnknown,
+    PlatformError,
+    Problem,
+    Progress,
+    Underway,
+)
 from services.publisher.adapters.sealing import SealError
 from services.publisher.app import recording
 from services.publisher.domain.account import AccountStatus
@@ -300,6 +309,37 @@ class TestDoubt:
         else:
             bench.without_platform()
         assert (await bench.work_until_settled(post)).target.status is TargetStatus.UNCONFIRMED
+
+
+class TestUnderway:
+    """The platform has everything, and tells that it is at work."""
+
+    async def test_it_is_asked_until_it_is_done_by_what_it_told(self, bench: Bench) -> None:
+        post = await bench.post()
+        bench.paper.publishing.append(Underway({"id": 7}))
+        bench.paper.looking_up += [Underway(retry_after_s=5)] * 20
+        state = await bench.work_until_settled(post, rounds=30)
+        assert (state.target.status, len(bench.paper.published)) == (TargetStatus.PUBLISHED, 1)
+        assert bench.paper.looked_up_by == [{"blobs": 0, "id": 7}] * 21
+
+    async def test_one_that_is_at_work_for_hours_is_left_in_doubt(self, bench: Bench) -> None:
+        post = await bench.post()
+        bench.paper.publishing.append(Underway())
+        bench.paper.looking_up += [Underway()] * 1000
+        state = await bench.work_until_settled(post, rounds=1000)
+        assert (state.target.status, len(bench.paper.published)) == (TargetStatus.UNCONFIRMED, 1)
+        assert timedelta(hours=2) <= bench.now() - START < timedelta(hours=2, minutes=2)
+
+    async def test_one_that_was_given_up_says_why_when_it_is_sent_again(self, bench: Bench) -> None:
+        post = await bench.post()
+        bench.paper.publishing += [Underway({"id": 7}), refusal(Fault.TRANSIENT), TimeoutError()]
+        bench.paper.looking_up.append(Absent(safe_to_send=True))
+        state = await bench.work_until_settled(post)
+        assert state.target.status is TargetStatus.PUBLISHED
+        assert [prepared for _, prepared in bench.paper.published] == [
+            {"blobs": 0}, {"blobs": 0, "id": 7}, {"blobs": 0},
+        ]  # fmt: skip
+        assert bench.paper.looked_up_by == [{"blobs": 0, "id": 7}, {"blobs": 0}]
 
 
 class TestCrashes:
