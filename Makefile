@@ -87,7 +87,7 @@ envoy: setup
 	$(BIN)/python -m deploy.local validate-envoy
 
 fast: setup
-	$(BIN)/python -m pytest -q tests/unit tests/arch
+	$(BIN)/python -m pytest -q tests/unit tests/arch tests/chart
 
 gen: setup ## Generated from the protos: code, docs/openapi.json and the client's types
 	$(BIN)/python proto/protos.py gen

@@ -1,10 +1,11 @@
-"""The local stack.   python -m deploy.local run | up | down | doctor | clean | validate-envoy
+"""The local stack.   python -m deploy.local run | up | down | doctor | clean | validate-envoy | nats-rights
 
 State lives in .local (LMP_STATE_DIR), the API listens on LMP_PORT (8080). LMP_LOGS=all shows the logs of PostgreSQL,
 NATS, S3, clamd and Envoy too. See the Makefile for what each command does.
 """
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from types import FrameType
 from deploy.local import background, doctor
 from deploy.local.console import LogView, StatusLine, banner, environment_file
 from deploy.local.envoy import Envoy
+from deploy.local.nats import STAGES as NATS_USERS
 from deploy.local.ports import Ports
 from deploy.local.processes import LocalError
 from deploy.local.s3 import Credentials
@@ -84,6 +86,13 @@ def validate_envoy() -> int:
     return 0
 
 
+def nats_rights() -> int:
+    """Print what each stage's user may do, in the form NATS' `authorization { users }` takes."""
+    users = [{"user": name, "permissions": rights.permissions} for name, rights in NATS_USERS.items()]
+    print(json.dumps(users, indent=2))
+    return 0
+
+
 COMMANDS: dict[str, Callable[[], int]] = {
     "run": run,
     "up": background.up,
@@ -91,6 +100,7 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "doctor": doctor.report,
     "clean": clean,
     "validate-envoy": validate_envoy,
+    "nats-rights": nats_rights,
 }
 
 if __name__ == "__main__":

@@ -1,0 +1,163 @@
+{{/* Every name begins with the release's. */}}
+{{- define "media.name" -}}
+{{- printf "%s-%s" (.root.Release.Name | trunc 40 | trimSuffix "-") .part -}}
+{{- end }}
+
+{{- define "media.labels" -}}
+{{ include "media.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: letmepost-media
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+{{- end }}
+
+{{- define "media.selector" -}}
+app.kubernetes.io/name: letmepost-media
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .part }}
+{{- end }}
+
+{{- define "media.image" -}}
+{{ .root.Values.image.repository }}/{{ .part }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
+{{- end }}
+
+{{/* What every pod has: nobody's rights, and no word of the cluster. */}}
+{{- define "media.pod" -}}
+serviceAccountName: {{ include "media.name" . }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: {{ .user | default 10001 }}
+  runAsGroup: {{ .user | default 10001 }}
+  fsGroup: {{ .user | default 10001 }}
+  seccompProfile: {type: RuntimeDefault}
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets: {{ toJson . }}
+{{- end }}
+{{- with .root.Values.pods.nodeSelector }}
+nodeSelector: {{ toJson . }}
+{{- end }}
+{{- with .root.Values.pods.tolerations }}
+tolerations: {{ toJson . }}
+{{- end }}
+topologySpreadConstraints:
+{{- range $key := list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+  - maxSkew: 1
+    topologyKey: {{ $key }}
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector: {matchLabels: {{ include "media.selector" $ | fromYaml | toJson }}}
+{{- end }}
+{{- end }}
+
+{{- define "media.container" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* What a deployment of several pods has beside it. */}}
+{{- define "media.around" -}}
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: {{ include "media.name" . }}
+  labels: {{ include "media.labels" . | fromYaml | toJson }}
+automountServiceAccountToken: false
+{{- if gt (int .row.replicas) 1 }}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: {{ include "media.name" . }}
+  labels: {{ include "media.labels" . | fromYaml | toJson }}
+spec:
+  maxUnavailable: 1
+  # One that does not work does not keep its node from being drained.
+  unhealthyPodEvictionPolicy: AlwaysAllow
+  selector: {matchLabels: {{ include "media.selector" . | fromYaml | toJson }}}
+{{- end }}
+{{- with .row.autoscaling }}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata:
+  name: {{ include "media.name" $ }}
+  labels: {{ include "media.labels" $ | fromYaml | toJson }}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ include "media.name" $ }}}
+  minReplicas: {{ $.row.replicas }}
+  maxReplicas: {{ .max }}
+  metrics:
+    - type: Resource
+      resource: {name: cpu, target: {type: Utilization, averageUtilization: {{ .cpuPercent }}}}
+  # Work under way is finished, not cut: fewer pods only after ten quiet minutes.
+  behavior: {scaleDown: {stabilizationWindowSeconds: 600}}
+{{- end }}
+{{- end }}
+
+{{/* A new pod only beside the old ones; fewer at no time. */}}
+{{- define "media.rollout" -}}
+{{- if not .row.autoscaling }}
+replicas: {{ .row.replicas }}
+{{- end }}
+strategy: {type: RollingUpdate, rollingUpdate: {maxUnavailable: 0, maxSurge: 1}}
+selector: {matchLabels: {{ include "media.selector" . | fromYaml | toJson }}}
+{{- end }}
+
+{{/* The keys of a stage's Secret, which are files under /run/secrets/letmepost. */}}
+{{- define "media.secretKeys" -}}
+{{- $keys := .secrets | default list -}}
+{{- if has "postgres" (.needs | default list) }}{{ $keys = append $keys "database_url" }}{{ end -}}
+{{- if has "nats" (.needs | default list) }}{{ $keys = append $keys "nats_url" }}{{ end -}}
+{{- if has "s3" (.needs | default list) }}{{ $keys = concat $keys (list "s3_access_key" "s3_secret_key") }}{{ end -}}
+{{- toJson $keys -}}
+{{- end }}
+
+{{- define "media.withTables" -}}
+{{- $found := list -}}
+{{- range $name, $row := .Values.stages }}{{ if has "postgres" ($row.needs | default list) }}{{ $found = append $found $name }}{{ end }}{{ end -}}
+{{- toJson $found -}}
+{{- end }}
+
+{{/* Plain settings of a stage, as one flat map. */}}
+{{- define "media.settings" -}}
+{{- $root := .root -}}{{- $row := .row -}}
+{{- $s3 := $root.Values.stores.s3 -}}
+{{- $settings := merge (dict) ($row.env | default dict) $root.Values.common -}}
+{{- $_ := set $settings "listen" (printf "0.0.0.0:%v" $row.port) -}}
+{{- $_ := set $settings "metrics_listen" (printf "0.0.0.0:%v" $row.metricsPort) -}}
+{{- $_ := set $settings "drain_s" $root.Values.drain_s -}}
+{{- with $row.httpPort }}{{ $_ := set $settings "http_listen" (printf "0.0.0.0:%v" .) }}{{ end -}}
+{{- range $called := $row.calls }}
+{{- /* Every pod's address, so that calls go to each in turn. */ -}}
+{{- $host := include "media.name" (dict "root" $root "part" $called) -}}
+{{- $_ := set $settings (printf "%s_target" $called) (printf "dns:///%s.%s.svc:%v" $host $root.Release.Namespace (index $root.Values.stages $called).port) -}}
+{{- end -}}
+{{- if has "s3" ($row.needs | default list) }}
+{{- $_ := set $settings "s3_endpoint" (printf "%s://%s:%v" (ternary "https" "http" $s3.tls) $s3.host $s3.port) -}}
+{{- $_ := set $settings "s3_region" $s3.region -}}
+{{- end -}}
+{{- range $bucket := $row.buckets }}{{ $_ := set $settings (printf "%s_bucket" $bucket) (index $s3 (printf "%sBucket" $bucket)) }}{{ end -}}
+{{- if ($row.settings).public_url }}{{ $_ := set $settings "public_url" $root.Values.publicUrl }}{{ end -}}
+{{- if ($row.settings).cdn_url }}{{ $_ := set $settings "cdn_url" (printf "%s/cdn" $root.Values.publicUrl) }}{{ end -}}
+{{- if $row.clamd }}{{ $_ := set $settings "clamd_address" (printf "%s.%s.svc:%v" (include "media.name" (dict "root" $root "part" "clamd")) $root.Release.Namespace $root.Values.clamd.port) }}{{ end -}}
+{{- if $row.sandbox }}{{ $_ := set $settings "sandbox_url" (include "media.sandboxUrl" $root) }}{{ end -}}
+{{- if $row.scratch }}{{ $_ := set $settings "scratch_dir" "/scratch" }}{{ $_ := set $settings "workers" $row.workers }}{{ end -}}
+{{- toJson $settings -}}
+{{- end }}
+
+{{- define "media.sandboxUrl" -}}
+http://{{ include "media.name" (dict "root" . "part" "sandbox") }}.{{ .Release.Namespace }}.svc:{{ .Values.sandbox.port }}
+{{- end }}
+
+{{/* A settings map as environment variables. */}}
+{{- define "media.env" -}}
+{{- range $name, $value := .settings }}
+- {name: {{ printf "MEDIA_%s_%s" (upper $.part) (upper $name) }}, value: {{ $value | toString | quote }}}
+{{- end }}
+{{- range $name := .keys }}
+- {name: {{ printf "MEDIA_%s_%s_FILE" (upper $.part) (upper $name) }}, value: /run/secrets/letmepost/{{ $name }}}
+{{- end }}
+{{- end }}

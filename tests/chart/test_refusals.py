@@ -1,0 +1,58 @@
+"""Values nobody meant are refused before anything is rendered, by name."""
+
+import copy
+from typing import Any
+
+import helm_python
+import pytest
+
+from tests.chart.rendered import NAMESPACE, RELEASE, chart, values
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The least that has to be said, with one thing said differently."""
+    found = copy.deepcopy(values("minimal"))
+    place = found
+    *ways, last = path.split(".")
+    for way in ways:
+        place = place.setdefault(way, {})
+    place[last] = value
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        ("stage", {}, "'stage'"),
+        ("stages.uploader", {}, "'uploader'"),
+        ("stages.gateway.replica", 3, "'replica'"),
+        ("stages.gateway.replicas", 0, "/stages/gateway/replicas"),
+        ("stages.gateway.port", 70000, "/stages/gateway/port"),
+        ("stages.ingest.env", {"UPLOADS-AT-ONCE": "x"}, "UPLOADS-AT-ONCE"),
+        ("stages.transcoder.scratch", "lots", "/stages/transcoder/scratch"),
+        ("stages.publisher.needs", ["redis"], "/stages/publisher/needs"),
+        ("publicUrl", "media.example.com", "/publicUrl"),
+        ("publicUrl", "https://media.example.com/", "/publicUrl"),
+        ("common.log_level", "LOUD", "/common/log_level"),
+        ("stores.s3.host", "https://s3.example.com", "/stores/s3/host"),
+        ("stores.s3.host", "", "/stores/s3/host"),
+        ("stores.postgres.peers", [], "/stores/postgres/peers"),
+        ("network.dns", [], "/network/dns"),
+        ("common.otel_endpoint", "http://collector:4318", "/network/collector/peers"),
+        ("secrets.external.enabled", True, "/secrets/external/store/name"),
+        ("envoy.service.type", "Ingress", "/envoy/service/type"),
+        ("envoy.trustedHops", -1, "/envoy/trustedHops"),
+        ("image.pullPolicy", "Sometimes", "/image/pullPolicy"),
+        ("drain_s", 0, "/drain_s"),
+    ],
+)
+def test_a_value_nobody_meant(path: str, value: Any, named: str) -> None:
+    with pytest.raises(helm_python.HelmError) as caught:
+        chart().render(changed(path, value), name=RELEASE, namespace=NAMESPACE)
+    assert named in str(caught.value)
+
+
+def test_without_policies_nobody_has_to_say_where_the_stores_are() -> None:
+    chart().render(values("open"), name=RELEASE, namespace=NAMESPACE)
+    with pytest.raises(helm_python.HelmError):
+        chart().render(changed("stores.nats.peers", []), name=RELEASE, namespace=NAMESPACE)

@@ -1,0 +1,183 @@
+"""What a pod is told is what its program reads: nothing is missing, and nothing is unknown to it."""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.local.clamd import CONFIG as CLAMD_CONFIG
+from deploy.local.envoy import find_envoy
+from deploy.local.processes import output_of
+from services.common import settings
+from services.gateway.settings import Settings as Gateway
+from services.ingest.settings import Settings as Ingest
+from services.publisher.settings import Settings as Publisher
+from services.sandbox.settings import Settings as Sandbox
+from services.scanner.settings import Settings as Scanner
+from services.transcoder.settings import Settings as Transcoder
+from tests.chart.rendered import CASES, STAGES, environment, release
+from tests.integration.ingest.detour import certified
+
+PROGRAMS: dict[str, type[Any]] = {
+    "gateway": Gateway,
+    "ingest": Ingest,
+    "scanner": Scanner,
+    "transcoder": Transcoder,
+    "publisher": Publisher,
+    "sandbox": Sandbox,
+}
+MOUNT = "/run/secrets/letmepost"
+
+
+def loaded(case: str, part: str, folder: Path) -> Any:
+    """The settings of a part as its program would read them in the pod, with secrets of our own."""
+    [container] = release(case).named("Deployment", part)["spec"]["template"]["spec"]["containers"]
+    told = environment(container)
+    for name, value in told.items():
+        if name.endswith("_FILE"):
+            path = folder / Path(value).relative_to(MOUNT)
+            path.write_text("ab" * 32)
+            told[name] = str(path)
+    return settings.load(PROGRAMS[part], f"MEDIA_{part.upper()}", told)
+
+
+@pytest.mark.parametrize("part", PROGRAMS)
+@pytest.mark.parametrize("case", CASES)
+def test_every_setting_is_told_and_known(case: str, part: str, tmp_path: Path) -> None:
+    found = loaded(case, part, tmp_path)
+    assert {field.name for field in dataclasses.fields(found)} >= {"listen", "drain_s"}
+
+
+@pytest.mark.parametrize("part", STAGES)
+def test_probes_ask_where_the_program_listens(part: str, tmp_path: Path) -> None:
+    found = loaded("full", part, tmp_path)
+    [container] = release("full").named("Deployment", part)["spec"]["template"]["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert found.listen == f"0.0.0.0:{ports['grpc']}"
+    assert found.metrics_listen == f"0.0.0.0:{ports['metrics']}"
+    assert container["readinessProbe"]["grpc"]["port"] == container["startupProbe"]["grpc"]["port"] == ports["grpc"]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
+
+
+def test_calls_go_to_every_pod_of_the_stage_that_is_called(tmp_path: Path) -> None:
+    gateway = loaded("minimal", "gateway", tmp_path)
+    for name in ("ingest", "scanner", "transcoder", "publisher"):
+        service = release("minimal").named("Service", name)
+        # Without an address of its own, its name stands for all of its pods.
+        assert service["spec"]["clusterIP"] == "None"
+        [port] = [one["port"] for one in service["spec"]["ports"] if one["name"] == "grpc"]
+        assert getattr(gateway, f"{name}_target") == f"dns:///lmp-{name}.media.svc:{port}"
+
+
+def test_what_an_operator_adds_arrives(tmp_path: Path) -> None:
+    ingest = loaded("full", "ingest", tmp_path)
+    assert (ingest.uploads_at_once, ingest.log_level) == (64, "WARNING")
+    assert ingest.s3_endpoint == "http://minio.minio.svc:9000"
+    assert loaded("minimal", "ingest", tmp_path).s3_endpoint == "https://s3.eu-central-1.amazonaws.com:443"
+    transcoder = loaded("full", "transcoder", tmp_path)
+    [container] = release("full").named("Deployment", "transcoder")["spec"]["template"]["spec"]["containers"]
+    assert transcoder.workers == 4
+    assert {"name": "scratch", "mountPath": transcoder.scratch_dir} in container["volumeMounts"]
+    assert container["resources"]["limits"]["ephemeral-storage"] == "16Gi"
+
+
+def test_secrets_are_files_and_never_words(tmp_path: Path) -> None:
+    for part, program in PROGRAMS.items():
+        secrets = {field.name for field in dataclasses.fields(program) if field.metadata["secret"]}
+        template = release("minimal").named("Deployment", part)["spec"]["template"]
+        [container] = template["spec"]["containers"]
+        told = environment(container)
+        assert {f"MEDIA_{part.upper()}_{name.upper()}_FILE" for name in secrets} == {
+            name for name in told if name.endswith("_FILE")
+        }
+        mounted = [volume["secret"] for volume in template["spec"]["volumes"] if "secret" in volume]
+        assert mounted == ([{"secretName": f"lmp-{part}", "defaultMode": 0o440}] if secrets else [])
+
+
+def test_external_secrets_hold_what_the_files_need() -> None:
+    for part in (*STAGES, "migrate"):
+        wanted = {
+            Path(value).name
+            for name, spec, _ in release("full").pods()
+            if name == part
+            for key, value in environment(spec["containers"][0]).items()
+            if key.endswith("_FILE")
+        }
+        external = release("full").named("ExternalSecret", part)["spec"]
+        assert {row["secretKey"] for row in external["data"]} == wanted
+        assert external["target"] == {"name": f"lmp-{part}"}
+    assert release("minimal").of_kind("ExternalSecret") == []
+
+
+def test_the_tables_of_every_stage_that_has_some_are_migrated() -> None:
+    [container] = release("minimal").named("Job", "migrate")["spec"]["template"]["spec"]["containers"]
+    with_tables = {path.parent.name for path in Path("services").glob("*/migrations")}
+    assert set(container["args"][3:]) == with_tables
+    assert container["args"][:3] == ["python", "-m", "services.common.migrate"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_envoy_takes_its_configuration(case: str, tmp_path: Path) -> None:
+    text = release(case).named("ConfigMap", "envoy")["data"]["envoy.yaml"]
+    assert "${" not in text.split("static_resources")[1]
+    certified("media.example.org", tmp_path)
+    for name in ("tls.crt", "tls.key"):
+        (tmp_path / name).write_bytes((tmp_path / "media.example.org.pem").read_bytes())
+    here = (
+        text.replace("/tls/", f"{tmp_path}/")
+        .replace("path: /tls", f"path: {tmp_path}")
+        .replace("/etc/ssl/certs/ca-certificates.crt", f"{tmp_path}/tls.crt")
+    )
+    config = tmp_path / "envoy.yaml"
+    config.write_text(here)
+    env = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    output_of([find_envoy(), "--mode", "validate", "--config-path", str(config)], env=env)
+
+
+def test_tls_is_where_it_was_asked_for() -> None:
+    def transports(case: str) -> tuple[str, str]:
+        config = yaml.safe_load(release(case).named("ConfigMap", "envoy")["data"]["envoy.yaml"])["static_resources"]
+        [bucket] = [one for one in config["clusters"] if one["name"] == "bucket"]
+        return config["listeners"][0]["filter_chains"][0]["transport_socket"]["name"], bucket["transport_socket"][
+            "name"
+        ]
+
+    plain, tls = "envoy.transport_sockets.raw_buffer", "envoy.transport_sockets.tls"
+    assert {case: transports(case) for case in CASES} == {
+        "full": (tls, plain),
+        "minimal": (plain, tls),
+        "open": (plain, plain),
+    }
+
+
+def test_envoy_speaks_to_the_bucket_and_the_gateway_of_this_release() -> None:
+    config = yaml.safe_load(release("minimal").named("ConfigMap", "envoy")["data"]["envoy.yaml"])
+    clusters = {one["name"]: one for one in config["static_resources"]["clusters"]}
+
+    def address(name: str) -> tuple[str, int]:
+        [place] = clusters[name]["load_assignment"]["endpoints"][0]["lb_endpoints"]
+        socket = place["endpoint"]["address"]["socket_address"]
+        return socket["address"], socket["port_value"]
+
+    assert address("gateway") == ("lmp-gateway.media.svc", 8000)
+    assert address("bucket") == ("s3.eu-central-1.amazonaws.com", 443)
+    assert clusters["bucket"]["transport_socket"]["typed_config"]["sni"] == "s3.eu-central-1.amazonaws.com"
+    assert config["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
+
+
+def test_clamd_keeps_the_limits_it_has_here() -> None:
+    def options(text: str) -> dict[str, str]:
+        rows = [line.partition(" ") for line in text.splitlines() if line and line[0] not in "#$"]
+        return {name: value for name, _, value in rows}
+
+    here = options(CLAMD_CONFIG.read_text())
+    there = options(release("minimal").named("ConfigMap", "clamd")["data"]["clamd.conf"])
+    assert there == here | {
+        "TCPSocket": "3310",
+        "TCPAddr": "0.0.0.0",  # noqa: S104  of its pod; who reaches it is for the network policy to say
+        "DatabaseDirectory": "/signatures",
+        "TemporaryDirectory": "/tmp",
+    }
