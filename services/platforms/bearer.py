@@ -23,6 +23,7 @@ class Service:
         token_path: Where tokens are renewed.
         refusal: What an answer means that is neither a success nor a 5xx.
         renewal_address: Of the token_path, where that is another host.
+        client_field, secret_in_form: As of oauth.renew().
     """
 
     name: str
@@ -30,6 +31,8 @@ class Service:
     token_path: str
     refusal: Callable[[httpx.Response], PlatformError]
     renewal_address: str = ""
+    client_field: str = "client_id"
+    secret_in_form: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +72,16 @@ class Api:
     async def refusal(self, answer: httpx.Response) -> PlatformError:
         """What to raise for an answer that is neither a success nor a 5xx; a refused token is renewed first."""
         if answer.status_code == httpx.codes.UNAUTHORIZED:
-            address = self.account.base_url or self.service.renewal_address or self.service.address
-            url = address + self.service.token_path
-            return await oauth.renew(self.http, self.account, url, platform=self.service.name)
+            service = self.service
+            address = self.account.base_url or service.renewal_address or service.address
+            return await oauth.renew(
+                self.http,
+                self.account,
+                address + service.token_path,
+                platform=service.name,
+                client_field=service.client_field,
+                secret_in_form=service.secret_in_form,
+            )
         return self.service.refusal(answer)
 
     async def _answered(self, call: Awaitable[httpx.Response]) -> Mapping[str, JSON]:

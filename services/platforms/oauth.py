@@ -18,25 +18,38 @@ NEW_S = 60.0
 T = TypeVar("T")
 
 
-async def renew(http: httpx.AsyncClient, account: Account, token_url: str, *, platform: str) -> PlatformError:
+async def renew(
+    http: httpx.AsyncClient,
+    account: Account,
+    token_url: str,
+    *,
+    platform: str,
+    client_field: str = "client_id",
+    secret_in_form: bool = False,
+) -> PlatformError:
     """Exchanges the account's refresh token and keeps the new pair.
 
     Reads the credentials `refresh_token`, `client_id`, and `client_secret` where the app is confidential; keeps
     `renewed_at`, seconds since 1970, beside them.
 
+    Args:
+        client_field: What the platform calls the app's id, in the form and hence among the credentials.
+        secret_in_form: The platform takes the app's secret there only.
+
     Returns what the caller is to raise: NOT_READY, so that its call is made again with the new token.
     Raises PlatformError: ACCOUNT if there is nothing to renew with, or the platform refuses it; TRANSIENT.
     """
     credentials = account.credentials
-    refresh_token, client_id = credentials.get("refresh_token", ""), credentials.get("client_id", "")
+    refresh_token, client_id = credentials.get("refresh_token", ""), credentials.get(client_field, "")
     if not (refresh_token and client_id) or _just_renewed(credentials):
         raise refused(platform)
     secret = credentials.get("client_secret")
     form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+    named = {client_field: client_id, **({"client_secret": secret} if secret else {})}
     answer = await repeatable(
         http.post(token_url, data=form, auth=httpx.BasicAuth(client_id, secret))
-        if secret
-        else http.post(token_url, data={**form, "client_id": client_id})
+        if secret and not secret_in_form
+        else http.post(token_url, data=form | named)
     )
     found = body(answer)
     access_token = text_at(found, "access_token")

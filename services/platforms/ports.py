@@ -205,7 +205,12 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class CannotTell:
-    """The platform gave no evidence either way."""
+    """The platform gave no evidence either way.
+
+    for_good: nor will it ever, since it has nothing that could be asked.
+    """
+
+    for_good: bool = False
 
 
 class Progress(Protocol):

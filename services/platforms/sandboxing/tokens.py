@@ -29,15 +29,20 @@ def bearer_mark(request: Request) -> str:
     return request.headers.get("authorization", "").partition(" ")[2].partition(".")[2]
 
 
-async def renewed(request: Request, store: Store, *, rotates: bool = True) -> Mapping[str, JSON] | None:
+async def renewed(
+    request: Request, store: Store, *, rotates: bool = True, client_field: str = "client_id"
+) -> Mapping[str, JSON] | None:
     """The answer to a form of RFC 6749 §6; None if it is to be refused.
 
     The client is named by the Authorization header if it is confidential, else by the form; any name will do.
-    rotates: a refresh token is taken once, and the answer holds the next one.
+
+    Args:
+        rotates: A refresh token is taken once, and the answer holds the next one.
+        client_field: Of the form.
     """
     async with request.form(max_files=0, max_fields=10) as form:
         refresh_token, grant = str(form.get("refresh_token", "")), form.get("grant_type")
-        client_id = _basic_name(request) or str(form.get("client_id", ""))
+        client_id = _basic_name(request) or str(form.get(client_field, ""))
     if grant != "refresh_token" or not client_id or not is_valid(refresh_token):
         return None
     access, refresh = (f"{VALID_PREFIX}{_name(refresh_token)}.{secrets.token_hex(8)}" for _ in range(2))

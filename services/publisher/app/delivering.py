@@ -232,6 +232,8 @@ class Engine:
             if stop is not None:
                 return await self._recorder.settle(work, stop)
             return await self._send(job, attempt.handle, prepared)
+        if found.for_good:
+            return await self._recorder.settle(work, delivery.UNCONFIRMED)
         return await self._recorder.settle(work, delivery.still_in_doubt(self._policy, work.counters))
 
     async def _fail(

@@ -254,6 +254,7 @@ class TestDoubt:
         [
             (Absent(safe_to_send=False), 5),  # 2, 7, 17, 37 and 60 s after the intent
             (CannotTell(), len(POLICY.reconcile_s)),
+            (CannotTell(for_good=True), 1),
             (refusal(Fault.TRANSIENT), len(POLICY.reconcile_s)),
             (ValueError("bug"), len(POLICY.reconcile_s)),
         ],
