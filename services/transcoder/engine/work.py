@@ -16,7 +16,7 @@ from services.transcoder.domain.fitting import Misfit, breach, fits
 from services.transcoder.domain.planning import Cover, Jpeg, Plan, Stripped, Untouched, plan, without_copies
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.sizes import box
-from services.transcoder.domain.work import Rendition, Status, WorkRequest, WorkResult
+from services.transcoder.domain.work import InputFault, Rendition, Status, WorkRequest, WorkResult
 from services.transcoder.engine import measuring
 from services.transcoder.engine.planes import Planes
 from services.transcoder.engine.still import Still
@@ -166,15 +166,19 @@ class _FilmJob:
                 yield one, copy
 
     def _copy(self) -> Made | None:
-        """None when the copy shows anything but the same frames at the same times; then it is encoded."""
+        """None when there is none, or it shows anything but the same frames at the same times: then it is encoded."""
         path = self._scratch / "copied.mp4"
-        copied_mp4.copy(self._source, self._content_type, path)
-        made = measuring.probe(path, "video/mp4")
+        try:
+            copied_mp4.copy(self._source, self._content_type, path)
+            made = measuring.probe(path, "video/mp4")
+        except InputFault:
+            path.unlink(missing_ok=True)
+            return None
         same = made.frames == self.probe.frames and made.constant_rate and not made.trimmed
         if not same or abs(made.duration_s - self.probe.duration_s) > 0.1:
             path.unlink()
             return None
-        return Made(path, "video/mp4", _digest("h264_mp4", "copied"), made)
+        return Made(path, "video/mp4", _digest("h264_mp4", "copied slices"), made)
 
     def _encode(self, recipes: Iterable[Mp4]) -> Mapping[Mp4, Made]:
         wanted = {one: self._scratch / f"{_digest('h264_mp4', one)}.mp4" for one in recipes}
