@@ -43,7 +43,7 @@ def main() -> None:
     request, scratch = WorkRequest.from_dict(job["request"]), Path(job["scratch"])
     try:
         isolation.confine(
-            readable=[Path(request.source), *_program_files()],
+            readable=[Path(request.source), *program_files()],
             writable=scratch,
             memory_bytes=STILL_BYTES if request.kind == "image" else FILM_BYTES,
             cpu_s=int(job["cpu_s"]),
@@ -67,7 +67,7 @@ def main() -> None:
         _say(answers, {"result": result.to_dict()})
 
 
-def _program_files() -> list[Path]:
+def program_files() -> list[Path]:
     """Where modules and libraries lie that are loaded on first use."""
     folders = {sys.prefix, sys.base_prefix, *site.getsitepackages(), "/usr/lib", "/lib", "/lib64"}
     return [Path(folder) for folder in folders]

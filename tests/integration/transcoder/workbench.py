@@ -6,8 +6,6 @@ from services.platforms import catalog
 from services.transcoder.adapters.engine import SandboxedEngine
 from services.transcoder.domain.work import Rendition, Status, WorkRequest, WorkResult
 
-KINDS = {"image/jpeg": "image", "image/png": "image", "image/gif": "image", "image/webp": "image"}
-
 
 class Bench:
     """Runs files through the engine; renditions by preset, and where they lie."""
@@ -29,7 +27,7 @@ class Bench:
         source, self.scratch = self.folder / f"source-{self._count}", self.folder / f"made-{self._count}"
         source.write_bytes(data)
         self.scratch.mkdir()
-        kind = KINDS.get(content_type, "video")
+        kind = content_type.partition("/")[0]
         wanted = presets or tuple(catalog.presets("image" if kind == "image" else "video"))
         request = WorkRequest(
             source=str(source), content_type=content_type, kind=kind, presets=wanted, cover_at_s=cover_at_s
