@@ -14,25 +14,34 @@ class ClaimLostError(Exception):
 
 
 async def hold(
-    work: Coroutine[object, object, T], renew: Callable[[], Awaitable[bool]], *, lease_s: float, name: str
+    work: Coroutine[object, object, T],
+    renew: Callable[[], Awaitable[bool]],
+    *,
+    lease_s: float,
+    name: str,
+    changed: asyncio.Event | None = None,
 ) -> T:
     """Runs `work`, renewing its claim three times a lease.
 
     Args:
         renew: Keeps the claim for another `lease_s` seconds; False: it is lost.
         name: What is claimed, for the error.
+        changed: Set by whatever happens to it, so that a loss is noticed at once.
 
     Raises:
         ClaimLostError: And the work was cancelled, as it is by whatever `renew` raises.
     """
     task = asyncio.create_task(work)
+    noticing = asyncio.create_task((changed or asyncio.Event()).wait())
     try:
         while True:
-            done, _ = await asyncio.wait({task}, timeout=lease_s / 3)
-            if done:
+            await asyncio.wait({task, noticing}, timeout=lease_s / 3, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
                 return task.result()
+            if changed is not None and noticing.done():
+                changed.clear()
+                noticing = asyncio.create_task(changed.wait())
             if not await renew():
                 raise ClaimLostError(name)
     finally:
-        if not task.done():
-            await tasks.end(task)
+        await tasks.end(noticing, *([] if task.done() else [task]))

@@ -46,7 +46,7 @@ class Transcoder:
     def assemble(cls, world: World) -> "Transcoder":
         """Wires them to that world."""
         items = PostgresItems(world.database, world.view)
-        making = Making(items, world.store, world.engine, world.scratch, world.meter)
+        making = Making(items, world.wakeups, world.store, world.engine, world.scratch, world.meter)
         dispatcher = Dispatcher(items, making, workers=world.workers)
         sweeping = Sweeping(items, PostgresChores(world.database, world.view), world.store)
         return cls(

@@ -14,7 +14,7 @@ from services.transcoder.app.ending import to_the_end
 from services.transcoder.domain import item as rules
 from services.transcoder.domain.item import EXTENSIONS, Finding, Item, Variant
 from services.transcoder.domain.work import InputFault, Rendition, Status, WorkRequest, WorkResult
-from services.transcoder.ports import Change, Engine, Folder, Items, Meter, Ref, Scratch, Store
+from services.transcoder.ports import Change, Engine, Folder, Items, Meter, Ref, Scratch, Store, Wakeups
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +24,11 @@ LEASE_S = 15.0  # what a killed process delays an item by, at most
 class Making:
     """The use case behind every claimed item."""
 
-    def __init__(self, items: Items, store: Store, engine: Engine, scratch: Scratch, meter: Meter) -> None:
+    def __init__(
+        self, items: Items, wakeups: Wakeups, store: Store, engine: Engine, scratch: Scratch, meter: Meter
+    ) -> None:
         self._items = items
+        self._wakeups = wakeups
         self._store = store
         self._engine = engine
         self._scratch = scratch
@@ -51,7 +54,10 @@ class Making:
             # Whoever worked at it died each time, and wrote nothing.
             return await self._give_up(item, Code.PROCESSING_FAILED, "its workers died")
         try:
-            return await hold(self._work(item), partial(self._kept, item), lease_s=LEASE_S, name=item.media_id)
+            # A deletion ends the claim, and says so.
+            with self._wakeups.watch(item.media_id) as changed:
+                kept = partial(self._kept, item)
+                return await hold(self._work(item), kept, lease_s=LEASE_S, name=item.media_id, changed=changed)
         except ClaimLostError:
             return await self._withdraw(item)
         except InputFault as fault:

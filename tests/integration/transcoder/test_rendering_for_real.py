@@ -108,14 +108,17 @@ async def test_a_workspace_with_much_to_do_keeps_no_other_waiting(stage: Stage) 
     assert [item and item.workspace_id for item in claims] == [busy, "ws_small", *[busy] * 4]
 
 
-async def test_an_item_deleted_during_its_job_leaves_no_object(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(making, "LEASE_S", 0.3)
+async def test_an_item_deleted_during_its_job_ends_it_at_once_and_leaves_no_object(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, "LEASE_S", 3600.0)
     stage.engine.gate = asyncio.Event()
     ref = await stage.promoted()
     job = asyncio.create_task(stage.work())
     await stage.engine.entered.wait()
     await stage.handlers.media(stage.deleted(ref))
-    await job
+    async with asyncio.timeout(60):
+        await job
     assert stage.engine.cancelled == 1
     assert (stage.served(ref), stage.told(ref)) == ({}, [])
     assert (await stage.item(ref)).gone

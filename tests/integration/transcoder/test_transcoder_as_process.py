@@ -2,14 +2,19 @@
 
 import asyncio
 import io
+import os
+import re
+import signal
 import urllib.request
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import pytest
-from mediaapi.v1 import media_pb2, transcoder_service_pb2_grpc
+from mediaapi.v1 import events_pb2, media_pb2, transcoder_service_pb2_grpc
 from mediaapi.v1 import transcoder_service_pb2 as pb
 from PIL import Image
 
@@ -179,6 +184,53 @@ async def test_stopped_in_the_middle_it_hands_its_job_back_at_once(running: Runn
     assert list(running.wiring.state.folder("transcoder").iterdir()) == []
     await asyncio.to_thread(running.process.start)
     assert (await running.ears.settled(ref, within_s=200)).media_rendered.HasField("url")
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("expired", [False, True], ids=["deleted", "expired"])
+async def test_a_deletion_kills_the_decoder_and_nothing_of_the_job_is_left(running: Running, expired: bool) -> None:
+    ref = await running.promoted(film(1280, 720, seconds=6, fps=25, codec="mpeg4", options={}), "video")
+    await eventually(lambda: decoder_at_work(running) is not None, within_s=60)
+    decoder = decoder_at_work(running)
+    assert decoder is not None
+    # From here on it would never come to an end by itself.
+    os.kill(decoder, signal.SIGSTOP)
+    lost = jobs(running, "lost")
+    gone = events_pb2.MediaDeleted(expired=expired)
+    await running.ears.say(events.event(gone, workspace_id=ref.workspace_id, subject_id=ref.media_id, version=9))
+    await eventually(lambda: not Path(f"/proc/{decoder}").exists(), within_s=60)
+    await eventually(lambda: jobs(running, "lost") == lost + 1, within_s=60)
+    assert list(running.wiring.state.folder("transcoder").iterdir()) == []
+    await eventually(lambda: not running.row(ref)[0], within_s=60)
+    assert running.s3.client().list_objects_v2(Bucket=ACTIVE, Prefix=f"cdn/{ref.media_id}/")["KeyCount"] == 0
+    # The next item is told of, and nothing more was of this one.
+    other = await running.promoted(jpeg())
+    await running.ears.settled(other, within_s=60)
+    told = [event.media_rendered for event in running.ears.heard if event.subject_id == ref.media_id]
+    assert [(word.settled, word.HasField("url")) for word in told] == [(False, False)]
+    with psycopg.connect(running.wiring.postgres.url()) as conn:
+        query = "SELECT gone, fault, (SELECT count(*) FROM transcoder.variants WHERE media_id = i.id)"
+        found = conn.execute(f"{query} FROM transcoder.items i WHERE id = %s", (ref.media_id,)).fetchone()
+    assert found == (True, None, 0)
+
+
+def decoder_at_work(running: Running) -> int | None:
+    """The process that writes into the scratch folder."""
+    assert running.process.child is not None
+    pid, scratch = running.process.child.pid, running.wiring.state.folder("transcoder")
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with suppress(FileNotFoundError):
+            if any(file.readlink().is_relative_to(scratch) for file in Path(f"/proc/{child}/fd").iterdir()):
+                return int(child)
+    return None
+
+
+def jobs(running: Running, outcome: str) -> float:
+    """Of videos, that ended like that."""
+    with urllib.request.urlopen(f"http://{HOST}:{running.wiring.ports.transcoder_metrics}/metrics") as answer:
+        series = answer.read().decode()
+    found = re.search(rf'^transcoder_jobs_total\{{kind="video",outcome="{outcome}"\}} (\S+)$', series, re.MULTILINE)
+    return float(found[1]) if found else 0.0
 
 
 def test_it_says_what_it_needs_and_stops_in_order(process: tuple[Process, Wiring]) -> None:

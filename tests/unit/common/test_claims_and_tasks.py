@@ -50,6 +50,23 @@ async def test_a_lost_claim_ends_the_work_before_it_is_told() -> None:
     assert work.ended == "cancelled"
 
 
+async def test_a_loss_that_is_told_of_is_not_waited_for() -> None:
+    async def renew() -> bool:
+        return not lost
+
+    lost, changed, work = False, asyncio.Event(), Work(3600)
+    holding = asyncio.create_task(hold(work.run(), renew, lease_s=3600, name="med_1", changed=changed))
+    changed.set()
+    while changed.is_set():  # noqa: ASYNC110  it says no more than that it was seen
+        await asyncio.sleep(0)
+    assert not holding.done()
+    lost = True
+    changed.set()
+    with pytest.raises(ClaimLostError, match="med_1"):
+        await holding
+    assert work.ended == "cancelled"
+
+
 async def test_a_renewal_that_fails_ends_the_work_too() -> None:
     async def renew() -> bool:
         raise ValueError("the database is away")

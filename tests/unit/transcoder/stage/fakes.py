@@ -175,8 +175,10 @@ class Items:
         """ports.Wakeups."""
         event = asyncio.Event()
         self._watching.append(event)
-        yield event
-        self._watching.remove(event)
+        try:
+            yield event
+        finally:
+            self._watching.remove(event)
 
     def _seen(self, entry: Entry) -> Item:
         return replace(entry.item, held=entry.lease_until > self._clock())

@@ -28,7 +28,7 @@ class World:
         self.engine = Engine()
         self.meter = Meter()
         self._numbers = count(1)
-        self.making = Making(self.items, self.store, self.engine, DiskScratch(folder), self.meter)
+        self.making = Making(self.items, self.items, self.store, self.engine, DiskScratch(folder), self.meter)
         self.dispatcher = Dispatcher(self.items, self.making, workers=workers)
         self.sweeping = Sweeping(self.items, self.items, self.store)
         self.receiving = Receiving(
