@@ -8,10 +8,14 @@ HOSTILE_N ?= 1000
 FAULT_SCALE ?= 7
 CRASHES ?= 1000
 RETENTION_POSTS ?= 2000
+IMAGES := gateway ingest scanner transcoder publisher sandbox migrate
+REPOSITORY ?= letmepost-media
+TAG ?= dev
+BASE ?=
 CODE := services deploy tests bench proto/protos.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up down test check lint types protos envoy fast fuzz crashes creates retention fuzz-api hostile bench gen gen-baseline lock doctor clean-local
+.PHONY: lock-images images help setup run up down test check lint types protos envoy fast fuzz crashes creates retention fuzz-api hostile bench gen gen-baseline lock doctor clean-local
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,9 +101,21 @@ gen: setup ## Generated from the protos: code, docs/openapi.json and the client'
 gen-baseline: setup ## Make today's protos the released interface that `make check` compares with
 	$(BIN)/python proto/protos.py baseline
 
-lock: setup ## Pin the newest packages pyproject.toml allows
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-package letmepost-media-api --upgrade -q -o requirements/dev.lock
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url -q
+
+lock: setup ## Pin the newest packages pyproject.toml allows; the images get the same
+	$(COMPILE) --extra dev --no-emit-package letmepost-media-api --upgrade -o requirements/dev.lock
+	@$(MAKE) --no-print-directory lock-images
+
+lock-images: setup ## Pin in each image what dev.lock pins
+	$(COMPILE) --no-annotate -c requirements/dev.lock -o requirements/common.lock
+	for stage in gateway ingest transcoder publisher sandbox; do \
+	  $(COMPILE) --no-annotate -c requirements/dev.lock --extra $$stage -o requirements/$$stage.lock || exit 1; done
+
+images: ## An image of each stage, as REPOSITORY/<stage>:TAG on BASE, by docker, podman or buildah
+	@builder=$$(command -v docker || command -v podman || command -v buildah) || { echo "none of docker, podman, buildah is here"; exit 1; }; \
+	for stage in $(IMAGES); do \
+	  $$builder build $(if $(BASE),--build-arg BASE=$(BASE)) -f deploy/k8s/Dockerfile --target $$stage -t $(REPOSITORY)/$$stage:$(TAG) . || exit 1; done
 
 doctor: ## What is missing on this machine
 	@$(PYTHON) deploy/local/bootstrap.py --doctor; found=$$?; \
