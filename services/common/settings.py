@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import field, fields
+from dataclasses import Field, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,8 +23,10 @@ def var(kind: Callable[[str], T], description: str, *, default: T | None = None,
     return field(default=default, metadata=metadata | {"required": False})
 
 
-def load(settings: type[T], prefix: str, env: Mapping[str, str] = os.environ) -> T:
-    """The settings of a stage.
+def load(
+    settings: type[T], prefix: str, env: Mapping[str, str] = os.environ, *, part_of: type[object] | None = None
+) -> T:
+    """The settings of a stage, or a part of them: what else the stage knows may be set, and is not looked at.
 
     Raises:
         SettingsError: one report of every variable that is missing, malformed or unknown.
@@ -32,9 +34,9 @@ def load(settings: type[T], prefix: str, env: Mapping[str, str] = os.environ) ->
     start = prefix.upper() + "_"
     values: dict[str, object] = {}
     problems: list[str] = []
-    known: set[str] = set()
+    known = {_name(start, item) for item in fields(part_of or settings)}  # type: ignore[arg-type]
     for item in fields(settings):  # type: ignore[arg-type]
-        name = start + item.name.upper() + ("_FILE" if item.metadata["secret"] else "")
+        name = _name(start, item)
         known.add(name)
         value = _value(name, env, item.metadata, problems)
         if value is not _ABSENT:
@@ -43,6 +45,10 @@ def load(settings: type[T], prefix: str, env: Mapping[str, str] = os.environ) ->
     if problems:
         raise SettingsError("\n".join(["settings:", *problems]))
     return settings(**values)
+
+
+def _name(start: str, item: Field[object]) -> str:
+    return start + item.name.upper() + ("_FILE" if item.metadata["secret"] else "")
 
 
 def _value(name: str, env: Mapping[str, str], metadata: Mapping[str, Any], problems: list[str]) -> object:

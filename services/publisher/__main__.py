@@ -9,8 +9,8 @@ from services.common import clock, db, events, guarded_http, ids, log, outbox, r
 from services.common.runtime import Runtime
 from services.platforms import registry
 from services.publisher import webhook_assembly
-from services.publisher.adapters import files, metrics, stages, vault
-from services.publisher.adapters.postgres import accounts, changes, deliveries, pins, posts
+from services.publisher.adapters import files, metrics, sealing, stages, vault
+from services.publisher.adapters.postgres import accounts, changes, deliveries, keys, pins, posts
 from services.publisher.app.assembly import Application, World
 from services.publisher.events import PublisherEvents
 from services.publisher.rpc import PublisherRpc
@@ -21,21 +21,20 @@ async def main() -> None:
     """Wires the stage and serves until told to stop."""
     conf = settings.load(Settings, "MEDIA_PUBLISHER")
     log.setup("publisher", conf.log_level)
-    places = {"listen": conf.listen, "metrics_listen": conf.metrics_listen, "otel_endpoint": conf.otel_endpoint}
-    async with Runtime("publisher", **places, drain_s=conf.drain_s) as run:
+    async with Runtime("publisher", **conf.places(), drain_s=conf.drain_s) as run:
         database = await run.enter(db.connect(conf.database_url, schema=posts.SCHEMA))
         bus = await run.enter(events.connect(conf.nats_url))
-        cdn = await run.enter(guarded_http.connect(trusted=[conf.cdn_url], max_answer_bytes=files.MAX_FILE_BYTES))
+        sealed = vault.Vault(sealing.MasterKeys(conf.kek), keys.PostgresKeys(database))
         world = World(
             posts=posts.PostgresPosts(database, await run.enter(database.wakeups(posts.SETTLED_CHANNEL))),
             changes=changes.PostgresChanges(database),
             accounts=accounts.PostgresAccounts(database),
             deliveries=deliveries.PostgresDeliveries(database),
             pins=pins.PostgresPins(database),
-            vault=vault.Vault(conf.kek, accounts.PostgresKeys(database)),
+            vault=sealed,
             media=stages.IngestMedia(await run.enter(rpc.channel(conf.ingest_target))),
             variants=stages.TranscoderVariants(await run.enter(rpc.channel(conf.transcoder_target))),
-            files=files.CdnFiles(cdn, conf.cdn_url),
+            files=await run.enter(files.connect(conf.cdn_url)),
             publishers=registry.publishers(),
             aliases=registry.aliases(),
             http=await run.enter(guarded_http.connect(trusted=[conf.sandbox_url, *conf.trusted_origins])),
@@ -50,6 +49,7 @@ async def main() -> None:
         add_PublisherServiceServicer_to_server(PublisherRpc(app, webhooks), run.server)
         PublisherEvents(app.dispatcher, world.deliveries).subscribe(run, bus)
         run.check("postgres", database.ping)
+        run.check("sealing keys", sealed.ready)
         run.work(app.dispatcher, name="dispatcher")
         run.background(outbox.Relay(database, bus, posts.SCHEMA).run, name="relay")
         run.every(5.0, app.release_pins, name="pins")

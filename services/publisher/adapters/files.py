@@ -1,9 +1,11 @@
 """Rendition bytes, read from the CDN they are served from: the publisher has no key to the object store."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 
+from services.common import guarded_http
 from services.common.guarded_http import Origin, origin_of
 from services.publisher.ports import RenditionGoneError
 
@@ -13,6 +15,13 @@ MAX_FILE_BYTES = 500_000_000  # the largest video accepted as an upload, and no 
 
 class FileBrokenError(Exception):
     """The CDN did not answer with the file the transcoder told of."""
+
+
+@asynccontextmanager
+async def connect(cdn_url: str) -> AsyncIterator["CdnFiles"]:
+    """Files of that CDN, and of nowhere else."""
+    async with guarded_http.connect(trusted=[cdn_url], max_answer_bytes=MAX_FILE_BYTES) as client:
+        yield CdnFiles(client, cdn_url)
 
 
 class CdnFiles:

@@ -1,7 +1,8 @@
 """Envelope encryption of account credentials: AES-256-GCM twice.
 
-A data key (DEK) per workspace seals credentials; the key-encryption key (KEK), which lives outside the database, wraps
-the DEK. What a ciphertext belongs to is authenticated with it, so a row copied over another one does not open.
+A data key (DEK) per workspace seals credentials; a key-encryption key (KEK), which lives outside the database, wraps
+the DEK. What a ciphertext belongs to is authenticated with it, so a row copied over another one does not open. Several
+KEKs may be held at once, so that one can follow another while everything goes on.
 """
 
 import base64
@@ -9,7 +10,7 @@ import binascii
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
@@ -41,6 +42,14 @@ def parse_kek(text: str) -> bytes:
     if len(key) != KEY_BYTES:
         raise ValueError("the key-encryption key must be 32 bytes in hex or base64")
     return key
+
+
+def parse_keks(text: str) -> tuple[bytes, ...]:
+    """Keys, one a line. ValueError where there is none, one is malformed, or one is there twice."""
+    keys = tuple(parse_kek(line) for line in text.splitlines() if line.strip())
+    if not keys or len(set(keys)) < len(keys):
+        raise ValueError("there must be one or more keys, each once")
+    return keys
 
 
 def kek_id(kek: bytes) -> str:
@@ -75,6 +84,47 @@ def open_credentials(dek: bytes, sealed: Sealed, workspace_id: str, account_id: 
     """The credentials of one account. Raises SealError."""
     plain = _open(dek, sealed.blob, _aad(workspace_id, account_id, sealed.key_version))
     return {str(name): str(value) for name, value in json.loads(plain).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """A workspace's data key as it is kept."""
+
+    workspace_id: str
+    version: int
+    kek_id: str
+    wrapped: bytes
+
+
+class MasterKeys:
+    """The KEKs of this process: the first one wraps, every one opens.
+
+    Args:
+        keks: 32 bytes each, at least one.
+    """
+
+    def __init__(self, keks: Sequence[bytes]) -> None:
+        self._keks = {kek_id(kek): kek for kek in keks}
+        self.newest = kek_id(keks[0])
+
+    @property
+    def held(self) -> Sequence[str]:
+        """Their names, the newest first."""
+        return list(self._keks)
+
+    def wrap(self, workspace_id: str, version: int, dek: bytes) -> WrappedKey:
+        """The data key under the newest KEK."""
+        return WrappedKey(workspace_id, version, self.newest, wrap(self._keks[self.newest], dek, workspace_id, version))
+
+    def unwrap(self, key: WrappedKey) -> bytes:
+        """The data key. Raises SealError."""
+        kek = self._keks.get(key.kek_id)
+        if kek is None:
+            raise SealError(
+                f"data key {key.version} of {key.workspace_id} is wrapped with key-encryption key {key.kek_id}, which"
+                " is not among those given"
+            )
+        return unwrap(kek, key.wrapped, key.workspace_id, key.version)
 
 
 def _aad(workspace_id: str, account_id: str, key_version: int) -> str:

@@ -1,30 +1,33 @@
 """Seals credentials with the workspace's data key, made on first use."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from services.common.errors import Code, MediaError
 from services.publisher.adapters import sealing
-from services.publisher.adapters.sealing import Sealed, SealError
+from services.publisher.adapters.sealing import MasterKeys, Sealed, SealError, WrappedKey
 from services.publisher.ports import SealedBytes
 
 
 class Keys(Protocol):
     """Where wrapped data keys are kept."""
 
-    async def get(self, workspace_id: str, version: int | None) -> tuple[int, str, bytes] | None: ...
+    async def get(self, workspace_id: str, version: int | None) -> WrappedKey | None: ...
 
-    async def add(self, workspace_id: str, version: int, kek_id: str, wrapped: bytes) -> None: ...
+    async def add(self, key: WrappedKey) -> None: ...
+
+    async def beside(self, kek_ids: Sequence[str]) -> Sequence[str]: ...
 
 
 class Vault:
     """ports.Vault with AES-256-GCM."""
 
-    def __init__(self, kek: bytes, keys: Keys) -> None:
-        self._kek = kek
+    def __init__(self, masters: MasterKeys, keys: Keys) -> None:
+        self._masters = masters
         self._keys = keys
 
     async def seal(self, workspace_id: str, account_id: str, credentials: Mapping[str, str]) -> Sealed:
-        """Seals with the newest data key of the workspace."""
+        """Seals with the newest data key of the workspace. Raises SealError."""
         version, dek = await self._newest(workspace_id)
         return sealing.seal_credentials(dek, version, workspace_id, account_id, credentials)
 
@@ -33,18 +36,20 @@ class Vault:
         _, dek = await self._key(workspace_id, sealed.key_version)
         return sealing.open_credentials(dek, Sealed(sealed.key_version, sealed.blob), workspace_id, account_id)
 
+    async def ready(self) -> None:
+        """Readiness. Raises: MediaError UNAVAILABLE, data keys are wrapped with a KEK that is not given."""
+        if missing := await self._keys.beside(self._masters.held):
+            why = f"data keys are wrapped with key-encryption keys that are not given: {', '.join(missing)}"
+            raise MediaError(Code.UNAVAILABLE, why=why)
+
     async def _newest(self, workspace_id: str) -> tuple[int, bytes]:
         if await self._keys.get(workspace_id, None) is None:
-            wrapped = sealing.wrap(self._kek, sealing.new_dek(), workspace_id, 1)
             # Two workers may both get here: the first row stays, and both read it back.
-            await self._keys.add(workspace_id, 1, sealing.kek_id(self._kek), wrapped)
+            await self._keys.add(self._masters.wrap(workspace_id, 1, sealing.new_dek()))
         return await self._key(workspace_id, None)
 
     async def _key(self, workspace_id: str, version: int | None) -> tuple[int, bytes]:
         found = await self._keys.get(workspace_id, version)
         if found is None:
             raise SealError(f"the workspace has no data key of version {version}")
-        found_version, kek_id, wrapped = found
-        if kek_id != sealing.kek_id(self._kek):
-            raise SealError(f"data key {found_version} was wrapped with another key-encryption key, {kek_id}")
-        return found_version, sealing.unwrap(self._kek, wrapped, workspace_id, found_version)
+        return found.version, self._masters.unwrap(found)

@@ -20,7 +20,8 @@ from services.common import clock, db, guarded_http, ids
 from services.common.db import Database
 from services.publisher.adapters import vault
 from services.publisher.adapters.metrics import Metrics
-from services.publisher.adapters.postgres import accounts, changes, deliveries, pins, posts
+from services.publisher.adapters.postgres import accounts, changes, deliveries, keys, pins, posts
+from services.publisher.adapters.sealing import MasterKeys, parse_keks
 from services.publisher.app.assembly import Application, World
 from services.publisher.app.connecting import AccountInput
 from services.publisher.app.delivering import FaultPoint
@@ -33,7 +34,6 @@ from tests.integration.publisher.upstream import Gazette, Upstream, serving
 from tests.unit.publisher.bench import CrashError
 from tests.unit.publisher.fakes import FakeFiles, FakeMedia, FakeVariants
 
-KEK = bytes(range(32))
 TOKEN = "canary-token"
 # Real pauses, made short.
 POLICY = Policy(
@@ -55,6 +55,12 @@ def publisher_url(postgres: Postgres, local_state: State, tmp_path_factory: pyte
     }
     subprocess.run([sys.executable, "-m", "services.common.migrate", "publisher"], env=env, cwd=REPOSITORY, check=True)
     return postgres.url(user="mediaapi_publisher", password=password)
+
+
+@pytest.fixture(scope="session")
+def masters(local_state: State) -> MasterKeys:
+    """What every publisher of this session holds, processes too."""
+    return MasterKeys(parse_keks(local_state.secret("kek", size_bytes=32)))
 
 
 @dataclass(slots=True)
@@ -157,7 +163,7 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(postgres: Postgres, publisher_url: str) -> AsyncIterator[Stage]:
+async def stage(postgres: Postgres, publisher_url: str, masters: MasterKeys) -> AsyncIterator[Stage]:
     """Empty tables, and the publisher on them."""
     with psycopg.connect(postgres.url(), autocommit=True) as conn:
         conn.execute(
@@ -176,7 +182,7 @@ async def stage(postgres: Postgres, publisher_url: str) -> AsyncIterator[Stage]:
             accounts=accounts.PostgresAccounts(database),
             deliveries=deliveries.PostgresDeliveries(database),
             pins=pins.PostgresPins(database),
-            vault=vault.Vault(KEK, accounts.PostgresKeys(database)),
+            vault=vault.Vault(masters, keys.PostgresKeys(database)),
             media=media,
             variants=variants,
             files=FakeFiles(),

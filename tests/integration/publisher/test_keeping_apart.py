@@ -6,8 +6,8 @@ import psycopg
 import pytest
 
 from services.publisher.adapters import vault
-from services.publisher.adapters.postgres import accounts
-from services.publisher.adapters.sealing import Sealed, SealError
+from services.publisher.adapters.postgres import keys
+from services.publisher.adapters.sealing import MasterKeys, Sealed, SealError
 from services.publisher.domain.account import AccountStatus
 from services.publisher.domain.post import PostStatus, TargetStatus
 from services.publisher.domain.request import MediaInput, TargetInput
@@ -121,7 +121,7 @@ class TestSeals:
         stage.upstream.orders.append("drop_after")
         post = await stage.post()
         await stage.work()
-        wrong = stage.rebuilt(vault=vault.Vault(bytes(32), accounts.PostgresKeys(stage.database)))
+        wrong = stage.rebuilt(vault=vault.Vault(MasterKeys([bytes(32)]), keys.PostgresKeys(stage.database)))
         found = await wrong.settled(post)
         assert found.targets[0].status is TargetStatus.UNCONFIRMED
         assert len(stage.upstream.asked) == 1

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from services.publisher.adapters import sealing
-from services.publisher.adapters.sealing import Sealed, SealError
+from services.publisher.adapters.sealing import MasterKeys, Sealed, SealError
 
 KEK = os.urandom(32)
 DEK = os.urandom(32)
@@ -77,3 +77,24 @@ def test_a_bad_kek_is_refused_without_being_quoted(text: str) -> None:
 
 def test_a_kek_id_tells_keys_apart() -> None:
     assert sealing.kek_id(KEK) == sealing.kek_id(KEK) != sealing.kek_id(DEK)
+
+
+def test_keys_are_read_a_line_each() -> None:
+    assert sealing.parse_keks(f"{KEK.hex()}\n\n  {DEK.hex()}\n") == (KEK, DEK)
+
+
+@pytest.mark.parametrize("text", ["", "\n", f"{KEK.hex()}\n{KEK.hex()}", f"{KEK.hex()}\nshort"])
+def test_no_key_or_one_given_twice_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="key") as caught:
+        sealing.parse_keks(text)
+    assert KEK.hex() not in str(caught.value)
+
+
+def test_the_first_key_wraps_and_every_one_opens() -> None:
+    before, after = MasterKeys([KEK, DEK]), MasterKeys([DEK, KEK])
+    wrapped = before.wrap("ws_a", 1, b"d" * 32)
+    assert (wrapped.kek_id, before.newest) == (sealing.kek_id(KEK), sealing.kek_id(KEK))
+    assert after.unwrap(wrapped) == b"d" * 32
+    assert after.wrap("ws_a", 1, b"d" * 32).kek_id == sealing.kek_id(DEK)
+    with pytest.raises(SealError, match=sealing.kek_id(KEK)):
+        MasterKeys([DEK]).unwrap(wrapped)

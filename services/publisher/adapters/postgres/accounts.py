@@ -1,4 +1,4 @@
-"""Accounts, and the workspaces' data keys."""
+"""Accounts, with their sealed credentials."""
 
 from collections.abc import Sequence
 
@@ -39,14 +39,6 @@ _REFUSED = text(
     f"SELECT status FROM publisher.accounts WHERE {_MINE} AND id = :id AND sealed = :sealed FOR UPDATE"  # noqa: S608
 )
 _INVALIDATE = text(f"UPDATE publisher.accounts SET status = 'invalid' WHERE {_MINE} AND id = :id")  # noqa: S608
-_NEWEST_KEY = text(
-    "SELECT version, kek_id, wrapped FROM publisher.workspace_keys WHERE workspace_id = :workspace_id"
-    " AND (CAST(:version AS integer) IS NULL OR version = :version) ORDER BY version DESC LIMIT 1"
-)
-_FIRST_KEY = text(
-    "INSERT INTO publisher.workspace_keys (workspace_id, version, kek_id, wrapped)"
-    " VALUES (:workspace_id, :version, :kek_id, :wrapped) ON CONFLICT DO NOTHING"
-)
 
 
 class PostgresAccounts:
@@ -115,26 +107,6 @@ class PostgresAccounts:
                 await conn.execute(_INVALIDATE, key)
                 await outbox.emit(conn, SCHEMA, _invalid(caller, account_id))
         return status is not None
-
-
-class PostgresKeys:
-    """The wrapped data keys of workspaces."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def get(self, workspace_id: str, version: int | None) -> tuple[int, str, bytes] | None:
-        """Version, KEK id and wrapped key: of this version, or the newest."""
-        bind = {"workspace_id": workspace_id, "version": version}
-        async with self._database.tx(workspace_id) as conn:
-            row = (await conn.execute(_NEWEST_KEY, bind)).mappings().one_or_none()
-        return None if row is None else (row["version"], row["kek_id"], bytes(row["wrapped"]))
-
-    async def add(self, workspace_id: str, version: int, kek_id: str, wrapped: bytes) -> None:
-        """Keeps a key; one of that version that is there already stays."""
-        bind = {"workspace_id": workspace_id, "version": version, "kek_id": kek_id, "wrapped": wrapped}
-        async with self._database.tx(workspace_id) as conn:
-            await conn.execute(_FIRST_KEY, bind)
 
 
 def _invalid(caller: Caller, account_id: str) -> events_pb2.Event:

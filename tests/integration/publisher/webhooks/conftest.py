@@ -16,12 +16,13 @@ from deploy.local.postgres import Postgres
 from services.common import clock, db, guarded_http, ids
 from services.common.db import Database, Wakeups
 from services.publisher.adapters import vault
-from services.publisher.adapters.postgres import accounts
+from services.publisher.adapters.postgres import keys
 from services.publisher.adapters.postgres.posts import SCHEMA
 from services.publisher.adapters.postgres.webhooks import rows
 from services.publisher.adapters.postgres.webhooks.endpoints import PostgresDeliveries, PostgresEndpoints
 from services.publisher.adapters.postgres.webhooks.events import PostgresOccasions
 from services.publisher.adapters.postgres.webhooks.queue import PostgresQueue
+from services.publisher.adapters.sealing import MasterKeys
 from services.publisher.adapters.webhooks.http import MAX_ANSWER_BYTES, HttpSender
 from services.publisher.adapters.webhooks.metrics import Metrics
 from services.publisher.app.webhooks.assembly import Webhooks, WebhookWorld
@@ -31,7 +32,6 @@ from services.publisher.domain.webhooks.delivery import Delivery, Schedule
 from services.publisher.domain.webhooks.endpoint import Endpoint
 from services.publisher.domain.webhooks.events import EventType, News
 from services.publisher.ports import Caller
-from tests.integration.publisher.conftest import KEK
 from tests.receiver import Receiver, receiving
 
 ROOM = Room(parcels=96, failing=48, per_endpoint=8, per_failing=2)
@@ -163,7 +163,9 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def hooks(postgres: Postgres, publisher_url: str, receiver: Receiver) -> AsyncIterator[Hooks]:
+async def hooks(
+    postgres: Postgres, publisher_url: str, receiver: Receiver, masters: MasterKeys
+) -> AsyncIterator[Hooks]:
     """Empty tables, and webhooks on them."""
     with psycopg.connect(postgres.url(), autocommit=True) as conn:
         conn.execute(
@@ -184,7 +186,7 @@ async def hooks(postgres: Postgres, publisher_url: str, receiver: Receiver) -> A
             queue=PostgresQueue(database),
             resources=resources,
             sender=HttpSender(client, trusted=[receiver.url]),
-            vault=vault.Vault(KEK, accounts.PostgresKeys(database)),
+            vault=vault.Vault(masters, keys.PostgresKeys(database)),
             now=time,
             new_id=ids.new,
             random_bytes=os.urandom,
