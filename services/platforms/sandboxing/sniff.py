@@ -13,7 +13,10 @@ UNKNOWN = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """content_type is UNKNOWN for what is neither image nor MP4. frames is 1 for stills, 0 for videos."""
+    """content_type is UNKNOWN for what is neither image nor MP4. frames is 1 for stills, 0 for videos.
+
+    fps: of videos, on average.
+    """
 
     content_type: str
     width: int = 0
@@ -21,6 +24,7 @@ class Facts:
     frames: int = 0
     duration_s: float = 0.0
     codec: str = ""
+    fps: float = 0.0
 
 
 def sniff(path: Path) -> Facts:
@@ -56,6 +60,7 @@ def _video(path: Path) -> Facts | None:
                 return None
             next(container.decode(stream))
             duration_s = (container.duration or 0) / 1_000_000
-            return Facts("video/mp4", stream.width, stream.height, 0, duration_s, stream.codec_context.name)
+            codec, fps = stream.codec_context.name, float(stream.average_rate or 0)
+            return Facts("video/mp4", stream.width, stream.height, 0, duration_s, codec, fps)
     except (av.error.FFmpegError, StopIteration):
         return None

@@ -61,3 +61,11 @@ async def youtube(sandboxes: Sandboxes) -> AsyncIterator[Played]:
     played = sandboxes.platform("youtube")
     yield played
     await sandboxes.http.delete(f"{played.url}/_sandbox/faults")
+
+
+@pytest.fixture
+async def tiktok(sandboxes: Sandboxes) -> AsyncIterator[Played]:
+    """TikTok; no fault outlives its test."""
+    played = sandboxes.platform("tiktok")
+    yield played
+    await sandboxes.http.delete(f"{played.url}/_sandbox/faults")
