@@ -1,15 +1,18 @@
 """The decoding process: one job, then it ends.   python -m services.transcoder.child
 
-Reads one line of JSON from its standard input and writes two to its standard output: first the layers of isolation it
-has, then what became of the job. It is told nothing else: no environment, no secrets.
+Reads one line of JSON from its standard input and writes some to its standard output: first the layers of isolation it
+has, then how far it is, and last what became of the job. It is told nothing else: no environment, no secrets.
 """
 
 import errno
 import json
 import os
+import select
 import site
 import sys
+import time
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -18,6 +21,7 @@ from services.transcoder import isolation
 # Of address space. A still needs its pixels a few times over; a film its decoder, and frames for each encoder.
 STILL_BYTES = 2 << 30
 FILM_BYTES = 4 << 30
+PROGRESS_EVERY_S = 0.5
 
 
 def main() -> None:
@@ -53,7 +57,7 @@ def main() -> None:
         _say(answers, {"unavailable": str(exc)})
         return
     try:
-        result = work.do(request, scratch)
+        result = work.do(request, scratch, Reporter(answers))
     except InputFault as fault:
         _say(answers, {"fault": fault.to_dict()})
     except OSError as exc:
@@ -65,6 +69,25 @@ def main() -> None:
         _say(answers, {"crash": traceback.format_exc()})
     else:
         _say(answers, {"result": result.to_dict()})
+
+
+class Reporter:
+    """domain.work.Progress: says it now and then, and never waits for anybody to listen."""
+
+    def __init__(self, answers: TextIO) -> None:
+        self._answers = answers
+        self._next_s = 0.0
+
+    def __call__(self, percent: Mapping[str, int]) -> None:
+        now_s = time.monotonic()
+        if now_s < self._next_s:
+            return
+        self._next_s = now_s + PROGRESS_EVERY_S
+        line = json.dumps({"progress": dict(percent)})
+        # A pipe that can be written to takes as much without blocking (pipe(7)).
+        if len(line) < select.PIPE_BUF and select.select([], [self._answers], [], 0)[1]:
+            self._answers.write(line + "\n")
+            self._answers.flush()
 
 
 def program_files() -> list[Path]:

@@ -8,18 +8,19 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 
 from services.common.errors import Code, MediaError
-from services.transcoder.domain.work import InputFault, Status, WorkRequest, WorkResult
+from services.transcoder.domain.work import InputFault, Progress, Status, WorkRequest, WorkResult, untold
 
 log = logging.getLogger(__name__)
 
 # Without these a stranger's bytes are not touched. The others depend on the kernel and are reported.
 REQUIRED = frozenset({"no_new_privs", "rlimits", "seccomp"})
 START_S = 20.0
+PROGRESS_EVERY_S = 0.4  # a little more often than an honest child tells
 ANSWER_BYTES = 4 << 20
 COMPLAINT_BYTES = 4096
 # Of any file written: a rendition is never much larger than the largest source taken in.
@@ -62,13 +63,16 @@ class SandboxedEngine:
         while self._waiting:
             await self._waiting.popleft().end()
 
-    async def run(self, request: WorkRequest, scratch: Path, *, deadline_s: float) -> WorkResult:
+    async def run(
+        self, request: WorkRequest, scratch: Path, *, deadline_s: float, progress: Progress = untold
+    ) -> WorkResult:
         """Does one job in a child that has done none before.
 
         Args:
             request: What to make of which file.
             scratch: An empty folder; the renditions lie there afterwards.
             deadline_s: Wall-clock seconds; of processor time there is as much on every core.
+            progress: Told how far it is, about twice a second.
 
         Raises:
             InputFault: The file's fault; the same file will never do.
@@ -77,7 +81,7 @@ class SandboxedEngine:
         """
         child = await self._take()
         try:
-            answer = await child.work(request, scratch, deadline_s)
+            answer = await child.work(request, scratch, deadline_s, progress)
         finally:
             await child.end()
         result = _read(answer)
@@ -158,7 +162,9 @@ class _Child:
     def complaint(self) -> str:
         return self._complaint.decode(errors="replace").strip()
 
-    async def work(self, request: WorkRequest, scratch: Path, deadline_s: float) -> Mapping[str, object]:
+    async def work(
+        self, request: WorkRequest, scratch: Path, deadline_s: float, progress: Progress
+    ) -> Mapping[str, object]:
         """Its answer; what a death means is told in the same form."""
         job = {
             "request": request.to_dict(),
@@ -170,7 +176,8 @@ class _Child:
         try:
             self._process.stdin.write(json.dumps(job).encode() + b"\n")
             await self._process.stdin.drain()
-            answer = await asyncio.wait_for(self._line(), deadline_s)
+            async with asyncio.timeout(deadline_s):
+                answer = await self._answer(request.presets, progress)
         except TimeoutError as exc:
             raise MediaError(Code.DEADLINE_EXCEEDED, why=f"nothing after {deadline_s:.0f} s") from exc
         except (ConnectionError, ValueError) as exc:
@@ -184,6 +191,15 @@ class _Child:
                 self._process.kill()
         await asyncio.shield(self._process.wait())
         await self._listening
+
+    async def _answer(self, presets: Collection[str], progress: Progress) -> Mapping[str, object]:
+        """Its last line. What comes before is how far it is, heard now and then, however often it is said."""
+        loop, next_s = asyncio.get_running_loop(), 0.0
+        while (line := await self._line()) and "progress" in line:
+            if loop.time() >= next_s:
+                next_s = loop.time() + PROGRESS_EVERY_S
+                progress(_percent(line["progress"], presets))
+        return line
 
     async def _line(self) -> Mapping[str, object]:
         """Empty when it ended without a word."""
@@ -204,6 +220,12 @@ class _Child:
         assert self._process.stderr is not None
         while heard := await self._process.stderr.read(COMPLAINT_BYTES):
             self._complaint = (self._complaint + heard)[-COMPLAINT_BYTES:]
+
+
+def _percent(said: object, presets: Collection[str]) -> Mapping[str, int]:
+    """What makes sense of it."""
+    found = said.items() if isinstance(said, dict) else ()
+    return {name: one for name, one in found if name in presets and type(one) is int and 0 <= one < 100}
 
 
 def _read(answer: Mapping[str, object]) -> WorkResult:

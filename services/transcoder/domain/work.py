@@ -3,15 +3,22 @@
 Nothing here loads a decoder, so the process that serves RPCs may import it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from types import MappingProxyType, UnionType
-from typing import TypeVar, get_type_hints
+from typing import TypeAlias, TypeVar, get_type_hints
 
 from services.transcoder.domain.probe import Probe
 
 T = TypeVar("T")
+
+# Percent by preset, 0..99, of those that are being made.
+Progress: TypeAlias = Callable[[Mapping[str, int]], None]
+
+
+def untold(percent: Mapping[str, int]) -> None:
+    """Progress nobody asks about."""
 
 
 class Status(StrEnum):

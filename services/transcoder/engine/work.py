@@ -4,6 +4,7 @@ import base64
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,7 +17,7 @@ from services.transcoder.domain.fitting import Misfit, breach, fits
 from services.transcoder.domain.planning import Cover, Jpeg, Plan, Stripped, Untouched, plan, without_copies
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.sizes import box
-from services.transcoder.domain.work import InputFault, Rendition, Status, WorkRequest, WorkResult
+from services.transcoder.domain.work import InputFault, Progress, Rendition, Status, WorkRequest, WorkResult, untold
 from services.transcoder.engine import measuring
 from services.transcoder.engine.planes import Planes
 from services.transcoder.engine.still import Still
@@ -41,17 +42,18 @@ class Made:
 Outcome: TypeAlias = Made | Misfit
 
 
-def do(request: WorkRequest, scratch: Path) -> WorkResult:
+def do(request: WorkRequest, scratch: Path, progress: Progress = untold) -> WorkResult:
     """Probes the source and makes what is asked, each distinct thing once.
 
     Args:
         request: What to make of which file.
         scratch: Where renditions go; an empty folder.
+        progress: Told often, of what takes long.
 
     Raises:
         InputFault: The source itself cannot be used.
     """
-    job = _StillJob(request, scratch) if request.kind == "image" else _FilmJob(request, scratch)
+    job = _StillJob(request, scratch) if request.kind == "image" else _FilmJob(request, scratch, progress)
     known = catalog.presets("image" if request.kind == "image" else "video")
     plans = plan([known[name] for name in request.presets if name in known], job.probe)
     made = {done.preset.id: _rendition(done, outcome, scratch) for done, outcome in job.make(plans)}
@@ -137,9 +139,10 @@ class _StillJob:
 class _FilmJob:
     """Renditions of a film: copied where that is enough, else decoded once for all; and its cover."""
 
-    def __init__(self, request: WorkRequest, scratch: Path) -> None:
+    def __init__(self, request: WorkRequest, scratch: Path, progress: Progress) -> None:
         self._source = Path(request.source)
         self._scratch = scratch
+        self._progress = progress
         self._content_type = request.content_type
         self.probe = measuring.probe(self._source, request.content_type)
         self._cover_at_s = request.cover_at_s
@@ -152,7 +155,7 @@ class _FilmJob:
         copy = self._copy() if any(isinstance(one.recipe, Copied) for one in plans) else None
         if copy is None:
             plans = without_copies(plans, self.probe)
-        films = self._encode({one.recipe for one in plans if isinstance(one.recipe, Mp4)})
+        films = self._encode(plans)
         stills = Stills(Planes.of(self._cover))
         for one in plans:
             if one.misfit:
@@ -180,14 +183,24 @@ class _FilmJob:
             return None
         return Made(path, "video/mp4", _digest("h264_mp4", "copied slices"), made)
 
-    def _encode(self, recipes: Iterable[Mp4]) -> Mapping[Mp4, Made]:
-        wanted = {one: self._scratch / f"{_digest('h264_mp4', one)}.mp4" for one in recipes}
+    def _encode(self, plans: Iterable[Plan]) -> Mapping[Mp4, Made]:
+        presets: dict[Mp4, list[str]] = {}
+        for one in plans:
+            if isinstance(one.recipe, Mp4):
+                presets.setdefault(one.recipe, []).append(one.preset.id)
+        wanted = {recipe: self._scratch / f"{_digest('h264_mp4', recipe)}.mp4" for recipe in presets}
         for rate in {one.fps for one in wanted}:
             alike = {one: path for one, path in wanted.items() if one.fps == rate}
-            h264_mp4.encode(self._source, self._content_type, self.probe, alike)
+            served = [name for one in alike for name in presets[one]]
+            progress = partial(self._through, served)
+            h264_mp4.encode(self._source, self._content_type, self.probe, alike, progress=progress)
         return {
             one: Made(path, "video/mp4", path.stem, measuring.probe(path, "video/mp4")) for one, path in wanted.items()
         }
+
+    def _through(self, presets: Iterable[str], part: float) -> None:
+        """Whole only when it is ready."""
+        self._progress(dict.fromkeys(presets, min(99, int(part * 100))))
 
 
 def _ease(planned: Plan) -> tuple[int, int]:

@@ -7,7 +7,7 @@ take a first frame that is late for damage, so composition offsets are negative 
 
 import queue
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from fractions import Fraction
 from math import ceil
@@ -47,12 +47,15 @@ THREADS = 4
 Piece: TypeAlias = VideoFrame | AudioFrame | None
 
 
-def encode(path: Path, content_type: str, probe: Probe, wanted: Mapping[Mp4, Path]) -> None:
+def encode(
+    path: Path, content_type: str, probe: Probe, wanted: Mapping[Mp4, Path], *, progress: Callable[[float], None]
+) -> None:
     """Decodes the film once and writes every rendition.
 
     Args:
         path, content_type, probe: The source.
         wanted: Where each goes; one or more, all of the same frame rate.
+        progress: Told at each frame what part of the film is through, 0..1.
 
     Raises:
         InputFault: The source cannot be decoded to its end.
@@ -66,6 +69,7 @@ def encode(path: Path, content_type: str, probe: Probe, wanted: Mapping[Mp4, Pat
             for frame in packet.decode():
                 if isinstance(frame, VideoFrame):
                     decoding.picture(frame)
+                    progress(decoding.part)
                 elif isinstance(frame, AudioFrame):
                     decoding.sound(frame)
         decoding.finish()
@@ -104,6 +108,11 @@ class _Decoding:
         self._shown = frame.pts
         self._frames.push(frame)
         self._hand_on()
+
+    @property
+    def part(self) -> float:
+        """Of all frames that any encoder will get."""
+        return min(1.0, max(self._counts) / self._most)
 
     def sound(self, frame: AudioFrame) -> None:
         if self._frames is None:
