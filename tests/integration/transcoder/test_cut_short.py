@@ -5,9 +5,6 @@ that plays.
 """
 
 import io
-import json
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -16,11 +13,10 @@ import pytest
 from PIL import Image
 
 from services.common.errors import Code
-from services.transcoder.adapters.engine import ENVIRONMENT, SandboxedEngine
-from services.transcoder.domain.work import InputFault, Rendition, Status, WorkResult
+from services.transcoder.adapters.engine import SandboxedEngine
+from services.transcoder.domain.work import InputFault, Rendition, Status
 from tests.hostile.samples import moving, sample
-from tests.integration.transcoder import cutting
-from tests.integration.transcoder.workbench import Bench
+from tests.integration.transcoder.workbench import Bench, worked_in_turn
 from tests.media import picture
 
 PRESETS = {"image": ("bluesky.image", "pinterest.image"), "video": ("bluesky.video",)}
@@ -86,33 +82,20 @@ def looked_at(folder: Path, rendition: Rendition) -> int:
 
 @pytest.mark.parametrize(("content_type", "make"), EACH)
 def test_a_cut_file_is_read_or_damaged(tmp_path: Path, content_type: str, make: Make) -> None:
-    whole, sources, made = make(tmp_path), tmp_path / "sources", tmp_path / "made"
-    kind = content_type.partition("/")[0]
-    lengths = [len(whole) * n // 100 for n in range(100)] + [len(whole) - n for n in LAST_BYTES] + [len(whole)]
-    sources.mkdir()
-    for n, length in enumerate(lengths):
-        (sources / str(n)).write_bytes(whole[:length])
-        (made / str(n)).mkdir(parents=True)
-    done = subprocess.run(
-        [sys.executable, "-I", cutting.__file__, tmp_path, content_type, *PRESETS[kind]],
-        env=ENVIRONMENT, capture_output=True, text=True, timeout=100, check=False,
-    )  # fmt: skip
-    said = [json.loads(line) for line in done.stdout.splitlines()]
-    assert (done.returncode, len(said)) == (0, len(lengths)), done
-    assert [one for one in said if "crash" in one] == []
-    codes = {one["fault"]["code"] for one in said if "fault" in one}
+    whole, kind = make(tmp_path), content_type.partition("/")[0]
+    lengths = [*(len(whole) * n // 100 for n in range(100)), *(len(whole) - n for n in LAST_BYTES)]
+    files = {f"{n} bytes": (content_type, whole[:n]) for n in lengths}
+    turn = worked_in_turn(tmp_path, files | {"whole": (content_type, whole)}, *PRESETS[kind])
     frames = {}
-    for one in said:
-        if "result" in one:
-            [*renditions] = WorkResult.from_dict(one["result"]).renditions
-            assert {rendition.status for rendition in renditions} == {Status.READY}
-            frames[one["n"]] = {looked_at(made / str(one["n"]), rendition) for rendition in renditions}
-    [most] = frames.pop(len(lengths) - 1)  # of the whole
+    for name, result in turn.results.items():
+        assert {rendition.status for rendition in result.renditions} == {Status.READY}
+        frames[name] = {looked_at(turn.made[name], rendition) for rendition in result.renditions}
+    [most] = frames.pop("whole")
     if kind == "image":
-        assert (frames, codes) == ({}, {Code.MEDIA_CORRUPT})
+        assert (frames, set(turn.codes.values())) == ({}, {Code.MEDIA_CORRUPT})
     else:
         assert all(0 < count <= most for counts in frames.values() for count in counts)
-        assert codes <= {Code.MEDIA_CORRUPT, Code.MEDIA_TYPE_UNSUPPORTED}
+        assert set(turn.codes.values()) <= {Code.MEDIA_CORRUPT, Code.MEDIA_TYPE_UNSUPPORTED}
 
 
 @pytest.fixture(scope="module")
