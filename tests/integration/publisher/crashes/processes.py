@@ -65,7 +65,8 @@ class Process:
     def __init__(self, world: World, transport: httpx.AsyncBaseTransport, plan: Plan) -> None:
         self.ended = False
         self._plan = plan
-        self._client = httpx.AsyncClient(transport=_Line(self, transport), follow_redirects=False, trust_env=False)
+        # No request is lost but those of the plan, however busy the machine.
+        self._client = httpx.AsyncClient(transport=_Line(self, transport), timeout=3_600.0, trust_env=False)
         # What a platform's module remembers ends with its process.
         publishers = {name: copy.deepcopy(it) for name, it in world.publishers.items()}
         deliveries = _Rows(self, world.deliveries)

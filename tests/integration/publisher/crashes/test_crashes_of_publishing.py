@@ -20,7 +20,7 @@ from tests.integration.publisher.crashes.runs import Ending, planned
 
 RUNS = int(os.environ.get("CRASHES", "6"))  # for each platform
 AT_ONCE = 32
-IN_TIME_S = 120.0
+IN_TIME_S = 120.0  # for each fault: where a lost answer is waited for a minute, two of them take two
 # Where a lost answer may leave a doubt: nothing of ours tells a second try from the first one. Of some platforms, only
 # with some samples.
 WITHOUT_HANDLE = frozenset({"pinterest", "x", "tiktok picture", "tiktok pictures"})
@@ -65,7 +65,7 @@ def _problem(end: Ending, count: int) -> str:
         return "the target does not say what the platform shows"
     if end.status == "unconfirmed" and not WITHOUT_HANDLE & {end.platform, f"{end.platform} {end.sample}"}:
         return "in doubt on a platform that can tell"
-    return "late" if end.waited_s > IN_TIME_S else ""
+    return "late" if end.waited_s > IN_TIME_S * max(1, len(end.plan.met)) else ""
 
 
 def _tell(platform: str, ends: Sequence[Ending]) -> None:
