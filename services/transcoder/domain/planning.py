@@ -84,6 +84,19 @@ def without_copies(plans: Iterable[Plan], probe: Probe) -> list[Plan]:
     ]
 
 
+def with_stripped(plans: Iterable[Plan], probe: Probe, size_bytes: int | None) -> list[Plan]:
+    """The same plans, once it is known how large the stripped file is; None: it could not be made. Stills it is too
+    large for are encoded instead."""
+    return [
+        Plan(one.preset, How.ENCODE, _jpeg(one.preset, probe))
+        if isinstance(one.recipe, Stripped)
+        and one.preset.recipe == "jpeg_under_bytes"
+        and (size_bytes is None or size_bytes > one.preset.limits.max_bytes)
+        else one
+        for one in plans
+    ]
+
+
 def _plan(preset: Preset, probe: Probe) -> Plan:
     if found := misfit(preset, probe):
         return Plan(preset, misfit=found)

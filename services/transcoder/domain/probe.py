@@ -22,7 +22,7 @@ class Probe:
         interlaced: Half pictures.   square: pixels are.   hdr: "", "pq" or "hlg".   bit_rate: bits a second, overall.
         peak_bit_rate: of the picture, in its busiest second.
         has_audio: …audio_codec "" without; channels 0, rate 0 Hz.   other_streams: neither first video nor first audio.
-        has_extras: Holds metadata, or bytes no decoder needs; such a source is never served as it is.
+        has_extras: Holds metadata, or bytes no decoder needs, or may do so; such a source is never served as it is.
         standard_color: Needs no conversion to sRGB or BT.709.
         size_bytes: Of the file.
     """

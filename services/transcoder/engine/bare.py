@@ -1,12 +1,13 @@
 """A picture's file without anything a decoder does not need: no metadata, no profile, nothing behind its end.
 
-The pixels are not touched. What is left is what the walker understood, so nothing hidden between the parts survives.
+The pixels are not touched. What is left is what was understood, so nothing hidden between the parts survives.
 """
 
 import struct
 import zlib
 from collections.abc import Iterator
 
+import mozjpeg_lossless_optimization as mozjpeg
 import numpy as np
 
 from services.common.errors import Code
@@ -22,13 +23,23 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _INFLATED_BYTES = 1 << 20  # at a time, and dropped
 
 
-def jpeg(data: bytes) -> bytes:
-    """A JPEG of its frame, tables and scans only, and Adobe's note of how colours are stored.
+def jpeg(data: bytes) -> bytes | None:
+    """A JPEG of the same coefficients, and Adobe's note of how colours are stored; progressive.
+
+    Where a scan, or a stretch of one, really ends is known only to who decodes it. So its data are decoded and written
+    anew, by tables made for them: what lies behind the last block, or in tables and codes that nothing uses, is gone.
+
+    Returns:
+        None when it is of a kind that cannot be written anew.
 
     Raises:
         InputFault: media_corrupt, it does not follow the standard up to its end.
     """
-    return b"".join(_jpeg_parts(memoryview(data)))
+    try:
+        made: bytes = mozjpeg.optimize(b"".join(_jpeg_parts(memoryview(data))), mozjpeg.COPY_MARKERS.NONE)
+    except ValueError:
+        return None
+    return made
 
 
 def png(data: bytes) -> bytes:
@@ -42,9 +53,10 @@ def gif(data: bytes) -> bytes:
 
 
 def has_extras(container: str, data: bytes) -> bool:
-    """Whether the function of that name leaves anything out. Nothing is copied to find out."""
+    """Whether the function of that name may leave anything out; of a JPEG that is not known before. Nothing is copied
+    to find out."""
     parts = {"jpeg": _jpeg_parts, "png": _png_parts, "gif": _gif_parts}[container](memoryview(data))
-    return sum(len(part) for part in parts) != len(data)
+    return sum(len(part) for part in parts) != len(data) or container == "jpeg"
 
 
 def _jpeg_parts(data: memoryview) -> Iterator[memoryview]:

@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,7 +40,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_BARE = {"jpeg": bare.jpeg, "png": bare.png, "gif": bare.gif}
+_BARE: Mapping[str, Callable[[bytes], bytes | None]] = {"jpeg": bare.jpeg, "png": bare.png, "gif": bare.gif}
 _SRGB = ImageCms.createProfile("sRGB")
 _ORIENTATION = 0x0112  # of EXIF
 # What Pillow raises on damaged files, and nothing else does.
@@ -89,8 +89,8 @@ class Still:
             self._orientation = int(image.getexif().get(_ORIENTATION, 1))
             self.probe = self._measure(image, content_type.removeprefix("image/"))
 
-    def bare(self) -> bytes:
-        """The file without what its pixels do not need; JPEG, PNG and GIF only."""
+    def bare(self) -> bytes | None:
+        """The file without what its pixels do not need; JPEG, PNG and GIF only. None: it can only be encoded."""
         return _BARE[self.probe.container](self._path.read_bytes())
 
     def picture(self, width: int, height: int) -> Planes:

@@ -1,7 +1,6 @@
 """One job: a source in, everything that is asked of it out. Runs in the decoding process."""
 
 import base64
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,7 +13,16 @@ from services.platforms import catalog
 from services.platforms.catalog import Preset
 from services.transcoder.domain.films import Copied, Mp4
 from services.transcoder.domain.fitting import Misfit, breach, fits
-from services.transcoder.domain.planning import Cover, Jpeg, Plan, Stripped, Untouched, plan, without_copies
+from services.transcoder.domain.planning import (
+    Cover,
+    Jpeg,
+    Plan,
+    Stripped,
+    Untouched,
+    plan,
+    with_stripped,
+    without_copies,
+)
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.sizes import box
 from services.transcoder.domain.work import InputFault, Progress, Rendition, Status, WorkRequest, WorkResult, untold
@@ -26,7 +34,7 @@ from services.transcoder.recipes import copied_mp4, cover_frame, h264_mp4
 from services.transcoder.recipes.jpeg_under_bytes import Stills
 
 PREVIEW_PX = 200  # of the longer side: more than a thumbhash looks at
-_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "video/mp4": "mp4"}
+_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,8 @@ class _StillJob:
         return self._picture.resized(box(*self._picture.size, PREVIEW_PX, PREVIEW_PX)).rgb()
 
     def make(self, plans: Sequence[Plan]) -> Iterator[tuple[Plan, Outcome]]:
+        stripped = self._stripped() if any(isinstance(one.recipe, Stripped) for one in plans) else None
+        plans = with_stripped(plans, self.probe, stripped.probe.size_bytes if stripped else None)
         sizes = [(one.recipe.width, one.recipe.height) for one in plans if isinstance(one.recipe, Jpeg)]
         preview = box(self.probe.width, self.probe.height, PREVIEW_PX, PREVIEW_PX)
         # Decoded even when nothing is encoded: a file no decoder can read to its end is never served as it is.
@@ -121,19 +131,21 @@ class _StillJob:
                 yield one, one.misfit
             elif isinstance(one.recipe, Jpeg):
                 yield one, _jpeg(stills, one.preset, one.recipe, self._scratch)
+            elif isinstance(one.recipe, Untouched):
+                yield one, self._kept("untouched", self._source.read_bytes())
             else:
-                yield one, self._kept(one)
+                assert stripped is not None
+                yield one, stripped
 
-    def _kept(self, planned: Plan) -> Made:
-        name = "untouched" if isinstance(planned.recipe, Untouched) else "stripped"
+    def _stripped(self) -> Made | None:
+        data = self._still.bare()
+        return None if data is None else self._kept("bare", data)
+
+    def _kept(self, name: str, data: bytes) -> Made:
         path = self._scratch / f"{name}.{_EXTENSIONS[self._content_type]}"
-        if not path.exists():
-            if isinstance(planned.recipe, Stripped):
-                path.write_bytes(self._still.bare())
-            else:
-                shutil.copyfile(self._source, path)
-        probe = replace(self.probe, size_bytes=path.stat().st_size)
-        return Made(path, self._content_type, _digest(planned.preset.recipe, name), probe)
+        path.write_bytes(data)
+        digest = catalog.digest_of(name, self._content_type)
+        return Made(path, self._content_type, digest, replace(self.probe, size_bytes=len(data)))
 
 
 class _FilmJob:

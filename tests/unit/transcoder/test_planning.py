@@ -7,7 +7,7 @@ import pytest
 
 from services.platforms import catalog
 from services.transcoder.domain.films import Copied, Mp4, frame_rate
-from services.transcoder.domain.planning import Jpeg, Plan, plan, without_copies
+from services.transcoder.domain.planning import Jpeg, Plan, Stripped, plan, with_stripped, without_copies
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.sizes import box
 from services.transcoder.domain.work import How
@@ -36,6 +36,20 @@ def test_a_compliant_picture_is_taken_as_it_is_or_stripped_but_never_shown_so() 
     assert plans(PLAIN)["bluesky.image"].how is How.AS_IS
     assert plans(replace(PLAIN, has_extras=True))["bluesky.image"].how is How.STRIP
     assert plans(PLAIN)["display"].how is How.ENCODE
+
+
+def test_a_stripped_picture_that_fits_no_longer_or_cannot_be_made_is_encoded() -> None:
+    presets = catalog.presets("image")
+    source = replace(PLAIN, has_extras=True)
+    planned = plan([presets["bluesky.image"], presets["x.image"]], source)
+    kept = [Plan(one.preset, How.STRIP, Stripped()) for one in planned]
+    assert planned == kept
+    assert with_stripped(planned, source, 999_424) == kept
+    assert [one.how for one in with_stripped(planned, source, 999_425)] == [How.ENCODE, How.STRIP]
+    again = with_stripped(planned, source, None)
+    assert [one.recipe for one in again] == [Jpeg(900, 700, (88, 40))] * 2
+    animation = plan([presets["x.gif"]], GIF)
+    assert with_stripped(animation, GIF, None) == animation
 
 
 @pytest.mark.parametrize(
