@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -155,6 +156,31 @@ async def test_what_is_no_event_lies_among_the_dead(world: World) -> None:
     async with consuming(world, handler):
         await world.bus.publish(SUBJECTS[0], b"\xff\xff\xff", message_id="x")
         await until(dead)
+
+
+async def test_v8_what_nobody_can_handle_is_laid_out_after_five_tries_and_keeps_nobody_waiting(
+    world: World, nats: Nats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "RETRY_AFTER_S", (0.1, 0.1, 0.1, 0.1))
+    tries: Counter[str] = Counter()
+
+    async def handler(event: events_pb2.Event) -> None:
+        tries[event.subject_id] += 1
+        if event.subject_id.endswith("0"):
+            raise RuntimeError("nobody can")
+
+    async def laid_out() -> bool:
+        return len(tries) == 200 and (await world.bus.jetstream.stream_info(events.DEAD)).state.messages == 20
+
+    async with consuming(world, handler):
+        for number in range(200):
+            await world.emit(f"med_{number}")
+        await until(laid_out, within_s=60)
+    async with events.connect(nats.url()) as everyones:
+        letters = [await everyones.jetstream.get_msg(events.DEAD, number) for number in range(1, 21)]
+    dead = {events_pb2.Event.FromString(letter.data or b"").subject_id for letter in letters}
+    assert dead == {f"med_{number}" for number in range(0, 200, 10)}
+    assert tries == {f"med_{number}": 1 if number % 10 else events.MAX_DELIVER for number in range(200)}
 
 
 async def test_an_event_has_its_effect_once(world: World) -> None:
