@@ -129,6 +129,15 @@ async def pieces(source: AsyncIterator[bytes], size_bytes: int = PIECE_BYTES) ->
         yield bytes(held)
 
 
+async def behind(source: AsyncIterator[bytes], offset: int) -> AsyncIterator[bytes]:
+    """The bytes behind the first `offset` ones."""
+    skip = offset
+    async for part in source:
+        if skip < len(part):
+            yield part[skip:]
+        skip = max(skip - len(part), 0)
+
+
 async def whole(source: AsyncIterator[bytes]) -> bytes:
     """All bytes at once; for images only.
 

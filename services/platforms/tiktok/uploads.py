@@ -4,12 +4,11 @@ Source: developers.tiktok.com/doc/content-posting-api-media-transfer-guide, read
 """
 
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import httpx
 
-from services.platforms.calls import number_at, once, pieces, repeatable, text_at, whole
+from services.platforms.calls import behind, number_at, once, pieces, repeatable, text_at, whole
 from services.platforms.ports import JSON, Asset, Draft, Fault, OutcomeUnknown, PlatformError, Progress, Underway
 from services.platforms.tiktok.api import PUBLISH, Status, TikTok
 from services.platforms.tiktok.forms import CHUNK_BYTES, last_chunk, video
@@ -97,7 +96,7 @@ async def finish(tiktok: TikTok, draft: Draft, place_url: str, wait_s: float) ->
     """
     asset = draft.assets[0]
     first = last_chunk(asset.size_bytes)
-    chunk = await whole(_behind(asset.read(), first))
+    chunk = await whole(behind(asset.read(), first))
     answer = await once(put(tiktok.api.http, place_url, asset, first, chunk))
     if answer.status_code in GONE:
         raise _lost(answer)
@@ -124,12 +123,3 @@ async def put(http: httpx.AsyncClient, url: str, asset: Asset, first: int, chunk
 def _lost(answer: httpx.Response) -> PlatformError:
     message = f"TikTok's store does not take the upload any more ({answer.status_code})."
     return PlatformError(Fault.REBUILD, "upload_lost", message)
-
-
-async def _behind(source: AsyncIterator[bytes], offset: int) -> AsyncIterator[bytes]:
-    """The bytes behind the first `offset` ones."""
-    skip = offset
-    async for piece in source:
-        if skip < len(piece):
-            yield piece[skip:]
-        skip = max(skip - len(piece), 0)

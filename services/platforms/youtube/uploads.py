@@ -11,7 +11,7 @@ import httpx
 
 from services.common.guarded_http import origin_of
 from services.platforms.bearer import Api
-from services.platforms.calls import body, repeatable, text_at
+from services.platforms.calls import behind, body, repeatable, text_at
 from services.platforms.ports import Asset, Draft, Fault, PlatformError, Progress
 from services.platforms.youtube.resource import HIDDEN, VIDEOS, snippet, status
 
@@ -89,7 +89,7 @@ class Upload:
                 "Content-Length": str(size - offset),
                 "Content-Type": self._asset.content_type,
             }
-            found = await self._put(session, headers, _from(self._asset.read(), offset))
+            found = await self._put(session, headers, behind(self._asset.read(), offset))
             if isinstance(found, str):
                 return found
             if found <= offset:
@@ -112,12 +112,3 @@ class Upload:
         if not video_id:
             raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "YouTube answered without the video's id.")
         return video_id
-
-
-async def _from(source: AsyncIterator[bytes], offset: int) -> AsyncIterator[bytes]:
-    """The bytes behind the first `offset` ones."""
-    skip = offset
-    async for piece in source:
-        if skip < len(piece):
-            yield piece[skip:]
-        skip = max(skip - len(piece), 0)
