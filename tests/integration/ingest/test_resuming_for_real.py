@@ -137,8 +137,7 @@ async def test_a_cut_off_body_keeps_what_arrived(stage: Stage) -> None:
 async def test_a_cancelled_request_keeps_what_arrived(stage: Stage) -> None:
     data = video(12 * MIB)
     ref = await begin(stage, data)
-    work, _ = stalled(stage, ref, data, 0, 10 * MIB)
-    await asyncio.sleep(0.5)
+    work, _ = await stalled(stage, ref, data, 0, 10 * MIB)
     work.cancel()
     await asyncio.wait({work})
     upload = await ask(stage, ref)
@@ -146,26 +145,29 @@ async def test_a_cancelled_request_keeps_what_arrived(stage: Stage) -> None:
     await assert_stored(stage, await send(stage.ingest.resuming, ref, data, upload.offset, len(data)), data)
 
 
-def stalled(
+async def stalled(
     stage: Stage, ref: UploadRef, data: bytes, first: int, last: int
 ) -> "tuple[asyncio.Task[Upload], asyncio.Event]":
-    """A request whose client sends some bytes, and then nothing for as long as the event is not set."""
-    goes_on = asyncio.Event()
+    """A request whose bytes have all been taken, and whose client then sends nothing until the event is set."""
+    taken, goes_on = asyncio.Event(), asyncio.Event()
 
     async def slow() -> AsyncIterator[bytes | Whole]:
         async for chunk in body(data[first:last], whole=False):
             yield chunk
+        taken.set()
         await goes_on.wait()
         yield Whole()
 
-    return asyncio.create_task(stage.ingest.resuming.append(ref, Piece(offset=first), slow())), goes_on
+    work = asyncio.create_task(stage.ingest.resuming.append(ref, Piece(offset=first), slow()))
+    async with asyncio.timeout(60):
+        await taken.wait()
+    return work, goes_on
 
 
 async def test_who_asks_ends_an_older_writer_and_hears_all_it_stored(stage: Stage) -> None:
     data = video(12 * MIB)
     ref = await begin(stage, data)
-    older, _ = stalled(stage, ref, data, 0, 3 * MIB)
-    await asyncio.sleep(0.5)
+    older, _ = await stalled(stage, ref, data, 0, 3 * MIB)
     upload = await ask(stage, ref)
     assert upload.offset == 3 * MIB
     assert (await error_of(older)).code is Code.UPLOAD_LOCKED
@@ -175,8 +177,7 @@ async def test_who_asks_ends_an_older_writer_and_hears_all_it_stored(stage: Stag
 async def test_of_two_writers_at_one_offset_the_newer_wins(stage: Stage) -> None:
     data = video(12 * MIB)
     ref = await begin(stage, data)
-    older, _ = stalled(stage, ref, video(12 * MIB, seed=2), 0, 3 * MIB)
-    await asyncio.sleep(0.5)
+    older, _ = await stalled(stage, ref, video(12 * MIB, seed=2), 0, 3 * MIB)
     upload = await send(stage.ingest.resuming, ref, data, 0, len(data))
     assert (await error_of(older)).code is Code.UPLOAD_LOCKED
     await assert_stored(stage, upload, data)
@@ -209,8 +210,7 @@ async def test_a_wrong_offset_is_told_the_true_one_and_disturbs_nobody(stage: St
     data = video(12 * MIB)
     ref = await begin(stage, data)
     await send(stage.ingest.resuming, ref, data, 0, 2 * MIB)
-    older, goes_on = stalled(stage, ref, data, 2 * MIB, 3 * MIB)
-    await asyncio.sleep(0.3)
+    older, goes_on = await stalled(stage, ref, data, 2 * MIB, 3 * MIB)
     error = await error_of(send(stage.ingest.resuming, ref, data, MIB, 2 * MIB))
     assert (error.code, error.details["offset"]) == (Code.UPLOAD_OFFSET_CONFLICT, 2 * MIB)
     goes_on.set()
@@ -222,8 +222,7 @@ async def test_a_wrong_offset_is_told_the_true_one_and_disturbs_nobody(stage: St
 async def test_a_deletion_ends_the_writer_and_leaves_nothing(stage: Stage) -> None:
     data = video(20 * MIB)
     ref = await begin(stage, data)
-    older, _ = stalled(stage, ref, data, 0, 17 * MIB)
-    await asyncio.sleep(0.5)
+    older, _ = await stalled(stage, ref, data, 0, 17 * MIB)
     await stage.ingest.resuming.delete(ref)
     assert (await error_of(older)).code is Code.UPLOAD_NOT_FOUND
     assert stage.stored_nothing()
