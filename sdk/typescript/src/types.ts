@@ -209,6 +209,8 @@ export interface Media {
   error: MediaError | null
   createdAt: string
   expiresAt: string
+  /** Of a video: seconds from its start, whose frame its covers show; null: we choose. */
+  thumbnailTime: number | null
 }
 
 /** Why a media item is rejected or failed. */
@@ -397,6 +399,8 @@ export interface TextLimits {
 
 export interface UpdateMediaRequest {
   altText?: string | null
+  /** Of a video: seconds from its start, at most 10800; the covers are made anew of the frame shown then, beyond its end of the last. */
+  thumbnailTime?: number | null
 }
 
 export interface UpdatePostRequest {
@@ -478,6 +482,8 @@ export interface Variant {
   durationSeconds: number | null
   /** Stable code, for rejected and failed. */
   reason: string | null
+  /** Percent, while a film is being made; null where nothing is known. */
+  progress: number | null
 }
 
 /**

@@ -28,7 +28,7 @@ from mediaapi.v1 import options_pb2 as mediaapi_dot_v1_dot_options__pb2
 from mediaapi.v1 import post_pb2 as mediaapi_dot_v1_dot_post__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18mediaapi/v1/events.proto\x12\x0bmediaapi.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17mediaapi/v1/media.proto\x1a\x19mediaapi/v1/options.proto\x1a\x16mediaapi/v1/post.proto\"\xf5\x05\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0cworkspace_id\x18\x02 \x01(\t\x12\x12\n\nsubject_id\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\x03\x12/\n\x0boccurred_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x13\n\x0btraceparent\x18\x07 \x01(\t\x12\x30\n\x0cmedia_sealed\x18\n \x01(\x0b\x32\x18.mediaapi.v1.MediaSealedH\x00\x12\x34\n\x0emedia_promoted\x18\x0b \x01(\x0b\x32\x1a.mediaapi.v1.MediaPromotedH\x00\x12\x34\n\x0emedia_rendered\x18\x0c \x01(\x0b\x32\x1a.mediaapi.v1.MediaRenderedH\x00\x12\x32\n\rmedia_settled\x18\r \x01(\x0b\x32\x19.mediaapi.v1.MediaSettledH\x00\x12\x32\n\rmedia_deleted\x18\x0e \x01(\x0b\x32\x19.mediaapi.v1.MediaDeletedH\x00\x12\x34\n\x0evariant_wanted\x18\x0f \x01(\x0b\x32\x1a.mediaapi.v1.VariantWantedH\x00\x12\x34\n\x0emedia_expiring\x18\x12 \x01(\x0b\x32\x1a.mediaapi.v1.MediaExpiringH\x00\x12.\n\x0bpost_queued\x18\x10 \x01(\x0b\x32\x17.mediaapi.v1.PostQueuedH\x00\x12\x34\n\x0epost_scheduled\x18\x13 \x01(\x0b\x32\x1a.mediaapi.v1.PostScheduledH\x00\x12\x30\n\x0cpost_settled\x18\x11 \x01(\x0b\x32\x18.mediaapi.v1.PostSettledH\x00\x12\x36\n\x0f\x61\x63\x63ount_invalid\x18\x14 \x01(\x0b\x32\x1b.mediaapi.v1.AccountInvalidH\x00\x42\t\n\x07payload\"\r\n\x0bMediaSealed\"\xa2\x01\n\rMediaPromoted\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.mediaapi.v1.MediaKind\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x0e\n\x06sha256\x18\x06 \x01(\t\x12\x16\n\x08\x66ilename\x18\x07 \x01(\tB\x04\x98\xb5\x18\x01\"\xef\x03\n\rMediaRendered\x12\x0f\n\x07settled\x18\x01 \x01(\x08\x12+\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x17.mediaapi.v1.MediaErrorH\x00\x88\x01\x01\x12\x12\n\x05width\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12\x13\n\x06height\x18\x04 \x01(\x05H\x02\x88\x01\x01\x12\x1d\n\x10\x64uration_seconds\x18\x05 \x01(\x01H\x03\x88\x01\x01\x12\x16\n\thas_audio\x18\x06 \x01(\x08H\x04\x88\x01\x01\x12\x10\n\x03url\x18\x07 \x01(\tH\x05\x88\x01\x01\x12\x17\n\nposter_url\x18\x08 \x01(\tH\x06\x88\x01\x01\x12\x16\n\tthumbhash\x18\t \x01(\tH\x07\x88\x01\x01\x12&\n\x08variants\x18\n \x03(\x0b\x32\x14.mediaapi.v1.Variant\x12\x30\n\x03\x66it\x18\x0b \x03(\x0b\x32#.mediaapi.v1.MediaRendered.FitEntry\x1a<\n\x08\x46itEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1f\n\x05value\x18\x02 \x01(\x0b\x32\x10.mediaapi.v1.Fit:\x02\x38\x01\x42\x08\n\x06_errorB\x08\n\x06_widthB\t\n\x07_heightB\x13\n\x11_duration_secondsB\x0c\n\n_has_audioB\x06\n\x04_urlB\r\n\x0b_poster_urlB\x0c\n\n_thumbhash\"8\n\x0cMediaSettled\x12(\n\x06status\x18\x01 \x01(\x0e\x32\x18.mediaapi.v1.MediaStatus\"\x1f\n\x0cMediaDeleted\x12\x0f\n\x07\x65xpired\x18\x01 \x01(\x08\"\x0f\n\rMediaExpiring\"\x1f\n\rVariantWanted\x12\x0e\n\x06preset\x18\x01 \x01(\t\"\"\n\nPostQueued\x12\x14\n\x0ctarget_index\x18\x01 \x01(\x05\"\x0f\n\rPostScheduled\"\x10\n\x0e\x41\x63\x63ountInvalid\"6\n\x0bPostSettled\x12\'\n\x06status\x18\x01 \x01(\x0e\x32\x17.mediaapi.v1.PostStatusb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18mediaapi/v1/events.proto\x12\x0bmediaapi.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17mediaapi/v1/media.proto\x1a\x19mediaapi/v1/options.proto\x1a\x16mediaapi/v1/post.proto\"\xf5\x05\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0cworkspace_id\x18\x02 \x01(\t\x12\x12\n\nsubject_id\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\x03\x12/\n\x0boccurred_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x13\n\x0btraceparent\x18\x07 \x01(\t\x12\x30\n\x0cmedia_sealed\x18\n \x01(\x0b\x32\x18.mediaapi.v1.MediaSealedH\x00\x12\x34\n\x0emedia_promoted\x18\x0b \x01(\x0b\x32\x1a.mediaapi.v1.MediaPromotedH\x00\x12\x34\n\x0emedia_rendered\x18\x0c \x01(\x0b\x32\x1a.mediaapi.v1.MediaRenderedH\x00\x12\x32\n\rmedia_settled\x18\r \x01(\x0b\x32\x19.mediaapi.v1.MediaSettledH\x00\x12\x32\n\rmedia_deleted\x18\x0e \x01(\x0b\x32\x19.mediaapi.v1.MediaDeletedH\x00\x12\x34\n\x0evariant_wanted\x18\x0f \x01(\x0b\x32\x1a.mediaapi.v1.VariantWantedH\x00\x12\x34\n\x0emedia_expiring\x18\x12 \x01(\x0b\x32\x1a.mediaapi.v1.MediaExpiringH\x00\x12.\n\x0bpost_queued\x18\x10 \x01(\x0b\x32\x17.mediaapi.v1.PostQueuedH\x00\x12\x34\n\x0epost_scheduled\x18\x13 \x01(\x0b\x32\x1a.mediaapi.v1.PostScheduledH\x00\x12\x30\n\x0cpost_settled\x18\x11 \x01(\x0b\x32\x18.mediaapi.v1.PostSettledH\x00\x12\x36\n\x0f\x61\x63\x63ount_invalid\x18\x14 \x01(\x0b\x32\x1b.mediaapi.v1.AccountInvalidH\x00\x42\t\n\x07payload\"\r\n\x0bMediaSealed\"\xd2\x01\n\rMediaPromoted\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.mediaapi.v1.MediaKind\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x0e\n\x06sha256\x18\x06 \x01(\t\x12\x16\n\x08\x66ilename\x18\x07 \x01(\tB\x04\x98\xb5\x18\x01\x12\x1b\n\x0ethumbnail_time\x18\x08 \x01(\x01H\x00\x88\x01\x01\x42\x11\n\x0f_thumbnail_time\"\x9f\x04\n\rMediaRendered\x12\x0f\n\x07settled\x18\x01 \x01(\x08\x12+\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x17.mediaapi.v1.MediaErrorH\x00\x88\x01\x01\x12\x12\n\x05width\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12\x13\n\x06height\x18\x04 \x01(\x05H\x02\x88\x01\x01\x12\x1d\n\x10\x64uration_seconds\x18\x05 \x01(\x01H\x03\x88\x01\x01\x12\x16\n\thas_audio\x18\x06 \x01(\x08H\x04\x88\x01\x01\x12\x10\n\x03url\x18\x07 \x01(\tH\x05\x88\x01\x01\x12\x17\n\nposter_url\x18\x08 \x01(\tH\x06\x88\x01\x01\x12\x16\n\tthumbhash\x18\t \x01(\tH\x07\x88\x01\x01\x12&\n\x08variants\x18\n \x03(\x0b\x32\x14.mediaapi.v1.Variant\x12\x30\n\x03\x66it\x18\x0b \x03(\x0b\x32#.mediaapi.v1.MediaRendered.FitEntry\x12\x1b\n\x0ethumbnail_time\x18\x0c \x01(\x01H\x08\x88\x01\x01\x1a<\n\x08\x46itEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1f\n\x05value\x18\x02 \x01(\x0b\x32\x10.mediaapi.v1.Fit:\x02\x38\x01\x42\x08\n\x06_errorB\x08\n\x06_widthB\t\n\x07_heightB\x13\n\x11_duration_secondsB\x0c\n\n_has_audioB\x06\n\x04_urlB\r\n\x0b_poster_urlB\x0c\n\n_thumbhashB\x11\n\x0f_thumbnail_time\"\xa1\x01\n\rMediaProgress\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x10\n\x08media_id\x18\x02 \x01(\t\x12\x38\n\x07percent\x18\x03 \x03(\x0b\x32\'.mediaapi.v1.MediaProgress.PercentEntry\x1a.\n\x0cPercentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\"8\n\x0cMediaSettled\x12(\n\x06status\x18\x01 \x01(\x0e\x32\x18.mediaapi.v1.MediaStatus\"\x1f\n\x0cMediaDeleted\x12\x0f\n\x07\x65xpired\x18\x01 \x01(\x08\"\x0f\n\rMediaExpiring\"\x1f\n\rVariantWanted\x12\x0e\n\x06preset\x18\x01 \x01(\t\"\"\n\nPostQueued\x12\x14\n\x0ctarget_index\x18\x01 \x01(\x05\"\x0f\n\rPostScheduled\"\x10\n\x0e\x41\x63\x63ountInvalid\"6\n\x0bPostSettled\x12\'\n\x06status\x18\x01 \x01(\x0e\x32\x17.mediaapi.v1.PostStatusb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,30 +39,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEDIAPROMOTED'].fields_by_name['filename']._serialized_options = b'\230\265\030\001'
   _globals['_MEDIARENDERED_FITENTRY']._loaded_options = None
   _globals['_MEDIARENDERED_FITENTRY']._serialized_options = b'8\001'
+  _globals['_MEDIAPROGRESS_PERCENTENTRY']._loaded_options = None
+  _globals['_MEDIAPROGRESS_PERCENTENTRY']._serialized_options = b'8\001'
   _globals['_EVENT']._serialized_start=151
   _globals['_EVENT']._serialized_end=908
   _globals['_MEDIASEALED']._serialized_start=910
   _globals['_MEDIASEALED']._serialized_end=923
   _globals['_MEDIAPROMOTED']._serialized_start=926
-  _globals['_MEDIAPROMOTED']._serialized_end=1088
-  _globals['_MEDIARENDERED']._serialized_start=1091
-  _globals['_MEDIARENDERED']._serialized_end=1586
-  _globals['_MEDIARENDERED_FITENTRY']._serialized_start=1423
-  _globals['_MEDIARENDERED_FITENTRY']._serialized_end=1483
-  _globals['_MEDIASETTLED']._serialized_start=1588
-  _globals['_MEDIASETTLED']._serialized_end=1644
-  _globals['_MEDIADELETED']._serialized_start=1646
-  _globals['_MEDIADELETED']._serialized_end=1677
-  _globals['_MEDIAEXPIRING']._serialized_start=1679
-  _globals['_MEDIAEXPIRING']._serialized_end=1694
-  _globals['_VARIANTWANTED']._serialized_start=1696
-  _globals['_VARIANTWANTED']._serialized_end=1727
-  _globals['_POSTQUEUED']._serialized_start=1729
-  _globals['_POSTQUEUED']._serialized_end=1763
-  _globals['_POSTSCHEDULED']._serialized_start=1765
-  _globals['_POSTSCHEDULED']._serialized_end=1780
-  _globals['_ACCOUNTINVALID']._serialized_start=1782
-  _globals['_ACCOUNTINVALID']._serialized_end=1798
-  _globals['_POSTSETTLED']._serialized_start=1800
-  _globals['_POSTSETTLED']._serialized_end=1854
+  _globals['_MEDIAPROMOTED']._serialized_end=1136
+  _globals['_MEDIARENDERED']._serialized_start=1139
+  _globals['_MEDIARENDERED']._serialized_end=1682
+  _globals['_MEDIARENDERED_FITENTRY']._serialized_start=1500
+  _globals['_MEDIARENDERED_FITENTRY']._serialized_end=1560
+  _globals['_MEDIAPROGRESS']._serialized_start=1685
+  _globals['_MEDIAPROGRESS']._serialized_end=1846
+  _globals['_MEDIAPROGRESS_PERCENTENTRY']._serialized_start=1800
+  _globals['_MEDIAPROGRESS_PERCENTENTRY']._serialized_end=1846
+  _globals['_MEDIASETTLED']._serialized_start=1848
+  _globals['_MEDIASETTLED']._serialized_end=1904
+  _globals['_MEDIADELETED']._serialized_start=1906
+  _globals['_MEDIADELETED']._serialized_end=1937
+  _globals['_MEDIAEXPIRING']._serialized_start=1939
+  _globals['_MEDIAEXPIRING']._serialized_end=1954
+  _globals['_VARIANTWANTED']._serialized_start=1956
+  _globals['_VARIANTWANTED']._serialized_end=1987
+  _globals['_POSTQUEUED']._serialized_start=1989
+  _globals['_POSTQUEUED']._serialized_end=2023
+  _globals['_POSTSCHEDULED']._serialized_start=2025
+  _globals['_POSTSCHEDULED']._serialized_end=2040
+  _globals['_ACCOUNTINVALID']._serialized_start=2042
+  _globals['_ACCOUNTINVALID']._serialized_end=2058
+  _globals['_POSTSETTLED']._serialized_start=2060
+  _globals['_POSTSETTLED']._serialized_end=2114
 # @@protoc_insertion_point(module_scope)

@@ -160,6 +160,7 @@ class MediaPromoted(_message.Message):
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     FILENAME_FIELD_NUMBER: _builtins.int
+    THUMBNAIL_TIME_FIELD_NUMBER: _builtins.int
     kind: _media_pb2.MediaKind.ValueType
     content_type: _builtins.str
     key: _builtins.str
@@ -169,6 +170,8 @@ class MediaPromoted(_message.Message):
     sha256: _builtins.str
     """Lower-case hex."""
     filename: _builtins.str
+    thumbnail_time: _builtins.float
+    """As in Media. The event comes again whenever it was changed."""
     def __init__(
         self,
         *,
@@ -179,12 +182,15 @@ class MediaPromoted(_message.Message):
         size_bytes: _builtins.int = ...,
         sha256: _builtins.str = ...,
         filename: _builtins.str = ...,
+        thumbnail_time: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_thumbnail_time", b"_thumbnail_time", "thumbnail_time", b"thumbnail_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "etag", b"etag", "filename", b"filename", "key", b"key", "kind", b"kind", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_thumbnail_time", b"_thumbnail_time", "content_type", b"content_type", "etag", b"etag", "filename", b"filename", "key", b"key", "kind", b"kind", "sha256", b"sha256", "size_bytes", b"size_bytes", "thumbnail_time", b"thumbnail_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__thumbnail_time: _TypeAlias = _typing.Literal["thumbnail_time"]  # noqa: Y015
+    _WhichOneofArgType__thumbnail_time: _TypeAlias = _typing.Literal["_thumbnail_time", b"_thumbnail_time"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__thumbnail_time) -> _WhichOneofReturnType__thumbnail_time | None: ...
 
 Global___MediaPromoted: _TypeAlias = MediaPromoted  # noqa: Y015
 
@@ -226,6 +232,7 @@ class MediaRendered(_message.Message):
     THUMBHASH_FIELD_NUMBER: _builtins.int
     VARIANTS_FIELD_NUMBER: _builtins.int
     FIT_FIELD_NUMBER: _builtins.int
+    THUMBNAIL_TIME_FIELD_NUMBER: _builtins.int
     settled: _builtins.bool
     """Every eager preset is ready, rejected or failed."""
     width: _builtins.int
@@ -236,6 +243,8 @@ class MediaRendered(_message.Message):
     url: _builtins.str
     poster_url: _builtins.str
     thumbhash: _builtins.str
+    thumbnail_time: _builtins.float
+    """That the covers show, or are to show."""
     @_builtins.property
     def error(self) -> _media_pb2.MediaError:
         """The source itself cannot be used."""
@@ -258,10 +267,11 @@ class MediaRendered(_message.Message):
         thumbhash: _builtins.str | None = ...,
         variants: _abc.Iterable[_media_pb2.Variant] | None = ...,
         fit: _abc.Mapping[_builtins.str, _media_pb2.Fit] | None = ...,
+        thumbnail_time: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds", "_error", b"_error", "_has_audio", b"_has_audio", "_height", b"_height", "_poster_url", b"_poster_url", "_thumbhash", b"_thumbhash", "_url", b"_url", "_width", b"_width", "duration_seconds", b"duration_seconds", "error", b"error", "has_audio", b"has_audio", "height", b"height", "poster_url", b"poster_url", "thumbhash", b"thumbhash", "url", b"url", "width", b"width"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds", "_error", b"_error", "_has_audio", b"_has_audio", "_height", b"_height", "_poster_url", b"_poster_url", "_thumbhash", b"_thumbhash", "_thumbnail_time", b"_thumbnail_time", "_url", b"_url", "_width", b"_width", "duration_seconds", b"duration_seconds", "error", b"error", "has_audio", b"has_audio", "height", b"height", "poster_url", b"poster_url", "thumbhash", b"thumbhash", "thumbnail_time", b"thumbnail_time", "url", b"url", "width", b"width"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds", "_error", b"_error", "_has_audio", b"_has_audio", "_height", b"_height", "_poster_url", b"_poster_url", "_thumbhash", b"_thumbhash", "_url", b"_url", "_width", b"_width", "duration_seconds", b"duration_seconds", "error", b"error", "fit", b"fit", "has_audio", b"has_audio", "height", b"height", "poster_url", b"poster_url", "settled", b"settled", "thumbhash", b"thumbhash", "url", b"url", "variants", b"variants", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds", "_error", b"_error", "_has_audio", b"_has_audio", "_height", b"_height", "_poster_url", b"_poster_url", "_thumbhash", b"_thumbhash", "_thumbnail_time", b"_thumbnail_time", "_url", b"_url", "_width", b"_width", "duration_seconds", b"duration_seconds", "error", b"error", "fit", b"fit", "has_audio", b"has_audio", "height", b"height", "poster_url", b"poster_url", "settled", b"settled", "thumbhash", b"thumbhash", "thumbnail_time", b"thumbnail_time", "url", b"url", "variants", b"variants", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__duration_seconds: _TypeAlias = _typing.Literal["duration_seconds"]  # noqa: Y015
     _WhichOneofArgType__duration_seconds: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds"]  # noqa: Y015
@@ -275,6 +285,8 @@ class MediaRendered(_message.Message):
     _WhichOneofArgType__poster_url: _TypeAlias = _typing.Literal["_poster_url", b"_poster_url"]  # noqa: Y015
     _WhichOneofReturnType__thumbhash: _TypeAlias = _typing.Literal["thumbhash"]  # noqa: Y015
     _WhichOneofArgType__thumbhash: _TypeAlias = _typing.Literal["_thumbhash", b"_thumbhash"]  # noqa: Y015
+    _WhichOneofReturnType__thumbnail_time: _TypeAlias = _typing.Literal["thumbnail_time"]  # noqa: Y015
+    _WhichOneofArgType__thumbnail_time: _TypeAlias = _typing.Literal["_thumbnail_time", b"_thumbnail_time"]  # noqa: Y015
     _WhichOneofReturnType__url: _TypeAlias = _typing.Literal["url"]  # noqa: Y015
     _WhichOneofArgType__url: _TypeAlias = _typing.Literal["_url", b"_url"]  # noqa: Y015
     _WhichOneofReturnType__width: _TypeAlias = _typing.Literal["width"]  # noqa: Y015
@@ -292,11 +304,65 @@ class MediaRendered(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__thumbhash) -> _WhichOneofReturnType__thumbhash | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__thumbnail_time) -> _WhichOneofReturnType__thumbnail_time | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__url) -> _WhichOneofReturnType__url | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__width) -> _WhichOneofReturnType__width | None: ...
 
 Global___MediaRendered: _TypeAlias = MediaRendered  # noqa: Y015
+
+@_typing.final
+class MediaProgress(_message.Message):
+    """How far the films of one item are, on the subject `media.progress`, which no stream keeps: what is lost is of no use
+    any more.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class PercentEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    WORKSPACE_ID_FIELD_NUMBER: _builtins.int
+    MEDIA_ID_FIELD_NUMBER: _builtins.int
+    PERCENT_FIELD_NUMBER: _builtins.int
+    workspace_id: _builtins.str
+    media_id: _builtins.str
+    @_builtins.property
+    def percent(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """By preset."""
+
+    def __init__(
+        self,
+        *,
+        workspace_id: _builtins.str = ...,
+        media_id: _builtins.str = ...,
+        percent: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["media_id", b"media_id", "percent", b"percent", "workspace_id", b"workspace_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MediaProgress: _TypeAlias = MediaProgress  # noqa: Y015
 
 @_typing.final
 class MediaSettled(_message.Message):

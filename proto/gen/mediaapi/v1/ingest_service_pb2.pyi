@@ -244,21 +244,30 @@ class UpdateMediaRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     ALT_TEXT_FIELD_NUMBER: _builtins.int
+    THUMBNAIL_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     alt_text: _builtins.str
+    thumbnail_time: _builtins.float
+    """Of a video: seconds from its start, at most 10800; the covers are made anew of the frame shown then, beyond its end of the last."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         alt_text: _builtins.str | None = ...,
+        thumbnail_time: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "alt_text", b"alt_text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "_thumbnail_time", b"_thumbnail_time", "alt_text", b"alt_text", "thumbnail_time", b"thumbnail_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "alt_text", b"alt_text", "id", b"id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "_thumbnail_time", b"_thumbnail_time", "alt_text", b"alt_text", "id", b"id", "thumbnail_time", b"thumbnail_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__alt_text: _TypeAlias = _typing.Literal["alt_text"]  # noqa: Y015
     _WhichOneofArgType__alt_text: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text"]  # noqa: Y015
+    _WhichOneofReturnType__thumbnail_time: _TypeAlias = _typing.Literal["thumbnail_time"]  # noqa: Y015
+    _WhichOneofArgType__thumbnail_time: _TypeAlias = _typing.Literal["_thumbnail_time", b"_thumbnail_time"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__alt_text) -> _WhichOneofReturnType__alt_text | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__thumbnail_time) -> _WhichOneofReturnType__thumbnail_time | None: ...
 
 Global___UpdateMediaRequest: _TypeAlias = UpdateMediaRequest  # noqa: Y015
 

@@ -179,6 +179,7 @@ class Media(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    THUMBNAIL_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """"med_" and a ULID."""
     kind: Global___MediaKind.ValueType
@@ -201,6 +202,8 @@ class Media(_message.Message):
     """A video's cover frame."""
     thumbhash: _builtins.str
     """Base64."""
+    thumbnail_time: _builtins.float
+    """Of a video: seconds from its start, whose frame its covers show; null: we choose."""
     @_builtins.property
     def variants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Variant]: ...
     @_builtins.property
@@ -236,10 +239,11 @@ class Media(_message.Message):
         error: Global___MediaError | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        thumbnail_time: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "_duration_seconds", b"_duration_seconds", "_error", b"_error", "_has_audio", b"_has_audio", "_height", b"_height", "_poster_url", b"_poster_url", "_sha256", b"_sha256", "_thumbhash", b"_thumbhash", "_url", b"_url", "_width", b"_width", "alt_text", b"alt_text", "created_at", b"created_at", "duration_seconds", b"duration_seconds", "error", b"error", "expires_at", b"expires_at", "has_audio", b"has_audio", "height", b"height", "poster_url", b"poster_url", "sha256", b"sha256", "thumbhash", b"thumbhash", "url", b"url", "width", b"width"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "_duration_seconds", b"_duration_seconds", "_error", b"_error", "_has_audio", b"_has_audio", "_height", b"_height", "_poster_url", b"_poster_url", "_sha256", b"_sha256", "_thumbhash", b"_thumbhash", "_thumbnail_time", b"_thumbnail_time", "_url", b"_url", "_width", b"_width", "alt_text", b"alt_text", "created_at", b"created_at", "duration_seconds", b"duration_seconds", "error", b"error", "expires_at", b"expires_at", "has_audio", b"has_audio", "height", b"height", "poster_url", b"poster_url", "sha256", b"sha256", "thumbhash", b"thumbhash", "thumbnail_time", b"thumbnail_time", "url", b"url", "width", b"width"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "_duration_seconds", b"_duration_seconds", "_error", b"_error", "_has_audio", b"_has_audio", "_height", b"_height", "_poster_url", b"_poster_url", "_sha256", b"_sha256", "_thumbhash", b"_thumbhash", "_url", b"_url", "_width", b"_width", "alt_text", b"alt_text", "content_type", b"content_type", "created_at", b"created_at", "duration_seconds", b"duration_seconds", "error", b"error", "expires_at", b"expires_at", "filename", b"filename", "fit", b"fit", "has_audio", b"has_audio", "height", b"height", "id", b"id", "kind", b"kind", "poster_url", b"poster_url", "sha256", b"sha256", "size_bytes", b"size_bytes", "status", b"status", "thumbhash", b"thumbhash", "url", b"url", "variants", b"variants", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "_duration_seconds", b"_duration_seconds", "_error", b"_error", "_has_audio", b"_has_audio", "_height", b"_height", "_poster_url", b"_poster_url", "_sha256", b"_sha256", "_thumbhash", b"_thumbhash", "_thumbnail_time", b"_thumbnail_time", "_url", b"_url", "_width", b"_width", "alt_text", b"alt_text", "content_type", b"content_type", "created_at", b"created_at", "duration_seconds", b"duration_seconds", "error", b"error", "expires_at", b"expires_at", "filename", b"filename", "fit", b"fit", "has_audio", b"has_audio", "height", b"height", "id", b"id", "kind", b"kind", "poster_url", b"poster_url", "sha256", b"sha256", "size_bytes", b"size_bytes", "status", b"status", "thumbhash", b"thumbhash", "thumbnail_time", b"thumbnail_time", "url", b"url", "variants", b"variants", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__alt_text: _TypeAlias = _typing.Literal["alt_text"]  # noqa: Y015
     _WhichOneofArgType__alt_text: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text"]  # noqa: Y015
@@ -257,6 +261,8 @@ class Media(_message.Message):
     _WhichOneofArgType__sha256: _TypeAlias = _typing.Literal["_sha256", b"_sha256"]  # noqa: Y015
     _WhichOneofReturnType__thumbhash: _TypeAlias = _typing.Literal["thumbhash"]  # noqa: Y015
     _WhichOneofArgType__thumbhash: _TypeAlias = _typing.Literal["_thumbhash", b"_thumbhash"]  # noqa: Y015
+    _WhichOneofReturnType__thumbnail_time: _TypeAlias = _typing.Literal["thumbnail_time"]  # noqa: Y015
+    _WhichOneofArgType__thumbnail_time: _TypeAlias = _typing.Literal["_thumbnail_time", b"_thumbnail_time"]  # noqa: Y015
     _WhichOneofReturnType__url: _TypeAlias = _typing.Literal["url"]  # noqa: Y015
     _WhichOneofArgType__url: _TypeAlias = _typing.Literal["_url", b"_url"]  # noqa: Y015
     _WhichOneofReturnType__width: _TypeAlias = _typing.Literal["width"]  # noqa: Y015
@@ -277,6 +283,8 @@ class Media(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sha256) -> _WhichOneofReturnType__sha256 | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__thumbhash) -> _WhichOneofReturnType__thumbhash | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__thumbnail_time) -> _WhichOneofReturnType__thumbnail_time | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__url) -> _WhichOneofReturnType__url | None: ...
     @_typing.overload
@@ -331,6 +339,7 @@ class Variant(_message.Message):
     HEIGHT_FIELD_NUMBER: _builtins.int
     DURATION_SECONDS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
     preset: _builtins.str
     """"<platform>.<name>", e.g. "bluesky.image"; "display" and "cover" belong to no platform."""
     status: Global___VariantStatus.ValueType
@@ -345,6 +354,8 @@ class Variant(_message.Message):
     duration_seconds: _builtins.float
     reason: _builtins.str
     """Stable code, for rejected and failed."""
+    progress: _builtins.int
+    """Percent, while a film is being made; null where nothing is known."""
     @_builtins.property
     def platforms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -361,10 +372,11 @@ class Variant(_message.Message):
         height: _builtins.int | None = ...,
         duration_seconds: _builtins.float | None = ...,
         reason: _builtins.str | None = ...,
+        progress: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_content_type", b"_content_type", "_duration_seconds", b"_duration_seconds", "_height", b"_height", "_reason", b"_reason", "_size_bytes", b"_size_bytes", "_url", b"_url", "_width", b"_width", "content_type", b"content_type", "duration_seconds", b"duration_seconds", "height", b"height", "reason", b"reason", "size_bytes", b"size_bytes", "url", b"url", "width", b"width"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_content_type", b"_content_type", "_duration_seconds", b"_duration_seconds", "_height", b"_height", "_progress", b"_progress", "_reason", b"_reason", "_size_bytes", b"_size_bytes", "_url", b"_url", "_width", b"_width", "content_type", b"content_type", "duration_seconds", b"duration_seconds", "height", b"height", "progress", b"progress", "reason", b"reason", "size_bytes", b"size_bytes", "url", b"url", "width", b"width"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_content_type", b"_content_type", "_duration_seconds", b"_duration_seconds", "_height", b"_height", "_reason", b"_reason", "_size_bytes", b"_size_bytes", "_url", b"_url", "_width", b"_width", "content_type", b"content_type", "duration_seconds", b"duration_seconds", "height", b"height", "how", b"how", "platforms", b"platforms", "preset", b"preset", "reason", b"reason", "size_bytes", b"size_bytes", "status", b"status", "url", b"url", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_content_type", b"_content_type", "_duration_seconds", b"_duration_seconds", "_height", b"_height", "_progress", b"_progress", "_reason", b"_reason", "_size_bytes", b"_size_bytes", "_url", b"_url", "_width", b"_width", "content_type", b"content_type", "duration_seconds", b"duration_seconds", "height", b"height", "how", b"how", "platforms", b"platforms", "preset", b"preset", "progress", b"progress", "reason", b"reason", "size_bytes", b"size_bytes", "status", b"status", "url", b"url", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__content_type: _TypeAlias = _typing.Literal["content_type"]  # noqa: Y015
     _WhichOneofArgType__content_type: _TypeAlias = _typing.Literal["_content_type", b"_content_type"]  # noqa: Y015
@@ -372,6 +384,8 @@ class Variant(_message.Message):
     _WhichOneofArgType__duration_seconds: _TypeAlias = _typing.Literal["_duration_seconds", b"_duration_seconds"]  # noqa: Y015
     _WhichOneofReturnType__height: _TypeAlias = _typing.Literal["height"]  # noqa: Y015
     _WhichOneofArgType__height: _TypeAlias = _typing.Literal["_height", b"_height"]  # noqa: Y015
+    _WhichOneofReturnType__progress: _TypeAlias = _typing.Literal["progress"]  # noqa: Y015
+    _WhichOneofArgType__progress: _TypeAlias = _typing.Literal["_progress", b"_progress"]  # noqa: Y015
     _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
     _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
     _WhichOneofReturnType__size_bytes: _TypeAlias = _typing.Literal["size_bytes"]  # noqa: Y015
@@ -386,6 +400,8 @@ class Variant(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_seconds) -> _WhichOneofReturnType__duration_seconds | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__height) -> _WhichOneofReturnType__height | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__progress) -> _WhichOneofReturnType__progress | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
     @_typing.overload

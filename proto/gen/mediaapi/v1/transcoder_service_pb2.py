@@ -27,7 +27,7 @@ from mediaapi.v1 import media_pb2 as mediaapi_dot_v1_dot_media__pb2
 from mediaapi.v1 import options_pb2 as mediaapi_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$mediaapi/v1/transcoder_service.proto\x12\x0bmediaapi.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x17mediaapi/v1/media.proto\x1a\x19mediaapi/v1/options.proto\">\n\x14\x43reateVariantRequest\x12\x10\n\x08media_id\x18\x01 \x01(\t\x12\x14\n\x06preset\x18\x02 \x01(\tB\x04\xa0\xb5\x18\x01\"J\n\x14\x45nsureVariantRequest\x12\x10\n\x08media_id\x18\x01 \x01(\t\x12\x10\n\x08platform\x18\x02 \x01(\t\x12\x0e\n\x06preset\x18\x03 \x01(\t\"r\n\x15\x45nsureVariantResponse\x12%\n\x07variant\x18\x01 \x01(\x0b\x32\x14.mediaapi.v1.Variant\x12(\n\x05\x63over\x18\x02 \x01(\x0b\x32\x14.mediaapi.v1.VariantH\x00\x88\x01\x01\x42\x08\n\x06_cover2\xf7\x01\n\x11TranscoderService\x12\x89\x01\n\rCreateVariant\x12!.mediaapi.v1.CreateVariantRequest\x1a\x14.mediaapi.v1.Variant\"?\x8a\xb5\x18\x13\x08\xc8\x01\x10\xca\x01\x1a\x0bmedia:write\x82\xd3\xe4\x93\x02\"\"\x1d/v1/media/{media_id}/variants:\x01*\x12V\n\rEnsureVariant\x12!.mediaapi.v1.EnsureVariantRequest\x1a\".mediaapi.v1.EnsureVariantResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$mediaapi/v1/transcoder_service.proto\x12\x0bmediaapi.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x17mediaapi/v1/media.proto\x1a\x19mediaapi/v1/options.proto\">\n\x14\x43reateVariantRequest\x12\x10\n\x08media_id\x18\x01 \x01(\t\x12\x14\n\x06preset\x18\x02 \x01(\tB\x04\xa0\xb5\x18\x01\"z\n\x14\x45nsureVariantRequest\x12\x10\n\x08media_id\x18\x01 \x01(\t\x12\x10\n\x08platform\x18\x02 \x01(\t\x12\x0e\n\x06preset\x18\x03 \x01(\t\x12\x1b\n\x0ethumbnail_time\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\x11\n\x0f_thumbnail_time\"r\n\x15\x45nsureVariantResponse\x12%\n\x07variant\x18\x01 \x01(\x0b\x32\x14.mediaapi.v1.Variant\x12(\n\x05\x63over\x18\x02 \x01(\x0b\x32\x14.mediaapi.v1.VariantH\x00\x88\x01\x01\x42\x08\n\x06_cover2\xf7\x01\n\x11TranscoderService\x12\x89\x01\n\rCreateVariant\x12!.mediaapi.v1.CreateVariantRequest\x1a\x14.mediaapi.v1.Variant\"?\x8a\xb5\x18\x13\x08\xc8\x01\x10\xca\x01\x1a\x0bmedia:write\x82\xd3\xe4\x93\x02\"\"\x1d/v1/media/{media_id}/variants:\x01*\x12V\n\rEnsureVariant\x12!.mediaapi.v1.EnsureVariantRequest\x1a\".mediaapi.v1.EnsureVariantResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,9 +41,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEVARIANTREQUEST']._serialized_start=135
   _globals['_CREATEVARIANTREQUEST']._serialized_end=197
   _globals['_ENSUREVARIANTREQUEST']._serialized_start=199
-  _globals['_ENSUREVARIANTREQUEST']._serialized_end=273
-  _globals['_ENSUREVARIANTRESPONSE']._serialized_start=275
-  _globals['_ENSUREVARIANTRESPONSE']._serialized_end=389
-  _globals['_TRANSCODERSERVICE']._serialized_start=392
-  _globals['_TRANSCODERSERVICE']._serialized_end=639
+  _globals['_ENSUREVARIANTREQUEST']._serialized_end=321
+  _globals['_ENSUREVARIANTRESPONSE']._serialized_start=323
+  _globals['_ENSUREVARIANTRESPONSE']._serialized_end=437
+  _globals['_TRANSCODERSERVICE']._serialized_start=440
+  _globals['_TRANSCODERSERVICE']._serialized_end=687
 # @@protoc_insertion_point(module_scope)

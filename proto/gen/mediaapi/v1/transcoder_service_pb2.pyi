@@ -47,22 +47,28 @@ class EnsureVariantRequest(_message.Message):
     MEDIA_ID_FIELD_NUMBER: _builtins.int
     PLATFORM_FIELD_NUMBER: _builtins.int
     PRESET_FIELD_NUMBER: _builtins.int
+    THUMBNAIL_TIME_FIELD_NUMBER: _builtins.int
     media_id: _builtins.str
     platform: _builtins.str
     preset: _builtins.str
     """Empty: the one `fit` names."""
+    thumbnail_time: _builtins.float
+    """A cover that shows another moment is not taken; it is pending until ingest's word is here."""
     def __init__(
         self,
         *,
         media_id: _builtins.str = ...,
         platform: _builtins.str = ...,
         preset: _builtins.str = ...,
+        thumbnail_time: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_thumbnail_time", b"_thumbnail_time", "thumbnail_time", b"thumbnail_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["media_id", b"media_id", "platform", b"platform", "preset", b"preset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_thumbnail_time", b"_thumbnail_time", "media_id", b"media_id", "platform", b"platform", "preset", b"preset", "thumbnail_time", b"thumbnail_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__thumbnail_time: _TypeAlias = _typing.Literal["thumbnail_time"]  # noqa: Y015
+    _WhichOneofArgType__thumbnail_time: _TypeAlias = _typing.Literal["_thumbnail_time", b"_thumbnail_time"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__thumbnail_time) -> _WhichOneofReturnType__thumbnail_time | None: ...
 
 Global___EnsureVariantRequest: _TypeAlias = EnsureVariantRequest  # noqa: Y015
 
