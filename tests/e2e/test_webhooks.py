@@ -1,12 +1,13 @@
 """What happens to media and posts is told to a customer's server, in a way its own library can verify."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import psycopg
+import pytest
 
 from deploy.local.stack import Stack
 from tests import media
@@ -52,13 +53,27 @@ def test_an_uploads_end_is_told_signed_with_the_item_itself(tenancy: Tenancy, re
     assert deleted["id"] != ready["id"]
 
 
-def test_what_a_scan_finds_is_told(tenancy: Tenancy, receiver: Receiver) -> None:
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(media.infected_jpeg, id="V1-photo"),
+        pytest.param(media.infected_mp4, id="V1-film"),
+    ],
+)
+def test_what_a_scan_finds_is_told(tenancy: Tenancy, receiver: Receiver, make: Callable[[], bytes]) -> None:
     client, path = tenancy.client, f"/ok/{uuid.uuid4().hex}"
-    endpoint = register(client, receiver, path, "media.rejected")
-    assert client.upload(media.infected_jpeg()).status_code == 422
+    endpoint = register(client, receiver, path, "media.rejected", "media.ready", "media.failed")
+    answer = client.upload(make(), "holiday.bin")
+    assert answer.status_code == 422
     [item] = client.all_media()
     rejected = event(receiver, endpoint, path, item["id"], "media.rejected")
-    assert rejected["data"]["error"]["code"] == "media_rejected_security"
+    del item["variants"]
+    assert rejected["data"] == item
+    assert (item["status"], item["filename"], item["url"]) == ("rejected", "holiday.bin", None)
+    error, details = item["error"], answer.json()["error"]["details"]
+    assert (error["code"], error["threat"]) == ("media_rejected_security", details["threat"])
+    assert details["threat"].startswith("ClamAV-Test-File")
+    assert len(told(receiver, path, item["id"])) == 1
 
 
 def test_the_end_of_an_items_time_is_told_before_and_after(stack: Stack, tenancy: Tenancy, receiver: Receiver) -> None:
