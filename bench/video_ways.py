@@ -18,7 +18,7 @@ from services.platforms.catalog import Preset
 from services.transcoder.domain.films import Mp4, encoded
 from services.transcoder.domain.work import WorkRequest
 from services.transcoder.engine import film, measuring, still, work
-from services.transcoder.recipes.h264_mp4 import MUXER, SOUND_RATE_HZ, x264_options
+from services.transcoder.engine.encoder import MUXER, SOUND_RATE_HZ, x264_options
 
 CONTENT_TYPE = "video/quicktime"
 COVER = "cover"

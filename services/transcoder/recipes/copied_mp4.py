@@ -17,8 +17,8 @@ from av.stream import Stream
 from services.common.errors import Code
 from services.transcoder.domain.work import InputFault
 from services.transcoder.engine import film
+from services.transcoder.engine.encoder import MUXER
 from services.transcoder.engine.film import Source
-from services.transcoder.recipes.h264_mp4 import MUXER
 
 # ITU-T H.264, table 7-1: slices, slices of IDR pictures, and both kinds of parameter sets. All others may hold whatever
 # somebody wrote into them: filler, types nobody defined, and messages (SEI), of which a progressive film that begins
