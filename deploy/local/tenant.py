@@ -1,5 +1,6 @@
 """What makes an empty installation usable: tables, a workspace, a key, accounts."""
 
+import json
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -76,12 +77,13 @@ class Tenant:
         self.api_key = path.read_text()
 
     def create_workspace(self, workspace_id: str, name: str, *, plan: str = PLAN) -> None:
-        """Make a workspace, or change its name and plan."""
-        self._admin("create-workspace", "--id", workspace_id, "--name", name, "--plan", plan)
+        """Make a workspace, where it is not there."""
+        self.admin("workspaces", "create", "--id", workspace_id, "--name", name, "--plan", plan)
 
     def issue_key(self, workspace_id: str, *, mode: str = "test") -> str:
         """A new API key's text; mode: test or live."""
-        return self._admin("create-key", "--workspace", workspace_id, "--mode", mode, "--name", "local")
+        made = self.admin("keys", "create", workspace_id, "--mode", mode, "--name", "local")
+        return str(made["key"])
 
     def provision_accounts(self) -> None:
         """Connect the accounts under the ids the examples use.
@@ -112,11 +114,16 @@ class Tenant:
             ("x-mode", "test"),
         )
 
-    def _admin(self, *arguments: str) -> str:
-        gateway = environment("gateway", self._wiring)
-        names = ("MEDIA_GATEWAY_DATABASE_URL_FILE", "MEDIA_GATEWAY_KEY_PEPPER_FILE")
-        env = base_environment() | {name: gateway[name] for name in names}
-        return output_of([sys.executable, "-m", "services.gateway.admin", *arguments], env=env, cwd=REPOSITORY).strip()
+    def admin(self, *arguments: str) -> dict[str, object]:
+        """lmp-admin with the gateway's settings; the one thing it tells.
+
+        Raises:
+            LocalError: it was not done.
+        """
+        env = base_environment() | environment("gateway", self._wiring)
+        answer = output_of([sys.executable, "-m", "services.admin.cli", *arguments, "--json"], env=env, cwd=REPOSITORY)
+        made: dict[str, object] = json.loads(answer)
+        return made
 
 
 def _file(wiring: Wiring, name: str, value: str) -> str:

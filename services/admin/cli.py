@@ -34,6 +34,13 @@ class Group:
 
 
 GROUPS: Mapping[str, Group] = {
+    "workspaces": Group("services.gateway.admin.tables", "customers, their plans, and whether they are let in"),
+    "keys": Group("services.gateway.admin.tables", "API keys"),
+    "media": Group("services.gateway.admin.stages", "media items"),
+    "accounts": Group("services.gateway.admin.stages", "connected accounts"),
+    "usage": Group("services.gateway.admin.stages", "what plans include, and what is used of it"),
+    "reconcile": Group("services.ingest.admin", "stored objects beside their rows"),
+    "dead-letters": Group("services.admin.dead_letters", "events that nobody could handle"),
     "sealing": Group("services.publisher.admin", "the keys that credentials are sealed under"),
 }
 

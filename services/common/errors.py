@@ -78,6 +78,7 @@ class Code(StrEnum):
     WEBHOOK_ENDPOINT_NOT_FOUND = "webhook_endpoint_not_found"
     WEBHOOK_LIMIT_REACHED = "webhook_limit_reached"
     WEBHOOK_URL_NOT_ALLOWED = "webhook_url_not_allowed"
+    WORKSPACE_SUSPENDED = "workspace_suspended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +246,9 @@ TABLE: dict[Code, Row] = {
         False,
         "Webhooks are not sent to this URL: it {reason}.",
         "Give a public https URL on port 443.",
+    ),
+    Code.WORKSPACE_SUSPENDED: Row(
+        "PERMISSION_DENIED", 403, False, "The workspace is suspended.", "Ask whoever runs the service."
     ),
 }
 

@@ -48,6 +48,7 @@ ACK_WAIT_S = 30.0
 MAX_DELIVER = 5
 RETRY_AFTER_S = (1.0, 5.0, 15.0, 60.0)
 PULL_S = 5.0
+FOR_EVER = -1
 TIMEOUT_S = 5.0
 
 HANDLED = Counter("events_handled_total", "Events by how their handler ended.", ("consumer", "outcome"))
@@ -82,10 +83,10 @@ def subject(made: events_pb2.Event) -> str:
 
 
 @asynccontextmanager
-async def connect(url: str) -> AsyncIterator["Bus"]:
-    """The event bus; it keeps reconnecting for ever."""
+async def connect(url: str, *, reconnects: int = FOR_EVER) -> AsyncIterator["Bus"]:
+    """The event bus. reconnects: how often it tries again, where the first connection fails too."""
     client = await nats.connect(
-        url, max_reconnect_attempts=-1, reconnect_time_wait=0.5, connect_timeout=5, error_cb=_on_error
+        url, max_reconnect_attempts=reconnects, reconnect_time_wait=0.5, connect_timeout=5, error_cb=_on_error
     )
     try:
         yield Bus(client)

@@ -31,7 +31,11 @@ class Authentication:
         self._recent: OrderedDict[str, tuple[float, Grant]] = OrderedDict()
 
     async def authenticate(self, text: str) -> Grant:
-        """The key with this text. Raises: MediaError UNAUTHORIZED, for every reason the same."""
+        """The key with this text.
+
+        Raises:
+            MediaError: UNAUTHORIZED, for every reason the same; WORKSPACE_SUSPENDED, to whoever has a key of it.
+        """
         presented = keys.recognise(text)
         if presented is None:
             raise MediaError(Code.UNAUTHORIZED)
@@ -39,6 +43,8 @@ class Authentication:
         grant = self._remembered(presented.key_id) or await self._load(presented.key_id)
         if grant is None or not compare_digest(grant.key.digest, digest):
             raise MediaError(Code.UNAUTHORIZED)
+        if grant.suspended:
+            raise MediaError(Code.WORKSPACE_SUSPENDED)
         return grant
 
     def forget(self, key_id: str) -> None:

@@ -30,6 +30,22 @@ from services.gateway.web.health import Health
 from services.gateway.web.observe import Observer
 
 
+def key_ring(database: Database, pepper: str) -> tuple[Authentication, KeyRing]:
+    """Who is let in, and who is given a key."""
+    keys = PostgresKeys(database)
+    authentication = Authentication(keys, pepper=pepper, now=clock.utc_now, monotonic=time.monotonic)
+    ring = KeyRing(
+        keys,
+        authentication,
+        pepper=pepper,
+        known_scopes=route_table().scopes,
+        now=clock.utc_now,
+        new_id=lambda: ids.new("key"),
+        new_secret=lambda: secrets.token_bytes(SECRET_BYTES),
+    )
+    return authentication, ring
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """The public HTTP application, and what the gRPC server and the chores need of it."""
@@ -53,17 +69,8 @@ class Gateway:
     ) -> "Gateway":
         """Wires them. `channels`: one for each stage by name, the gateway's own RPCs among them."""
         table, public_url = route_table(), public_url.rstrip("/")
-        keys, replays, buckets = PostgresKeys(database), PostgresReplays(database), PostgresBuckets(database)
-        authentication = Authentication(keys, pepper=pepper, now=clock.utc_now, monotonic=time.monotonic)
-        ring = KeyRing(
-            keys,
-            authentication,
-            pepper=pepper,
-            known_scopes=table.scopes,
-            now=clock.utc_now,
-            new_id=lambda: ids.new("key"),
-            new_secret=lambda: secrets.token_bytes(SECRET_BYTES),
-        )
+        replays, buckets = PostgresReplays(database), PostgresBuckets(database)
+        authentication, ring = key_ring(database, pepper)
         upstreams = Upstreams({service.full_name: channels[stage] for stage, service in PUBLIC.items()})
         answers = Answers(table, public_url)
         transcoding = TranscodingApi(

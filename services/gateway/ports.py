@@ -1,9 +1,10 @@
 """What the gateway needs kept: keys, first answers, and how often is asked."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from services.gateway.domain.keys import ApiKey, Grant, Mode
+from services.gateway.domain.keys import ApiKey, Grant, Mode, Workspace
 from services.gateway.domain.rates import Kind, Rate, Taken
 from services.gateway.domain.replays import Prior, Scope, StoredAnswer
 
@@ -25,6 +26,22 @@ class Keys(Protocol):
 
     async def touch(self, workspace_id: str, key_id: str, *, at: datetime) -> None:
         """Remember that the key was used."""
+
+
+class Workspaces(Protocol):
+    """The table of workspaces."""
+
+    async def add(self, workspace: Workspace) -> bool:
+        """Store a new one; False, and nothing is changed, where its id is taken."""
+
+    async def get(self, workspace_id: str) -> Workspace | None:
+        """One of them."""
+
+    async def page(self, *, limit: int, before: str | None) -> Sequence[Workspace]:
+        """Newest first, with ids below `before`."""
+
+    async def keep(self, workspace: Workspace) -> bool:
+        """Store what may change of one; False where there is none."""
 
 
 class Replays(Protocol):

@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from services.common.settings import var
 from services.gateway.domain.pace import STANDARD, Pace
 
+DATABASE_URL = var(str, "postgresql://… of role mediaapi_gateway", secret=True)
+KEY_PEPPER = var(str, "the key of the hash API keys are stored under, ≥ 32 characters", secret=True)
+INGEST_TARGET = var(str, "host:port of ingest's gRPC")
+PUBLISHER_TARGET = var(str, "host:port of publisher's gRPC")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -16,12 +21,12 @@ class Settings:
     drain_s: float = var(float, "seconds a stop waits for requests, > 0", default=20.0)
     log_level: str = var(str, "debug, info, warning or error", default="info")
     otel_endpoint: str = var(str, "OTLP/HTTP endpoint for traces; empty: none", default="")
-    database_url: str = var(str, "postgresql://… of role mediaapi_gateway", secret=True)
-    key_pepper: str = var(str, "the key of the hash API keys are stored under, ≥ 32 characters", secret=True)
-    ingest_target: str = var(str, "host:port of ingest's gRPC")
+    database_url: str = DATABASE_URL
+    key_pepper: str = KEY_PEPPER
+    ingest_target: str = INGEST_TARGET
     scanner_target: str = var(str, "host:port of scanner's gRPC")
     transcoder_target: str = var(str, "host:port of transcoder's gRPC")
-    publisher_target: str = var(str, "host:port of publisher's gRPC")
+    publisher_target: str = PUBLISHER_TARGET
     public_url: str = var(str, "where clients reach the API, e.g. https://api.example.com")
     plans_file: str = var(str, "TOML of what plans include; empty: services/common/plans.toml", default="")
     gap_s: float = var(float, "seconds a client may send nothing of a body", default=STANDARD.gap_s)
@@ -35,7 +40,16 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminSettings:
-    """What the operator's commands need of them."""
+    """What the operators' commands on workspaces and keys need of them."""
 
-    database_url: str = var(str, "postgresql://… of role mediaapi_gateway", secret=True)
-    key_pepper: str = var(str, "the key of the hash API keys are stored under, ≥ 32 characters", secret=True)
+    database_url: str = DATABASE_URL
+    key_pepper: str = KEY_PEPPER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSettings:
+    """What the operators' commands that other stages answer need of them."""
+
+    database_url: str = DATABASE_URL
+    ingest_target: str = INGEST_TARGET
+    publisher_target: str = PUBLISHER_TARGET

@@ -9,6 +9,13 @@ from services.ingest.app.admitting import UploadLimits
 from services.ingest.domain.quotas import Quota
 
 NOWHERE: tuple[str, ...] = ()
+DATABASE_URL = var(str, "postgresql://… as role mediaapi_ingest", secret=True)
+S3_ENDPOINT = var(str, "http(s)://host:port of the object store")
+S3_REGION = var(str, "its region", default="us-east-1")
+S3_ACCESS_KEY = var(str, "may read and write both buckets", secret=True)
+S3_SECRET_KEY = var(str, "of s3_access_key", secret=True)
+QUARANTINE_BUCKET = var(str, "where bytes wait for their verdict", default="media-quarantine")
+ACTIVE_BUCKET = var(str, "where clean bytes live", default="media-active")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,14 +27,14 @@ class Settings:
     drain_s: float = var(float, "seconds a stopping process finishes its work in", default=20.0)
     log_level: str = var(str, "DEBUG, INFO, WARNING or ERROR", default="INFO")
     otel_endpoint: str = var(str, "OTLP/HTTP traces go here; empty: off", default="")
-    database_url: str = var(str, "postgresql://… as role mediaapi_ingest", secret=True)
+    database_url: str = DATABASE_URL
     nats_url: str = var(str, "nats://…", secret=True)
-    s3_endpoint: str = var(str, "http(s)://host:port of the object store")
-    s3_region: str = var(str, "its region", default="us-east-1")
-    s3_access_key: str = var(str, "may read and write both buckets", secret=True)
-    s3_secret_key: str = var(str, "of s3_access_key", secret=True)
-    quarantine_bucket: str = var(str, "where bytes wait for their verdict", default="media-quarantine")
-    active_bucket: str = var(str, "where clean bytes live", default="media-active")
+    s3_endpoint: str = S3_ENDPOINT
+    s3_region: str = S3_REGION
+    s3_access_key: str = S3_ACCESS_KEY
+    s3_secret_key: str = S3_SECRET_KEY
+    quarantine_bucket: str = QUARANTINE_BUCKET
+    active_bucket: str = ACTIVE_BUCKET
     scanner_target: str = var(str, "host:port of the scanner stage")
     import_origins: tuple[str, ...] = var(
         origins,
@@ -50,3 +57,16 @@ class Settings:
             backlog_total=self.backlog_total,
             quotas=plans.load("quota", Quota.of, self.plans_file),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminSettings:
+    """What the operators' commands need of them."""
+
+    database_url: str = DATABASE_URL
+    s3_endpoint: str = S3_ENDPOINT
+    s3_region: str = S3_REGION
+    s3_access_key: str = S3_ACCESS_KEY
+    s3_secret_key: str = S3_SECRET_KEY
+    quarantine_bucket: str = QUARANTINE_BUCKET
+    active_bucket: str = ACTIVE_BUCKET

@@ -8,14 +8,14 @@ from sqlalchemy import text
 from sqlalchemy.engine import Row
 
 from services.common.db import Database
-from services.gateway.domain.keys import ApiKey, Grant, Mode, Workspace
+from services.gateway.domain.keys import ApiKey, Grant, Mode
 from services.gateway.domain.replays import Prior, Scope, StoredAnswer
 
 _COLUMNS = "k.key_id, k.workspace_id, k.name, k.mode, k.scopes, k.digest, k.hint, k.created_at, k.last_used_at"
 
 
 class PostgresKeys:
-    """Workspaces and their API keys."""
+    """ports.Keys."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -23,12 +23,12 @@ class PostgresKeys:
     async def find(self, key_id: str) -> Grant | None:
         """See ports.Keys."""
         statement = text(
-            f"SELECT {_COLUMNS}, w.plan FROM api_keys k JOIN workspaces w USING (workspace_id) "  # noqa: S608
+            f"SELECT {_COLUMNS}, w.plan, w.suspended_at FROM api_keys k JOIN workspaces w USING (workspace_id) "  # noqa: S608
             "WHERE k.key_id = :key_id AND k.revoked_at IS NULL"
         )
         async with self._database.system_tx() as conn:
             row = (await conn.execute(statement, {"key_id": key_id})).one_or_none()
-        return None if row is None else Grant(_key(row), row.plan)
+        return None if row is None else Grant(_key(row), row.plan, row.suspended_at is not None)
 
     async def add(self, key: ApiKey) -> None:
         """See ports.Keys."""
@@ -77,16 +77,6 @@ class PostgresKeys:
         )
         async with self._database.tx(workspace_id) as conn:
             await conn.execute(statement, {"workspace_id": workspace_id, "key_id": key_id, "at": at})
-
-    async def put_workspace(self, workspace: Workspace, *, at: datetime) -> None:
-        """Create a workspace, or give an existing one this name and plan."""
-        statement = text(
-            "INSERT INTO workspaces (workspace_id, name, plan, created_at) VALUES (:workspace_id, :name, :plan, :at) "
-            "ON CONFLICT (workspace_id) DO UPDATE SET name = excluded.name, plan = excluded.plan"
-        )
-        values = {"workspace_id": workspace.workspace_id, "name": workspace.name, "plan": workspace.plan, "at": at}
-        async with self._database.tx(workspace.workspace_id) as conn:
-            await conn.execute(statement, values)
 
 
 class PostgresReplays:

@@ -18,6 +18,7 @@ from services.common.errors import Code, MediaError, Violation
 
 SECRET_BYTES = 32
 MAX_NAME_CHARACTERS = 100
+PLANS = ("free", "pro", "business")
 _SECRET_CHARACTERS = 43
 _CRC_CHARACTERS = 6
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -33,11 +34,13 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """One customer; `plan` is free, pro or business."""
+    """One customer; `plan` is one of PLANS. suspended_at: since when its keys are not taken."""
 
     workspace_id: str
     name: str
     plan: str
+    created_at: datetime
+    suspended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,11 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A key together with the plan of its workspace: what authentication needs."""
+    """A key together with what its workspace has: what authentication needs."""
 
     key: ApiKey
     plan: str
+    suspended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
