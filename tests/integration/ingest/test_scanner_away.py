@@ -140,10 +140,7 @@ async def test_c10_bytes_at_the_pace_of_clients_never_keep_the_scanner(stage: St
     stage = stage.rebuilt(scanner=Counting())
     data = video(MIB)
     refs = [await begin(stage, data) for _ in range(12)]
-    writing = [stalled(stage, ref, data, 0, len(data) - 1)[0] for ref in refs]
-    for ref in refs:
-        while (await stage.ingest.resuming.get(ref)).lease_until is None:  # noqa: ASYNC110  nobody tells
-            await asyncio.sleep(0.1)
+    writing = [(await stalled(stage, ref, data, 0, len(data) - 1))[0] for ref in refs]
     honest = await stage.promoted(jpeg())
     assert (await stage.media(honest)).state is State.PROCESSING
     assert [sealed.key for sealed in asked] == [(await stage.media(honest)).quarantine_key]
