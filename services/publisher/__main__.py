@@ -10,7 +10,7 @@ from services.common.runtime import Runtime
 from services.platforms import registry
 from services.publisher import webhook_assembly
 from services.publisher.adapters import files, metrics, sealing, stages, vault
-from services.publisher.adapters.postgres import accounts, changes, deliveries, keys, pins, posts
+from services.publisher.adapters.postgres import accounts, changes, deliveries, imports, keys, pins, posts
 from services.publisher.app.assembly import Application, World
 from services.publisher.events import PublisherEvents
 from services.publisher.rpc import PublisherRpc
@@ -30,6 +30,7 @@ async def main() -> None:
             changes=changes.PostgresChanges(database),
             accounts=accounts.PostgresAccounts(database),
             deliveries=deliveries.PostgresDeliveries(database),
+            imports=imports.PostgresImports(database),
             pins=pins.PostgresPins(database),
             vault=sealed,
             media=stages.IngestMedia(await run.enter(rpc.channel(conf.ingest_target))),
@@ -39,11 +40,9 @@ async def main() -> None:
             aliases=registry.aliases(),
             http=await run.enter(guarded_http.connect(trusted=[conf.sandbox_url, *conf.trusted_origins])),
             sandbox_url=conf.sandbox_url,
-            now=clock.utc_now,
-            new_id=ids.new,
-            random_bytes=os.urandom,
+            now=clock.utc_now, new_id=ids.new, random_bytes=os.urandom,
             meter=metrics.Metrics(),
-        )
+        )  # fmt: skip
         app = Application(world)
         webhooks = await webhook_assembly.start(run, conf, database, bus, world)
         add_PublisherServiceServicer_to_server(PublisherRpc(app, webhooks), run.server)
@@ -51,6 +50,7 @@ async def main() -> None:
         run.check("postgres", database.ping)
         run.check("sealing keys", sealed.ready)
         run.work(app.dispatcher, name="dispatcher")
+        run.work(app.importer, name="importer")
         run.background(outbox.Relay(database, bus, posts.SCHEMA).run, name="relay")
         run.every(5.0, app.release_pins, name="pins")
         await run.serve()

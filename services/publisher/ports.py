@@ -173,6 +173,9 @@ class MediaSource(Protocol):
     async def upload_image(self, data: bytes, alt_text: str | None, idempotency_key: str | None) -> MediaFacts:
         """Stores an image; with a key that stored these bytes before, what it stored then."""
 
+    async def import_url(self, url: str, kind: str, alt_text: str | None, idempotency_key: str) -> MediaFacts:
+        """Stores the file at a URL; with a key that stored the same bytes before, what it stored then."""
+
     async def pin(self, media_id: str, holder: str, until: datetime) -> MediaFacts: ...
 
     async def unpin(self, media_id: str, holder: str) -> None: ...
@@ -262,7 +265,11 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """All that is known of a claimed target. media_alt holds the items' own alt texts at the time of the post."""
+    """All that is known of a claimed target.
+
+    media_alt holds the items' own alt texts at the time of the post; import_errors why files could not be fetched, by
+    the import's id.
+    """
 
     claim: Claim
     live: bool
@@ -274,6 +281,7 @@ class Work:
     progress: Mapping[str, Mapping[str, JSON]]
     last_attempt: Attempt | None
     media_alt: Mapping[str, str | None]
+    import_errors: Mapping[str, TargetError] = field(default_factory=dict)
     traceparent: str = ""
 
     @property
@@ -341,6 +349,41 @@ class Meter(Protocol):
 
     def called(self, platform: str, outcome: str, elapsed_s: float) -> None:
         """A mutation ended: "published", "underway", the fault of a refusal, or "unknown"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportClaim:
+    """The right to fetch one file of a post until the lease ends. wanted: some target still waits for it."""
+
+    workspace_id: str
+    post_id: str
+    import_id: str
+    epoch: int
+    url: str
+    kind: str
+    alt_text: str | None
+    plan: str
+    live: bool
+    request_id: str
+    due_at: datetime
+    tries: int
+    wanted: bool
+
+
+class Imports(Protocol):
+    """Files of posts that are still to be fetched. A claim that was lost changes nothing any more."""
+
+    async def claim(self, limit: int, lease_s: float) -> Sequence[ImportClaim]:
+        """Up to `limit` that are due and that nobody fetches, longest due first."""
+
+    async def done(self, claim: ImportClaim, facts: MediaFacts) -> bool:
+        """The post has that item now, and its targets go on. False: the claim was lost, or the post changed."""
+
+    async def again(self, claim: ImportClaim, delay_s: float) -> None:
+        """Puts it back."""
+
+    async def failed(self, claim: ImportClaim, error: TargetError) -> None:
+        """It cannot be had; targets that wait for it go on, and find out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from mediaapi.v1 import post_pb2
 
-from services.publisher.domain.post import Post, Target, TargetStatus
+from services.publisher.domain.post import MediaRef, Post, Target, TargetStatus
 
 
 def message(post: Post) -> post_pb2.Post:
@@ -11,13 +11,18 @@ def message(post: Post) -> post_pb2.Post:
         id=post.post_id,
         status=post_pb2.PostStatus.Value(f"POST_STATUS_{post.status.name}"),
         text=post.text,
-        media=[post_pb2.PostMedia(media_id=it.media_id, alt_text=it.alt_text) for it in post.media],
+        media=[_media(it) for it in post.media],
         targets=[_target(it) for it in post.targets],
     )
     found.created_at.FromDatetime(post.created_at)
     if post.scheduled_at is not None:
         found.scheduled_at.FromDatetime(post.scheduled_at)
     return found
+
+
+def _media(ref: MediaRef) -> post_pb2.PostMedia:
+    media_id = ref.media_id if ref.url is None else None
+    return post_pb2.PostMedia(media_id=media_id, alt_text=ref.alt_text, url=ref.url)
 
 
 def _target(target: Target) -> post_pb2.PostTarget:

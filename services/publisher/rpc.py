@@ -42,7 +42,7 @@ class PublisherRpc(WebhookRpc):
         self._change = app.change_posts
         self._connect = app.connect
         self._resolver = app.resolver
-        self._wake = app.dispatcher.wake
+        self._wake = app.wake
         self._platforms = pb.ListPlatformsResponse(data=platform_view.platforms(app.publishing))
 
     async def CreatePost(self, request: pb.CreatePostRequest, rpc: Rpc) -> post_pb2.Post:  # noqa: N802
@@ -171,6 +171,7 @@ def _media_input(request: post_pb2.PostMediaInput) -> MediaInput:
     return MediaInput(
         media_id=request.media_id if request.HasField("media_id") else None,
         data=request.data if request.HasField("data") else None,
+        url=request.url if request.HasField("url") else None,
         kind=kind,
         alt_text=request.alt_text if request.HasField("alt_text") else None,
     )

@@ -293,18 +293,23 @@ export interface Post {
 }
 
 export interface PostMedia {
-  mediaId: string
+  /** Null while the file is still to be fetched from `url`. */
+  mediaId: string | null
   /** Overrides the media item's own. */
   altText: string | null
+  /** Until it is fetched, or where it could not be. */
+  url: string | null
 }
 
-/** Media of a new post: exactly one of mediaId and data. */
+/** Media of a new post: exactly one of mediaId, data and url. */
 export interface PostMediaInput {
   mediaId?: string | null
   /** At most 1,000,000 bytes, an image; base64 in JSON. */
   data?: string | null
   kind?: MediaKind | null
   altText?: string | null
+  /** A public https URL that opens without a login. The file is fetched once, after the answer, and stored as an upload; targets are `waiting_media` meanwhile, and fail with its code if it cannot be had. */
+  url?: string | null
 }
 
 /**

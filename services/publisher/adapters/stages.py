@@ -17,6 +17,7 @@ from services.publisher.ports import MediaFacts, Pending, Ready, Refused, Rendit
 CHUNK_BYTES = 256 * 1024
 # A photo's variant is made in this time; a video's is asked for again, since who waits holds a place of the dispatcher.
 ENSURE_WAIT_S = 0.5
+IMPORT_TIMEOUT_S = 60.0  # ingest gives a fetch 45
 UPLOAD_WAIT_S = 10.0  # for the verdict on an inline image: what an upload by itself waits, too
 
 Frame = ingest.UploadMediaRequest
@@ -36,6 +37,13 @@ class IngestMedia:
         """Stores an image, once for a key, and waits for its verdict. Raises what UploadMedia raises."""
         with context.use(replace(context.current(), wait_s=UPLOAD_WAIT_S, idempotency_key=idempotency_key)):
             return facts(await self._stub.UploadMedia(_frames(data, alt_text)))
+
+    async def import_url(self, url: str, kind: str, alt_text: str | None, idempotency_key: str) -> MediaFacts:
+        """Has a file fetched, once for a key, and does not wait for its verdict. Raises what ImportMedia raises."""
+        number = media.MediaKind.Value(f"MEDIA_KIND_{kind.upper()}") if kind else media.MEDIA_KIND_UNSPECIFIED
+        request = ingest.ImportMediaRequest(url=url, kind=number, alt_text=alt_text)
+        with context.use(replace(context.current(), wait_s=0.0, idempotency_key=idempotency_key)):
+            return facts(await self._stub.ImportMedia(request, timeout=IMPORT_TIMEOUT_S))
 
     async def pin(self, media_id: str, holder: str, until: datetime) -> MediaFacts:
         """Raises MEDIA_NOT_FOUND."""

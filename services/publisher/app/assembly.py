@@ -15,6 +15,7 @@ from services.publisher.app.connecting import Connect
 from services.publisher.app.delivering import Engine, FaultPoint, no_fault
 from services.publisher.app.dispatching import Dispatcher
 from services.publisher.app.drafting import Drafts
+from services.publisher.app.importing import Importer
 from services.publisher.app.pinning import ReleasePins
 from services.publisher.app.posting import CreatePost
 from services.publisher.app.reading import ReadPosts
@@ -27,6 +28,7 @@ from services.publisher.ports import (
     Changes,
     Deliveries,
     Files,
+    Imports,
     MediaSource,
     Meter,
     Pins,
@@ -44,6 +46,7 @@ class World:
     changes: Changes
     accounts: Accounts
     deliveries: Deliveries
+    imports: Imports
     pins: Pins
     vault: Vault
     media: MediaSource
@@ -101,4 +104,10 @@ class Application:
             fault_point=world.fault_point,
         )
         self.dispatcher = Dispatcher(world.deliveries, self.engine, lease_s=world.policy.lease_s)
+        self.importer = Importer(world.imports, world.media, now=world.now)
         self.release_pins = ReleasePins(world.pins, world.media)
+
+    def wake(self) -> None:
+        """A post was accepted or changed: something of it may be due."""
+        self.importer.wake()
+        self.dispatcher.wake()

@@ -100,6 +100,8 @@ def _content_type(item: MediaInput, facts: MediaFacts | None, platform: str) -> 
     """Of the rendition the platform would get."""
     if item.data is not None:
         return "image/gif" if item.data.startswith(GIF) else ANY_OF_KIND["image"]
+    if item.url is not None:
+        return ANY_OF_KIND.get(item.kind)
     if facts is None or facts.kind not in ANY_OF_KIND:
         return None
     source = facts.content_type or ANY_OF_KIND[facts.kind]

@@ -38,6 +38,9 @@ class Chooser:
         )
 
     async def _one(self, work: Work, ref: MediaRef) -> Ready | Pending | Refused:
+        if ref.url is not None:
+            error = work.import_errors.get(ref.media_id)
+            return Pending() if error is None else Refused(error)
         facts = await _or_pending(lambda: self._media.get(ref.media_id), gone_is_fine=True)
         if isinstance(facts, Refused | Pending):
             return facts

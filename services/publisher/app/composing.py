@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.publisher.app.reviewing import Review, usable
+from services.publisher.domain.account import Account
 from services.publisher.domain.post import MediaRef, Post, Target, TargetStatus
 from services.publisher.domain.request import MediaInput, PostInput, TargetInput
 from services.publisher.ports import MediaFacts, MediaSource
 
 # Longer than any target may take from its due time on; a pin that outlives a crash ends here.
 PIN_LIFE = timedelta(days=14)
+IMPORT_ID_CHARACTERS = 32  # 128 bits
 
 
 class Composer:
@@ -30,16 +32,15 @@ class Composer:
         facts = {**review.facts, **await self._store_inline(wanted, key)}
         now = self._now()
         scheduled = wanted.scheduled_at is not None and wanted.scheduled_at > now
-        post = replace(
-            blank, text=wanted.text, media=_refs(wanted.media, facts), targets=(), scheduled_at=wanted.scheduled_at
-        )
+        post = replace(blank, text=wanted.text, media=(), targets=(), scheduled_at=wanted.scheduled_at)
+        post = replace(post, media=_refs(post, wanted.media, facts))
         by_id = {it.media_id: it for it in facts.values()}
         targets = []
         for n, (target, account) in enumerate(zip(wanted.targets, review.accounts, strict=True)):
             if account is None:
                 raise ValueError("a target without an account passed the checks")
-            made = _target(n, target, account.account_id, account.platform, facts)
-            waits = any(by_id[ref.media_id].status != "ready" for ref in post.media_for(made))
+            made = _target(post, n, target, account, facts)
+            waits = any(ref.url or by_id[ref.media_id].status != "ready" for ref in post.media_for(made))
             status = TargetStatus.WAITING_MEDIA if waits else TargetStatus.QUEUED
             targets.append(replace(made, status=TargetStatus.SCHEDULED if scheduled else status))
         return replace(post, targets=tuple(targets))
@@ -73,17 +74,25 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _refs(items: Sequence[MediaInput], facts: Mapping[str, MediaFacts]) -> tuple[MediaRef, ...]:
-    keys = [item.media_id if item.data is None else _digest(item.data) for item in items]
-    return tuple(MediaRef(facts[key or ""].media_id, item.alt_text) for key, item in zip(keys, items, strict=True))
+def _refs(post: Post, items: Sequence[MediaInput], facts: Mapping[str, MediaFacts]) -> tuple[MediaRef, ...]:
+    return tuple(_ref(post, item, facts) for item in items)
 
 
-def _target(n: int, wanted: TargetInput, account_id: str, platform: str, facts: Mapping[str, MediaFacts]) -> Target:
+def _ref(post: Post, item: MediaInput, facts: Mapping[str, MediaFacts]) -> MediaRef:
+    if item.url is not None:
+        # The same file of the same post is one import, in whichever version of the post it is named.
+        name = _digest(f"{post.post_id}|{item.kind}|{item.url}".encode())
+        return MediaRef(f"imp_{name[:IMPORT_ID_CHARACTERS]}", item.alt_text, item.url, item.kind)
+    key = item.media_id if item.data is None else _digest(item.data)
+    return MediaRef(facts[key or ""].media_id, item.alt_text)
+
+
+def _target(post: Post, n: int, wanted: TargetInput, account: Account, facts: Mapping[str, MediaFacts]) -> Target:
     return Target(
         index=n,
-        platform=platform,
-        account_id=account_id,
+        platform=account.platform,
+        account_id=account.account_id,
         text=wanted.text,
-        media=_refs(wanted.media, facts) if wanted.media else None,
+        media=_refs(post, wanted.media, facts) if wanted.media else None,
         options=wanted.options,
     )

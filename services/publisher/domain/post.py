@@ -62,10 +62,16 @@ def post_status(targets: Collection[TargetStatus]) -> PostStatus:
 
 @dataclass(frozen=True, slots=True)
 class MediaRef:
-    """One media item of a post; alt_text overrides the item's own."""
+    """One media item of a post; alt_text overrides the item's own.
+
+    While a file is still to be fetched from `url`, media_id is the import's id, and no item has it; `kind` is what the
+    caller said it is.
+    """
 
     media_id: str
     alt_text: str | None = None
+    url: str | None = None
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,5 +134,11 @@ class Post:
 
     def media_ids(self) -> tuple[str, ...]:
         """Every media item any target publishes, each once, in the order first named."""
-        refs = [ref for target in self.targets for ref in self.media_for(target)]
-        return tuple(dict.fromkeys(ref.media_id for ref in (*self.media, *refs)))
+        return tuple(dict.fromkeys(ref.media_id for ref in self._refs() if ref.url is None))
+
+    def imports(self) -> tuple[MediaRef, ...]:
+        """Every file that is still to be fetched, each once."""
+        return tuple({ref.media_id: ref for ref in self._refs() if ref.url is not None}.values())
+
+    def _refs(self) -> tuple[MediaRef, ...]:
+        return (*self.media, *(ref for target in self.targets for ref in self.media_for(target)))

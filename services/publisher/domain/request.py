@@ -3,19 +3,22 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from services.common.errors import Violation
 from services.publisher.domain.post import JSON, MAX_INLINE_BYTES, MAX_SCHEDULE_DAYS, MAX_TARGETS, MediaRef, Post
 
 MAX_MEDIA = 20  # per target: the longest carousel any platform takes
+MAX_URL_CHARACTERS = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaInput:
-    """An item by id, or an image by its bytes. kind is empty when the caller did not say."""
+    """An item by id, an image by its bytes, or a file by its URL. kind is empty when the caller did not say."""
 
     media_id: str | None = None
     data: bytes | None = None
+    url: str | None = None
     kind: str = ""
     alt_text: str | None = None
 
@@ -77,7 +80,12 @@ class PostChange:
 
 
 def _inputs(media: Sequence[MediaRef]) -> list[MediaInput]:
-    return [MediaInput(media_id=ref.media_id, alt_text=ref.alt_text) for ref in media]
+    return [
+        MediaInput(media_id=ref.media_id, alt_text=ref.alt_text)
+        if ref.url is None
+        else MediaInput(url=ref.url, kind=ref.kind, alt_text=ref.alt_text)
+        for ref in media
+    ]
 
 
 def problems(post: PostInput, now: datetime) -> list[Violation]:
@@ -119,6 +127,7 @@ def _nul_problems(post: PostInput) -> Iterator[Violation]:
         texts += [(f"targets[{n}].text", target.text or ""), (f"targets[{n}].accountId", target.account_id)]
     for path, item in post.all_media():
         texts += [(f"{path}.altText", item.alt_text or ""), (f"{path}.mediaId", item.media_id or "")]
+        texts.append((f"{path}.url", item.url or ""))
     for path, text in texts:
         if "\0" in text:
             yield Violation(path, "holds the character U+0000")
@@ -134,14 +143,30 @@ def _target_problems(post: PostInput) -> Iterator[Violation]:
 
 def _media_problems(post: PostInput) -> Iterator[Violation]:
     for path, item in post.all_media():
-        if (item.media_id is None) == (item.data is None):
-            yield Violation(path, "needs either a mediaId or data")
+        if sum(it is not None for it in (item.media_id, item.data, item.url)) != 1:
+            yield Violation(path, "needs one of mediaId, data and url")
         if item.media_id == "":
             yield Violation(f"{path}.mediaId", "is empty")
+        if item.url is not None and (why := _unusable(item.url)):
+            yield Violation(f"{path}.url", why)
     lists = [("media", post.media), *((f"targets[{n}].media", it.media) for n, it in enumerate(post.targets))]
     for path, items in lists:
         if len(items) > MAX_MEDIA:
             yield Violation(path, f"has {len(items)} entries; the limit is {MAX_MEDIA}")
+
+
+def _unusable(url: str) -> str:
+    """Why no file can be fetched from there, as far as its text tells; "" if it may be."""
+    if len(url) > MAX_URL_CHARACTERS:
+        return f"has {len(url)} characters; the limit is {MAX_URL_CHARACTERS}"
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole or not url.isprintable() or " " in url:
+        return "is no absolute https URL"
+    return "holds a user's name or password" if "@" in parts.netloc else ""
 
 
 def _schedule_problems(post: PostInput, now: datetime) -> Iterator[Violation]:

@@ -17,6 +17,7 @@ from services.publisher.ports import (
     Caller,
     Chosen,
     Claim,
+    ImportClaim,
     LeaseLostError,
     MediaFacts,
     NewPost,
@@ -124,6 +125,8 @@ class FakeMedia:
         self.uploads: list[bytes] = []
         self.by_key: dict[tuple[str, bytes], str] = {}
         self.pins: set[tuple[str, str]] = set()
+        self.elsewhere: dict[str, bytes | MediaError] = {}  # by URL, for imports
+        self.imported: list[str] = []
 
     def add(self, media_id: str, status: str = "ready", **more: object) -> MediaFacts:
         facts = MediaFacts(
@@ -146,6 +149,16 @@ class FakeMedia:
         made = self.add(f"med_inline{len(self.uploads)}", alt_text=alt_text)
         if idempotency_key is not None:
             self.by_key[idempotency_key, data] = made.media_id
+        return made
+
+    async def import_url(self, url: str, kind: str, alt_text: str | None, idempotency_key: str) -> MediaFacts:
+        self.imported.append(url)
+        found = self.elsewhere[url]
+        if isinstance(found, MediaError):
+            raise found
+        known = self.by_key.get((idempotency_key, found))
+        made = self.items[known] if known else self.add(f"med_imported{len(self.imported)}", alt_text=alt_text)
+        self.by_key[idempotency_key, found] = made.media_id
         return made
 
     async def pin(self, media_id: str, holder: str, until: datetime) -> MediaFacts:
@@ -414,3 +427,26 @@ class FakeStore:
     async def letting_go(self, pin: Pin) -> AsyncIterator[bool]:
         yield pin not in self.let_go
         self.let_go.append(pin)
+
+
+class FakeImports:
+    """ports.Imports: claims as a test lays them out, and what became of them."""
+
+    def __init__(self) -> None:
+        self.due: list[ImportClaim] = []
+        self.ends: list[object] = []
+        self.wanted = True
+
+    async def claim(self, limit: int, lease_s: float) -> Sequence[ImportClaim]:
+        found, self.due = self.due[:limit], self.due[limit:]
+        return found
+
+    async def done(self, claim: ImportClaim, facts: MediaFacts) -> bool:
+        self.ends.append(facts.media_id)
+        return self.wanted
+
+    async def again(self, claim: ImportClaim, delay_s: float) -> None:
+        self.ends.append(delay_s)
+
+    async def failed(self, claim: ImportClaim, error: TargetError) -> None:
+        self.ends.append(error.code)

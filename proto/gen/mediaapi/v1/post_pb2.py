@@ -28,7 +28,7 @@ from mediaapi.v1 import media_pb2 as mediaapi_dot_v1_dot_media__pb2
 from mediaapi.v1 import options_pb2 as mediaapi_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16mediaapi/v1/post.proto\x12\x0bmediaapi.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17mediaapi/v1/media.proto\x1a\x19mediaapi/v1/options.proto\"\x98\x02\n\x04Post\x12\n\n\x02id\x18\x01 \x01(\t\x12\'\n\x06status\x18\x02 \x01(\x0e\x32\x17.mediaapi.v1.PostStatus\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\x98\xb5\x18\x01\x12%\n\x05media\x18\x04 \x03(\x0b\x32\x16.mediaapi.v1.PostMedia\x12\x35\n\x0cscheduled_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x07targets\x18\x07 \x03(\x0b\x32\x17.mediaapi.v1.PostTargetB\x0f\n\r_scheduled_at\"G\n\tPostMedia\x12\x10\n\x08media_id\x18\x01 \x01(\t\x12\x1b\n\x08\x61lt_text\x18\x02 \x01(\tB\x04\x98\xb5\x18\x01H\x00\x88\x01\x01\x42\x0b\n\t_alt_text\"\xdf\x02\n\nPostTarget\x12\x10\n\x08platform\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12)\n\x06status\x18\x03 \x01(\x0e\x32\x19.mediaapi.v1.TargetStatus\x12\x14\n\x07variant\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x1d\n\x10platform_post_id\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x10\n\x03url\x18\x06 \x01(\tH\x02\x88\x01\x01\x12\x35\n\x0cpublished_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x03\x88\x01\x01\x12,\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x18.mediaapi.v1.TargetErrorH\x04\x88\x01\x01\x12\x10\n\x08\x61ttempts\x18\t \x01(\x05\x42\n\n\x08_variantB\x13\n\x11_platform_post_idB\x06\n\x04_urlB\x0f\n\r_published_atB\x08\n\x06_error\",\n\x0bTargetError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xa6\x01\n\x0ePostMediaInput\x12\x15\n\x08media_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x17\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\x04\x98\xb5\x18\x01H\x01\x88\x01\x01\x12$\n\x04kind\x18\x03 \x01(\x0e\x32\x16.mediaapi.v1.MediaKind\x12\x1b\n\x08\x61lt_text\x18\x04 \x01(\tB\x04\x98\xb5\x18\x01H\x02\x88\x01\x01\x42\x0b\n\t_media_idB\x07\n\x05_dataB\x0b\n\t_alt_text\"\xaf\x01\n\x0fPostTargetInput\x12\x10\n\x08platform\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x17\n\x04text\x18\x03 \x01(\tB\x04\x98\xb5\x18\x01H\x00\x88\x01\x01\x12*\n\x05media\x18\x04 \x03(\x0b\x32\x1b.mediaapi.v1.PostMediaInput\x12(\n\x07options\x18\x05 \x01(\x0b\x32\x17.google.protobuf.StructB\x07\n\x05_text*\xde\x01\n\nPostStatus\x12\x1b\n\x17POST_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n\x15POST_STATUS_SCHEDULED\x10\x01\x1a\x04\x90\xb5\x18\x01\x12 \n\x16POST_STATUS_PUBLISHING\x10\x02\x1a\x04\x90\xb5\x18\x01\x12\x19\n\x15POST_STATUS_PUBLISHED\x10\x03\x12#\n\x1fPOST_STATUS_PARTIALLY_PUBLISHED\x10\x04\x12\x16\n\x12POST_STATUS_FAILED\x10\x05\x12\x18\n\x14POST_STATUS_CANCELED\x10\x06*\x95\x02\n\x0cTargetStatus\x12\x1d\n\x19TARGET_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17TARGET_STATUS_SCHEDULED\x10\x01\x12\x1f\n\x1bTARGET_STATUS_WAITING_MEDIA\x10\x02\x12\x18\n\x14TARGET_STATUS_QUEUED\x10\x03\x12\x1c\n\x18TARGET_STATUS_PUBLISHING\x10\x04\x12\x1b\n\x17TARGET_STATUS_PUBLISHED\x10\x05\x12\x18\n\x14TARGET_STATUS_FAILED\x10\x06\x12\x1d\n\x19TARGET_STATUS_UNCONFIRMED\x10\x07\x12\x1a\n\x16TARGET_STATUS_CANCELED\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16mediaapi/v1/post.proto\x12\x0bmediaapi.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17mediaapi/v1/media.proto\x1a\x19mediaapi/v1/options.proto\"\x98\x02\n\x04Post\x12\n\n\x02id\x18\x01 \x01(\t\x12\'\n\x06status\x18\x02 \x01(\x0e\x32\x17.mediaapi.v1.PostStatus\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\x98\xb5\x18\x01\x12%\n\x05media\x18\x04 \x03(\x0b\x32\x16.mediaapi.v1.PostMedia\x12\x35\n\x0cscheduled_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x07targets\x18\x07 \x03(\x0b\x32\x17.mediaapi.v1.PostTargetB\x0f\n\r_scheduled_at\"y\n\tPostMedia\x12\x15\n\x08media_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x1b\n\x08\x61lt_text\x18\x02 \x01(\tB\x04\x98\xb5\x18\x01H\x01\x88\x01\x01\x12\x16\n\x03url\x18\x03 \x01(\tB\x04\x98\xb5\x18\x01H\x02\x88\x01\x01\x42\x0b\n\t_media_idB\x0b\n\t_alt_textB\x06\n\x04_url\"\xdf\x02\n\nPostTarget\x12\x10\n\x08platform\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12)\n\x06status\x18\x03 \x01(\x0e\x32\x19.mediaapi.v1.TargetStatus\x12\x14\n\x07variant\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x1d\n\x10platform_post_id\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x10\n\x03url\x18\x06 \x01(\tH\x02\x88\x01\x01\x12\x35\n\x0cpublished_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x03\x88\x01\x01\x12,\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x18.mediaapi.v1.TargetErrorH\x04\x88\x01\x01\x12\x10\n\x08\x61ttempts\x18\t \x01(\x05\x42\n\n\x08_variantB\x13\n\x11_platform_post_idB\x06\n\x04_urlB\x0f\n\r_published_atB\x08\n\x06_error\",\n\x0bTargetError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xc6\x01\n\x0ePostMediaInput\x12\x15\n\x08media_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x17\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x42\x04\x98\xb5\x18\x01H\x01\x88\x01\x01\x12$\n\x04kind\x18\x03 \x01(\x0e\x32\x16.mediaapi.v1.MediaKind\x12\x1b\n\x08\x61lt_text\x18\x04 \x01(\tB\x04\x98\xb5\x18\x01H\x02\x88\x01\x01\x12\x16\n\x03url\x18\x05 \x01(\tB\x04\x98\xb5\x18\x01H\x03\x88\x01\x01\x42\x0b\n\t_media_idB\x07\n\x05_dataB\x0b\n\t_alt_textB\x06\n\x04_url\"\xaf\x01\n\x0fPostTargetInput\x12\x10\n\x08platform\x18\x01 \x01(\t\x12\x12\n\naccount_id\x18\x02 \x01(\t\x12\x17\n\x04text\x18\x03 \x01(\tB\x04\x98\xb5\x18\x01H\x00\x88\x01\x01\x12*\n\x05media\x18\x04 \x03(\x0b\x32\x1b.mediaapi.v1.PostMediaInput\x12(\n\x07options\x18\x05 \x01(\x0b\x32\x17.google.protobuf.StructB\x07\n\x05_text*\xde\x01\n\nPostStatus\x12\x1b\n\x17POST_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n\x15POST_STATUS_SCHEDULED\x10\x01\x1a\x04\x90\xb5\x18\x01\x12 \n\x16POST_STATUS_PUBLISHING\x10\x02\x1a\x04\x90\xb5\x18\x01\x12\x19\n\x15POST_STATUS_PUBLISHED\x10\x03\x12#\n\x1fPOST_STATUS_PARTIALLY_PUBLISHED\x10\x04\x12\x16\n\x12POST_STATUS_FAILED\x10\x05\x12\x18\n\x14POST_STATUS_CANCELED\x10\x06*\x95\x02\n\x0cTargetStatus\x12\x1d\n\x19TARGET_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17TARGET_STATUS_SCHEDULED\x10\x01\x12\x1f\n\x1bTARGET_STATUS_WAITING_MEDIA\x10\x02\x12\x18\n\x14TARGET_STATUS_QUEUED\x10\x03\x12\x1c\n\x18TARGET_STATUS_PUBLISHING\x10\x04\x12\x1b\n\x17TARGET_STATUS_PUBLISHED\x10\x05\x12\x18\n\x14TARGET_STATUS_FAILED\x10\x06\x12\x1d\n\x19TARGET_STATUS_UNCONFIRMED\x10\x07\x12\x1a\n\x16TARGET_STATUS_CANCELED\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,26 +43,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POST'].fields_by_name['text']._serialized_options = b'\230\265\030\001'
   _globals['_POSTMEDIA'].fields_by_name['alt_text']._loaded_options = None
   _globals['_POSTMEDIA'].fields_by_name['alt_text']._serialized_options = b'\230\265\030\001'
+  _globals['_POSTMEDIA'].fields_by_name['url']._loaded_options = None
+  _globals['_POSTMEDIA'].fields_by_name['url']._serialized_options = b'\230\265\030\001'
   _globals['_POSTMEDIAINPUT'].fields_by_name['data']._loaded_options = None
   _globals['_POSTMEDIAINPUT'].fields_by_name['data']._serialized_options = b'\230\265\030\001'
   _globals['_POSTMEDIAINPUT'].fields_by_name['alt_text']._loaded_options = None
   _globals['_POSTMEDIAINPUT'].fields_by_name['alt_text']._serialized_options = b'\230\265\030\001'
+  _globals['_POSTMEDIAINPUT'].fields_by_name['url']._loaded_options = None
+  _globals['_POSTMEDIAINPUT'].fields_by_name['url']._serialized_options = b'\230\265\030\001'
   _globals['_POSTTARGETINPUT'].fields_by_name['text']._loaded_options = None
   _globals['_POSTTARGETINPUT'].fields_by_name['text']._serialized_options = b'\230\265\030\001'
-  _globals['_POSTSTATUS']._serialized_start=1258
-  _globals['_POSTSTATUS']._serialized_end=1480
-  _globals['_TARGETSTATUS']._serialized_start=1483
-  _globals['_TARGETSTATUS']._serialized_end=1760
+  _globals['_POSTSTATUS']._serialized_start=1340
+  _globals['_POSTSTATUS']._serialized_end=1562
+  _globals['_TARGETSTATUS']._serialized_start=1565
+  _globals['_TARGETSTATUS']._serialized_end=1842
   _globals['_POST']._serialized_start=155
   _globals['_POST']._serialized_end=435
   _globals['_POSTMEDIA']._serialized_start=437
-  _globals['_POSTMEDIA']._serialized_end=508
-  _globals['_POSTTARGET']._serialized_start=511
-  _globals['_POSTTARGET']._serialized_end=862
-  _globals['_TARGETERROR']._serialized_start=864
-  _globals['_TARGETERROR']._serialized_end=908
-  _globals['_POSTMEDIAINPUT']._serialized_start=911
-  _globals['_POSTMEDIAINPUT']._serialized_end=1077
-  _globals['_POSTTARGETINPUT']._serialized_start=1080
-  _globals['_POSTTARGETINPUT']._serialized_end=1255
+  _globals['_POSTMEDIA']._serialized_end=558
+  _globals['_POSTTARGET']._serialized_start=561
+  _globals['_POSTTARGET']._serialized_end=912
+  _globals['_TARGETERROR']._serialized_start=914
+  _globals['_TARGETERROR']._serialized_end=958
+  _globals['_POSTMEDIAINPUT']._serialized_start=961
+  _globals['_POSTMEDIAINPUT']._serialized_end=1159
+  _globals['_POSTTARGETINPUT']._serialized_start=1162
+  _globals['_POSTTARGETINPUT']._serialized_end=1337
 # @@protoc_insertion_point(module_scope)

@@ -132,22 +132,36 @@ class PostMedia(_message.Message):
 
     MEDIA_ID_FIELD_NUMBER: _builtins.int
     ALT_TEXT_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
     media_id: _builtins.str
+    """Null while the file is still to be fetched from `url`."""
     alt_text: _builtins.str
     """Overrides the media item's own."""
+    url: _builtins.str
+    """Until it is fetched, or where it could not be."""
     def __init__(
         self,
         *,
-        media_id: _builtins.str = ...,
+        media_id: _builtins.str | None = ...,
         alt_text: _builtins.str | None = ...,
+        url: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "alt_text", b"alt_text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "_media_id", b"_media_id", "_url", b"_url", "alt_text", b"alt_text", "media_id", b"media_id", "url", b"url"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "alt_text", b"alt_text", "media_id", b"media_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "_media_id", b"_media_id", "_url", b"_url", "alt_text", b"alt_text", "media_id", b"media_id", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__alt_text: _TypeAlias = _typing.Literal["alt_text"]  # noqa: Y015
     _WhichOneofArgType__alt_text: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text"]  # noqa: Y015
+    _WhichOneofReturnType__media_id: _TypeAlias = _typing.Literal["media_id"]  # noqa: Y015
+    _WhichOneofArgType__media_id: _TypeAlias = _typing.Literal["_media_id", b"_media_id"]  # noqa: Y015
+    _WhichOneofReturnType__url: _TypeAlias = _typing.Literal["url"]  # noqa: Y015
+    _WhichOneofArgType__url: _TypeAlias = _typing.Literal["_url", b"_url"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__alt_text) -> _WhichOneofReturnType__alt_text | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__media_id) -> _WhichOneofReturnType__media_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__url) -> _WhichOneofReturnType__url | None: ...
 
 Global___PostMedia: _TypeAlias = PostMedia  # noqa: Y015
 
@@ -240,7 +254,7 @@ Global___TargetError: _TypeAlias = TargetError  # noqa: Y015
 
 @_typing.final
 class PostMediaInput(_message.Message):
-    """Media of a new post: exactly one of media_id and data."""
+    """Media of a new post: exactly one of media_id, data and url."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -248,11 +262,16 @@ class PostMediaInput(_message.Message):
     DATA_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     ALT_TEXT_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
     media_id: _builtins.str
     data: _builtins.bytes
     """At most 1,000,000 bytes, an image; base64 in JSON."""
     kind: _media_pb2.MediaKind.ValueType
     alt_text: _builtins.str
+    url: _builtins.str
+    """A public https URL that opens without a login. The file is fetched once, after the answer, and stored as an upload;
+    targets are `waiting_media` meanwhile, and fail with its code if it cannot be had.
+    """
     def __init__(
         self,
         *,
@@ -260,10 +279,11 @@ class PostMediaInput(_message.Message):
         data: _builtins.bytes | None = ...,
         kind: _media_pb2.MediaKind.ValueType = ...,
         alt_text: _builtins.str | None = ...,
+        url: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "_data", b"_data", "_media_id", b"_media_id", "alt_text", b"alt_text", "data", b"data", "media_id", b"media_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "_data", b"_data", "_media_id", b"_media_id", "_url", b"_url", "alt_text", b"alt_text", "data", b"data", "media_id", b"media_id", "url", b"url"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "_data", b"_data", "_media_id", b"_media_id", "alt_text", b"alt_text", "data", b"data", "kind", b"kind", "media_id", b"media_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text", "_data", b"_data", "_media_id", b"_media_id", "_url", b"_url", "alt_text", b"alt_text", "data", b"data", "kind", b"kind", "media_id", b"media_id", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__alt_text: _TypeAlias = _typing.Literal["alt_text"]  # noqa: Y015
     _WhichOneofArgType__alt_text: _TypeAlias = _typing.Literal["_alt_text", b"_alt_text"]  # noqa: Y015
@@ -271,12 +291,16 @@ class PostMediaInput(_message.Message):
     _WhichOneofArgType__data: _TypeAlias = _typing.Literal["_data", b"_data"]  # noqa: Y015
     _WhichOneofReturnType__media_id: _TypeAlias = _typing.Literal["media_id"]  # noqa: Y015
     _WhichOneofArgType__media_id: _TypeAlias = _typing.Literal["_media_id", b"_media_id"]  # noqa: Y015
+    _WhichOneofReturnType__url: _TypeAlias = _typing.Literal["url"]  # noqa: Y015
+    _WhichOneofArgType__url: _TypeAlias = _typing.Literal["_url", b"_url"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__alt_text) -> _WhichOneofReturnType__alt_text | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__data) -> _WhichOneofReturnType__data | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__media_id) -> _WhichOneofReturnType__media_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__url) -> _WhichOneofReturnType__url | None: ...
 
 Global___PostMediaInput: _TypeAlias = PostMediaInput  # noqa: Y015
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.common import outbox
 from services.common.db import Database
-from services.publisher.adapters.postgres import posts, rows
+from services.publisher.adapters.postgres import imports, posts, rows
 from services.publisher.adapters.postgres.settling import refresh_post
 from services.publisher.domain import plans
 from services.publisher.domain.post import Post, PostStatus, TargetStatus
@@ -34,6 +34,8 @@ _ALT_TEXT = text(
 )
 _LET_GO = text(
     f"UPDATE publisher.post_media SET needed = false WHERE {_OF_POST} AND media_id <> ALL(:media_ids)"  # noqa: S608
+    # What was fetched since the change was made of the post.
+    f" AND media_id NOT IN (SELECT media_id FROM publisher.imports WHERE {_OF_POST} AND media_id IS NOT NULL)"
 )
 _CANCEL = text(
     "UPDATE publisher.targets SET status = 'canceled', claimed = false, next_at = NULL, epoch = epoch + 1"  # noqa: S608
@@ -77,6 +79,7 @@ class PostgresChanges:
                 bind = {**_key(caller, post.post_id), "media_id": facts.media_id, "alt_text": facts.alt_text}
                 await conn.execute(_ALT_TEXT, bind)
             kept = [facts.media_id for facts in new.media]
+            await imports.keep(conn, caller.workspace_id, post, plan=new.plan)
             await conn.execute(_LET_GO, {**_key(caller, post.post_id), "media_ids": kept})
             if post.status is PostStatus.SCHEDULED:
                 told = posts.scheduled(caller, post.post_id, version=post.version + 1)
@@ -104,6 +107,7 @@ class PostgresChanges:
             found = list((await conn.execute(_REQUEUE, bind)).scalars())
             if not found:
                 return False
+            await imports.once_more(conn, caller.workspace_id, post_id)
             plans.check(plan, month, now=now, used=spent.used, open_targets=spent.open_targets, wanted=len(found))
             await refresh_post(conn, caller.workspace_id, post_id)
             await _announce(conn, caller, post_id, found)

@@ -10,7 +10,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.common.db import Database
-from services.publisher.adapters.postgres import rows
+from services.publisher.adapters.postgres import imports, rows
 from services.publisher.adapters.postgres.settling import refresh_post
 from services.publisher.domain.delivery import Again, Counters, Stop
 from services.publisher.domain.plans import period
@@ -130,7 +130,8 @@ class PostgresDeliveries:
             post = (await conn.execute(_LOAD_POST, bind)).mappings().one()
             attempt = (await conn.execute(_LOAD_ATTEMPT, bind)).mappings().one_or_none()
             media = (await conn.execute(_LOAD_MEDIA, bind)).mappings().all()
-        whole = rows.post(post, [target])
+            fetched = await imports.of_posts(conn, claim.workspace_id, [claim.post_id])
+        whole = rows.post(post, [target], fetched)
         return Work(
             claim=claim,
             live=whole.live,
@@ -143,6 +144,7 @@ class PostgresDeliveries:
             progress=target["progress"],
             last_attempt=None if attempt is None else rows.attempt(attempt),
             media_alt={row["media_id"]: row["alt_text"] for row in media},
+            import_errors={name: it.error for name, it in fetched.items() if it.error is not None},
         )
 
     async def choose(self, claim: Claim, chosen: Chosen, counters: Counters) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.common import events, outbox, telemetry
 from services.common.db import Database, Wakeups
-from services.publisher.adapters.postgres import rows
+from services.publisher.adapters.postgres import imports, rows
 from services.publisher.domain import plans
 from services.publisher.domain.post import Post, PostStatus, Target
 from services.publisher.ports import Caller, NewPost, Position, Spent
@@ -98,6 +98,7 @@ class PostgresPosts:
                 return False
             await check_quota(conn, caller, new)
             await conn.execute(INSERT_TARGET, [target_values(caller, new.post, it) for it in new.post.targets])
+            await imports.keep(conn, caller.workspace_id, new.post, plan=new.plan)
             if new.media:
                 await conn.execute(
                     _INSERT_MEDIA,
@@ -218,6 +219,10 @@ def scheduled(caller: Caller, post_id: str, *, version: int) -> events_pb2.Event
 
 
 async def _with_targets(conn: AsyncConnection, caller: Caller, found: Sequence[rows.Row]) -> list[Post]:
-    bind = {"workspace_id": caller.workspace_id, "post_ids": [row["id"] for row in found]}
-    targets = (await conn.execute(_TARGETS, bind)).mappings().all() if found else []
-    return [rows.post(row, [it for it in targets if it["post_id"] == row["id"]]) for row in found]
+    if not found:
+        return []
+    post_ids = [row["id"] for row in found]
+    bind = {"workspace_id": caller.workspace_id, "post_ids": post_ids}
+    targets = (await conn.execute(_TARGETS, bind)).mappings().all()
+    fetched = await imports.of_posts(conn, caller.workspace_id, post_ids)
+    return [rows.post(row, [it for it in targets if it["post_id"] == row["id"]], fetched) for row in found]

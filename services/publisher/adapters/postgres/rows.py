@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -15,6 +15,20 @@ from services.publisher.domain.post import JSON, MediaRef, Post, Target, TargetE
 from services.publisher.ports import Attempt, Chosen, Rendition
 
 Row = RowMapping
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A file named by a URL: what became of it, if anything did."""
+
+    url: str
+    kind: str
+    media_id: str | None
+    error: TargetError | None
+
+
+Imports = Mapping[str, Imported]
+NONE: Imports = {}
 
 POST_COLUMNS = "id, live, text, media, scheduled_at, created_at, version"
 TARGET_COLUMNS = (
@@ -40,28 +54,34 @@ def chosen_json(chosen: Chosen) -> JSON:
     return found
 
 
-def post(row: Row, targets: Sequence[Row]) -> Post:
-    """A post from its row and its targets' rows, in the order of their index."""
+def imported(row: Row) -> Imported:
+    """An import from its row."""
+    error = TargetError(row["error_code"], row["error_message"]) if row["error_code"] else None
+    return Imported(row["url"], row["kind"], row["media_id"], error)
+
+
+def post(row: Row, targets: Sequence[Row], imports: Imports = NONE) -> Post:
+    """A post from its row, its targets' rows in the order of their index, and its imports."""
     return Post(
         post_id=row["id"],
         live=row["live"],
         text=row["text"],
-        media=_media(row["media"]),
-        targets=tuple(target(it) for it in targets),
+        media=_media(row["media"], imports),
+        targets=tuple(target(it, imports) for it in targets),
         created_at=row["created_at"],
         scheduled_at=row["scheduled_at"],
         version=row["version"],
     )
 
 
-def target(row: Row) -> Target:
-    """A target from its row."""
+def target(row: Row, imports: Imports = NONE) -> Target:
+    """A target from its row and the post's imports."""
     return Target(
         index=row["index"],
         platform=row["platform"],
         account_id=row["account_id"],
         text=row["text"],
-        media=None if row["media"] is None else _media(row["media"]),
+        media=None if row["media"] is None else _media(row["media"], imports),
         options=row["options"],
         status=TargetStatus(row["status"]),
         preset=row["preset"],
@@ -119,5 +139,15 @@ def _without_nul(value: JSON | Mapping[str, JSON]) -> JSON:
     return [_without_nul(it) for it in value] if isinstance(value, list | tuple) else value
 
 
-def _media(value: list[dict[str, Any]]) -> tuple[MediaRef, ...]:
-    return tuple(MediaRef(it["mediaId"], it["altText"]) for it in value)
+def _media(value: list[dict[str, Any]], imports: Imports) -> tuple[MediaRef, ...]:
+    return tuple(_ref(it["mediaId"], it["altText"], imports) for it in value)
+
+
+def _ref(media_id: str, alt_text: str | None, imports: Imports) -> MediaRef:
+    """With the item itself, once it is there."""
+    found = imports.get(media_id)
+    if found is None:
+        return MediaRef(media_id, alt_text)
+    if found.media_id is not None:
+        return MediaRef(found.media_id, alt_text)
+    return MediaRef(media_id, alt_text, found.url, found.kind)
