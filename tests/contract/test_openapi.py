@@ -67,7 +67,7 @@ def test_what_the_protos_say_is_told() -> None:
     assert schemas["PostMediaInput"]["properties"]["data"]["contentEncoding"] == "base64"
     assert schemas["MediaStatus"]["enum"] == ["receiving", "scanning", "processing", "ready", "rejected", "failed"]
     assert "`ready`: Every eager preset is settled." in schemas["MediaStatus"]["description"]
-    assert schemas["PostMediaInput"]["description"] == "Media of a new post: exactly one of mediaId and data."
+    assert schemas["PostMediaInput"]["description"] == "Media of a new post: exactly one of mediaId, data and url."
     assert schemas["CreateApiKeyResponse"]["properties"]["key"]["readOnly"]
     assert schemas["CreateAccountRequest"]["properties"]["credentials"]["writeOnly"]
     assert schemas["CreateAccountRequest"]["required"] == ["platform", "credentials"]
