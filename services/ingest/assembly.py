@@ -11,6 +11,7 @@ from services.ingest.adapters.postgres.uploads import PostgresUploads
 from services.ingest.adapters.postgres.walks import PostgresWalks
 from services.ingest.app.admitting import Door, UploadLimits
 from services.ingest.app.cleaning import Cleaning
+from services.ingest.app.describing import Describing
 from services.ingest.app.importing import Importing
 from services.ingest.app.judging import Judging
 from services.ingest.app.reading import Reading
@@ -53,6 +54,7 @@ class Ingest:
     rendering: Rendering
     reading: Reading
     removing: Removing
+    describing: Describing
     sweeping: Sweeping
     upload_sweeping: UploadSweeping
     reconciling: Reconciling
@@ -63,7 +65,7 @@ class Ingest:
         table, chores = PostgresMedia(world.database), PostgresChores(world.database)
         cleaning = Cleaning(table, chores, world.quarantine, world.active)
         judging = Judging(table, world.scanner, world.active, cleaning, quarantine_bucket=world.quarantine_bucket)
-        removing = Removing(table, cleaning)
+        removing, describing = Removing(table, cleaning), Describing(table)
         door, uploads = Door(table, limits), PostgresUploads(world.database)
         sealing = Sealing(uploads, world.quarantine, now=world.now, new_id=world.new_id)
         resuming = Resuming(
@@ -85,7 +87,8 @@ class Ingest:
             rendering=Rendering(table),
             reading=Reading(table, world.active, world.wakeups, now=world.now),
             removing=removing,
-            sweeping=Sweeping(table, chores, world.quarantine, judging, removing, cleaning),
+            describing=describing,
+            sweeping=Sweeping(table, chores, world.quarantine, judging, removing, describing, cleaning),
             upload_sweeping=UploadSweeping(uploads, uploads, world.quarantine, resuming),
             reconciling=Reconciling(
                 PostgresWalks(world.database), world.quarantine, world.active, world.meter, now=world.now

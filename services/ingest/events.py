@@ -58,6 +58,7 @@ class IngestEvents:
             view=MessageToJson(heard, preserving_proto_field_name=True, indent=None),
             settled=heard.settled,
             fault=fault,
+            thumbnail_time=heard.thumbnail_time if heard.HasField("thumbnail_time") else None,
         )
         ref = Ref(event.workspace_id, event.subject_id)
         await self._rendering.rendered(ref, word, Receipt(RENDERED_CONSUMER, event.id))
@@ -83,6 +84,7 @@ def _promoted(media: Media) -> events_pb2.MediaPromoted:
         size_bytes=media.size_bytes,
         sha256=media.sha256,
         filename=media.filename,
+        thumbnail_time=media.thumbnail_time,
     )
 
 

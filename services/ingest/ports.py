@@ -191,6 +191,10 @@ class Chores(Protocol):
         """Ready items that expire within that time, and of which nobody was told so yet."""
         ...
 
+    async def uncovered(self, limit: int) -> Sequence[Ref]:
+        """Items of whose covers the transcoder should have heard by now."""
+        ...
+
     async def litter(self, limit: int) -> Sequence[Litter]:
         """Bytes without a use, of items nobody is at work on."""
         ...

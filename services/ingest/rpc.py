@@ -8,6 +8,7 @@ from mediaapi.v1 import ingest_service_pb2 as pb
 from mediaapi.v1 import media_pb2
 
 from services.common import context
+from services.ingest.app.describing import Description
 from services.ingest.app.frames import End, Frame, Start
 from services.ingest.app.importing import Import
 from services.ingest.assembly import Ingest
@@ -33,6 +34,7 @@ class IngestRpc(UploadRpc):
         self._uploading = ingest.uploading
         self._importing = ingest.importing
         self._removing = ingest.removing
+        self._describing = ingest.describing
 
     async def UploadMedia(
         self, request_iterator: AsyncIterator[pb.UploadMediaRequest], context_: Rpc
@@ -61,10 +63,11 @@ class IngestRpc(UploadRpc):
 
     async def UpdateMedia(self, request: pb.UpdateMediaRequest, context_: Rpc) -> media_pb2.Media:
         """See IngestService.UpdateMedia."""
-        ref = _ref(request.id)
-        if not request.HasField("alt_text"):
-            return message(await self._reading.get(ref))
-        return message(await self._reading.describe(ref, request.alt_text))
+        said = Description(
+            alt_text=request.alt_text if request.HasField("alt_text") else None,
+            thumbnail_time=request.thumbnail_time if request.HasField("thumbnail_time") else None,
+        )
+        return message(await self._describing.describe(_ref(request.id), said))
 
     async def DeleteMedia(self, request: pb.DeleteMediaRequest, context_: Rpc) -> pb.DeleteMediaResponse:
         """See IngestService.DeleteMedia."""

@@ -20,6 +20,7 @@ def message(media: Media) -> media_pb2.Media:
         content_type=media.content_type,
         size_bytes=media.size_bytes,
         sha256=media.sha256 or None,
+        thumbnail_time=media.thumbnail_time,
     )
     result.created_at.FromDatetime(media.created_at)
     result.expires_at.FromDatetime(media.expires_at)

@@ -44,6 +44,7 @@ class MediaFacts:
     width: int | None = None
     height: int | None = None
     duration_s: float | None = None
+    thumbnail_time: float | None = None
     error: TargetError | None = None
     misfits: Mapping[str, str] = field(default_factory=dict)  # platform id -> why it cannot take this item
     presets: Mapping[str, str] = field(default_factory=dict)  # platform id -> the preset it would use
@@ -218,8 +219,10 @@ class Refused:
 class Variants(Protocol):
     """The transcoder stage. Raises MediaError as it does."""
 
-    async def ensure(self, media_id: str, platform: str, preset: str = "") -> Ready | Pending | Refused:
-        """preset: its id; "" for the one that fits."""
+    async def ensure(
+        self, media_id: str, platform: str, preset: str = "", *, thumbnail_time: float | None = None
+    ) -> Ready | Pending | Refused:
+        """preset: its id; "" for the one that fits.   thumbnail_time: seconds, whose frame its cover has to show."""
         ...
 
 

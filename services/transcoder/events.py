@@ -52,6 +52,8 @@ def _promotion(event: events_pb2.Event) -> Promotion:
             content_type=said.content_type,
             source=Source(said.key, said.etag, said.size_bytes, said.sha256),
             request_id=event.request_id,
+            cover_at_s=said.thumbnail_time if said.HasField("thumbnail_time") else None,
+            version=event.version,
         )
     except (KeyError, ValueError) as exc:
         raise MediaError(Code.INVALID_REQUEST, why=f"{event.id}: {exc}") from exc

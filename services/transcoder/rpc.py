@@ -37,7 +37,8 @@ class TranscoderRpc(transcoder_service_pb2_grpc.TranscoderServiceServicer):
     async def EnsureVariant(self, request: pb.EnsureVariantRequest, context_: Rpc) -> pb.EnsureVariantResponse:
         """See TranscoderService.EnsureVariant."""
         ref = _ref(request.media_id)
-        answer = await self._ensuring.ensure(ref, request.platform, request.preset, _wait_s())
+        cover_at_s = request.thumbnail_time if request.HasField("thumbnail_time") else None
+        answer = await self._ensuring.ensure(ref, request.platform, request.preset, _wait_s(), cover_at_s=cover_at_s)
         cover = self._view.variant(answer.item, answer.cover) if answer.cover else None
         return pb.EnsureVariantResponse(variant=self._view.variant(answer.item, answer.variant), cover=cover)
 

@@ -43,6 +43,7 @@ class View:
             settled=item.settled,
             url=self._url_of(item, DISPLAY),
             poster_url=self._url_of(item, COVER),
+            thumbnail_time=item.cover_at_s,
             variants=[self.variant(item, one) for one in item.in_order()],
         )
         if item.fault is not None:

@@ -1,4 +1,4 @@
-"""What callers ask about their media, and the little they may change."""
+"""What callers ask about their media."""
 
 import asyncio
 import re
@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.common.errors import Code, MediaError, Violation
-from services.ingest.domain import texts
 from services.ingest.domain.formats import Kind
 from services.ingest.domain.media import GONE, SETTLED, Media, State, read_range
-from services.ingest.ports import Change, MediaTable, Query, Ref, Row, Store, Wakeups
+from services.ingest.ports import MediaTable, Query, Ref, Store, Wakeups
 
 POLL_S = 1.0  # a wakeup may be lost; this is then how late we are
 WATCH_POLL_S = 5.0  # the same for those who listen for long, of whom there may be many
@@ -37,7 +36,7 @@ class Source:
 
 
 class Reading:
-    """The use cases of GetMedia, ListMedia, UpdateMedia, DownloadSource, and the wait after an upload."""
+    """The use cases of GetMedia, ListMedia, WatchMedia, DownloadSource, and the wait after an upload."""
 
     def __init__(self, table: MediaTable, active: Store, wakeups: Wakeups, *, now: Callable[[], datetime]) -> None:
         self._table = table
@@ -60,18 +59,6 @@ class Reading:
         more = len(rows) > query.limit
         rows = rows[: query.limit]
         return Page(rows, rows[-1].media_id if more else None)
-
-    async def describe(self, ref: Ref, alt_text: str | None) -> Media:
-        """Raises MediaError: MEDIA_NOT_FOUND, INVALID_REQUEST."""
-        checked = texts.check_alt_text(alt_text)
-
-        def step(row: Row) -> Change | None:
-            return Change(media=row.media.described(checked), release=False) if row.media.visible(row.now) else None
-
-        done = await self._table.change(known(ref), step)
-        if done is None:
-            raise unknown(ref)
-        return done
 
     async def settled(self, ref: Ref, wait_s: float) -> Media:
         """The item once there is something to say, or as it stands after `wait_s` seconds: an image when it is

@@ -17,6 +17,7 @@ class Word:
     view: str
     settled: bool
     fault: Fault | None = None
+    thumbnail_time: float | None = None
 
 
 class Rendering:
@@ -31,7 +32,13 @@ class Rendering:
         def step(row: Row) -> Change | None:
             if row.media.state in GONE or word.version <= row.view_version:
                 return None
-            after = settle(row.media, view=word.view, settled=word.settled, fault=word.fault)
+            after = settle(
+                row.media,
+                view=word.view,
+                settled=word.settled,
+                fault=word.fault,
+                thumbnail_time=word.thumbnail_time,
+            )
             told = after.state in SETTLED and row.media.state not in SETTLED
             due_at = row.now + timedelta(seconds=WORKING_GRACE_S) if after.state is State.PROCESSING else None
             announce = (Announcement.SETTLED,) if told else ()

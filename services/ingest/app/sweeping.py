@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from services.common.errors import MediaError
 from services.ingest.app.cleaning import Cleaning
+from services.ingest.app.describing import Describing
 from services.ingest.app.judging import PROMOTED_GRACE_S, Judging
 from services.ingest.app.removing import Removing
 from services.ingest.app.uploading import undo
@@ -34,6 +35,7 @@ class Sweeping:
         quarantine: Store,
         judging: Judging,
         removing: Removing,
+        describing: Describing,
         cleaning: Cleaning,
     ) -> None:
         self._table = table
@@ -41,6 +43,7 @@ class Sweeping:
         self._quarantine = quarantine
         self._judging = judging
         self._removing = removing
+        self._describing = describing
         self._cleaning = cleaning
 
     async def scans(self) -> None:
@@ -52,6 +55,7 @@ class Sweeping:
         """Tells the transcoder again of what it never answered."""
         due = await self._chores.due(State.PROCESSING, BATCH)
         await each(due, self._remind)
+        await each(await self._chores.uncovered(BATCH), self._describing.remind)
 
     async def uploads(self) -> None:
         """Uploads whose writer died."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from services.common.errors import TABLE, Code, MediaError
+from services.common.errors import TABLE, Code, MediaError, Violation
 from services.ingest.domain.formats import Kind
 
 
@@ -24,6 +24,8 @@ class State(StrEnum):
 GONE = frozenset((State.DELETED, State.EXPIRED))
 SETTLED = frozenset((State.READY, State.REJECTED, State.FAILED))
 
+COVERED = frozenset((State.PROCESSING, State.READY))  # the transcoder may make covers
+
 NEXT: dict[State, frozenset[State]] = {
     State.RECEIVING: frozenset((State.SCANNING, State.DELETED, State.EXPIRED)),
     State.SCANNING: frozenset((State.PROCESSING, State.REJECTED, State.FAILED)) | GONE,
@@ -36,6 +38,8 @@ NEXT: dict[State, frozenset[State]] = {
 }
 
 RETENTION = {"free": timedelta(days=30), "pro": timedelta(days=90), "business": timedelta(days=365)}
+
+MOST_THUMBNAIL_TIME_S = 10_800.0  # no film is longer
 
 EXPIRING_BEFORE = timedelta(days=7)  # so long its owner is told ahead
 
@@ -111,6 +115,8 @@ class Media:
     active_key: str
     active_etag: str = ""
     fault: Fault | None = None
+    thumbnail_time: float | None = None  # seconds from a film's start, whose frame its covers show
+    cover_due_at: datetime | None = None  # when the transcoder is told of that again; None: it heard
     view: str | None = None  # the transcoder's latest word, as its own JSON; opaque here
     created_at: datetime
     expires_at: datetime
@@ -162,6 +168,29 @@ class Media:
         """With another text for those who cannot see it."""
         return replace(self, alt_text=alt_text, version=self.version + 1)
 
+    def covered(self, at_s: float, *, tell_again_at: datetime) -> "Media":
+        """With covers that show another moment.
+
+        Raises:
+            MediaError: INVALID_REQUEST, it is no film, or none is that long.
+        """
+        if self.kind is not Kind.VIDEO:
+            raise _no_moment("Only a video has one.")
+        if not 0 <= at_s <= MOST_THUMBNAIL_TIME_S:
+            raise _no_moment(f"From 0 to {MOST_THUMBNAIL_TIME_S:.0f} seconds.")
+        if at_s == self.thumbnail_time:
+            return self
+        due_at = tell_again_at if self.state in COVERED else None
+        return replace(self, thumbnail_time=at_s, cover_due_at=due_at, version=self.version + 1)
+
+    def cover_owed(self, now: datetime) -> bool:
+        """Whether the transcoder should have said by now that it heard."""
+        return self.cover_due_at is not None and self.cover_due_at <= now
+
+    def reminded(self, tell_again_at: datetime) -> "Media":
+        """As the transcoder is told of it once more."""
+        return replace(self, cover_due_at=tell_again_at, version=self.version + 1)
+
     def visible(self, now: datetime) -> bool:
         """Whether a caller may know of it."""
         return self.state not in GONE and self.expires_at > now
@@ -172,7 +201,7 @@ class Media:
 
     def tombstone(self, state: State) -> "Media":
         """Gone for everyone. What a person wrote goes at once; the bytes follow."""
-        return replace(self.to(state), filename="", alt_text=None, view=None)
+        return replace(self.to(state), filename="", alt_text=None, view=None, cover_due_at=None)
 
 
 def state_for(code: str) -> State:
@@ -184,9 +213,19 @@ def state_for(code: str) -> State:
 _OURS = (Code.OBJECT_CHANGED, Code.PRECONDITION_FAILED)
 
 
-def settle(media: Media, *, view: str, settled: bool, fault: Fault | None) -> Media:
-    """The item after the transcoder's newer word about it. An item already settled only takes the new view."""
-    seen = replace(media, view=view)
+def _no_moment(why: str) -> MediaError:
+    return MediaError(Code.INVALID_REQUEST, violations=(Violation("thumbnailTime", why),))
+
+
+def settle(
+    media: Media, *, view: str, settled: bool, fault: Fault | None, thumbnail_time: float | None = None
+) -> Media:
+    """The item after the transcoder's newer word about it. An item already settled only takes the new view.
+
+    thumbnail_time: That the transcoder knows of.
+    """
+    heard = thumbnail_time == media.thumbnail_time
+    seen = replace(media, view=view, cover_due_at=None if heard else media.cover_due_at)
     if media.state is not State.PROCESSING or not settled:
         return replace(seen, version=media.version + 1)
     if fault is not None:

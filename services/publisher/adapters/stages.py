@@ -62,9 +62,13 @@ class TranscoderVariants:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = transcoder_service_pb2_grpc.TranscoderServiceStub(channel)
 
-    async def ensure(self, media_id: str, platform: str, preset: str = "") -> Ready | Pending | Refused:
+    async def ensure(
+        self, media_id: str, platform: str, preset: str = "", *, thumbnail_time: float | None = None
+    ) -> Ready | Pending | Refused:
         """The variant by this preset, or the one that fits. Raises MEDIA_NOT_FOUND, MEDIA_NOT_READY."""
-        request = transcoder.EnsureVariantRequest(media_id=media_id, platform=platform, preset=preset)
+        request = transcoder.EnsureVariantRequest(
+            media_id=media_id, platform=platform, preset=preset, thumbnail_time=thumbnail_time
+        )
         with context.use(replace(context.current(), wait_s=ENSURE_WAIT_S)):
             answer = await self._stub.EnsureVariant(request)
         settled = (media.VARIANT_STATUS_READY, media.VARIANT_STATUS_REJECTED, media.VARIANT_STATUS_FAILED)
@@ -92,6 +96,7 @@ def facts(item: media.Media) -> MediaFacts:
         width=item.width if item.HasField("width") else None,
         height=item.height if item.HasField("height") else None,
         duration_s=item.duration_seconds if item.HasField("duration_seconds") else None,
+        thumbnail_time=item.thumbnail_time if item.HasField("thumbnail_time") else None,
         error=TargetError(item.error.code, item.error.message) if item.HasField("error") else None,
         misfits={name: fit.detail or fit.reason for name, fit in item.fit.items() if not fit.ok},
         presets={name: fit.preset for name, fit in item.fit.items() if fit.ok},

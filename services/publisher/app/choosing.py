@@ -49,7 +49,10 @@ class Chooser:
         if facts is not None and facts.status in NOT_SCANNED:
             return Pending()
         platform, preset = work.target.platform, self._preset(work)
-        variant = await _or_pending(lambda: self._variants.ensure(ref.media_id, platform, preset))
+        moment = facts.thumbnail_time if facts is not None else None
+        variant = await _or_pending(
+            lambda: self._variants.ensure(ref.media_id, platform, preset, thumbnail_time=moment)
+        )
         if not isinstance(variant, Ready):
             return variant or Pending()
         return replace(variant, rendition=replace(variant.rendition, alt_text=_alt_text(work, ref, facts)))

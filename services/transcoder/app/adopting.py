@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from services.common.errors import Code, MediaError
 from services.transcoder.app.ending import to_the_end
-from services.transcoder.domain.item import Finding, Item, Variant, catalog_digest
+from services.transcoder.domain.item import Finding, Item, Variant, catalog_digest, is_cover
 from services.transcoder.domain.work import Status
 from services.transcoder.ports import Items, Store
 
@@ -54,5 +54,7 @@ class Adopting:
 def _usable(item: Item, twin: Item, preset: str) -> Variant | None:
     mine, theirs = item.variants[preset], twin.variants.get(preset)
     if theirs is None or theirs.preset_digest != mine.preset_digest:
+        return None
+    if is_cover(item.kind, preset) and item.cover_at_s != twin.cover_at_s:
         return None
     return theirs if theirs.status in (Status.READY, Status.REJECTED) else None

@@ -78,8 +78,14 @@ class Ensuring:
             item = await self._made(item, [preset], patience)
         return Answer(item, item.variants[preset.id])
 
-    async def ensure(self, ref: Ref, platform_id: str, preset_id: str, wait_s: float) -> Answer:
-        """The variant a platform would publish. preset_id: empty, the one that fits.
+    async def ensure(
+        self, ref: Ref, platform_id: str, preset_id: str, wait_s: float, *, cover_at_s: float | None = None
+    ) -> Answer:
+        """The variant a platform would publish.
+
+        Args:
+            preset_id: Empty: the one that fits.
+            cover_at_s: The moment its cover shows, where ingest's word of it may not be here yet. None: whatever it is.
 
         Raises:
             MediaError: PLATFORM_UNKNOWN, PRESET_UNKNOWN; MEDIA_NOT_FOUND, it is gone; MEDIA_NOT_READY, it was not
@@ -99,8 +105,10 @@ class Ensuring:
             if isinstance(chosen, Variant):
                 return Answer(item, chosen)
             cover = platform.cover if item.kind == "video" else None
+            if cover and cover_at_s is not None:
+                item = await self._until(item, lambda item: item.cover_at_s == cover_at_s, patience)
             item = await self._made(item, [chosen, *([cover] if cover else [])], patience)
-        return Answer(item, item.variants[chosen.id], item.variants[cover.id] if cover else None)
+        return Answer(item, item.variants[chosen.id], _cover(item, cover, cover_at_s))
 
     async def _appeared(self, ref: Ref, patience: Patience, absent: Code) -> Item:
         soon = patience.at_most(APPEAR_S)
@@ -170,6 +178,15 @@ def _fitting(item: Item, platform: catalog.Platform) -> Preset | Variant:
     named = catalog.presets(item.kind).get(fit.preset) if fit and fit.preset else None
     defaults = (one for one in platform.presets if one.of == item.kind and one.default and not one.animated)
     return named or next(defaults, None) or _rejected("", KIND_UNSUPPORTED)
+
+
+def _cover(item: Item, cover: Preset | None, at_s: float | None) -> Variant | None:
+    """Pending, as long as the item's covers show another moment than that."""
+    if cover is None:
+        return None
+    if at_s is not None and item.cover_at_s != at_s:
+        return Variant(preset=cover.id, preset_digest=cover.digest, eager=False)
+    return item.variants[cover.id]
 
 
 def _rejected(preset_id: str, reason: str) -> Variant:

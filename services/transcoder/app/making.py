@@ -104,7 +104,11 @@ class Making:
 
     async def _pass(self, item: Item, source: Path, presets: Sequence[str], *, last: bool) -> Item:
         request = WorkRequest(
-            source=str(source), content_type=item.content_type, kind=item.kind, presets=tuple(presets)
+            source=str(source),
+            content_type=item.content_type,
+            kind=item.kind,
+            presets=tuple(presets),
+            cover_at_s=item.cover_at_s,
         )
         deadline_s = rules.deadline_s(item.kind, item.source.size_bytes)
         async with self._scratch.folder() as folder:
@@ -145,9 +149,13 @@ class Making:
             raise MediaError(Code.UNAVAILABLE, why=f"{item.source.key} went in the meantime")
 
     async def _forward(self, item: Item, finding: Finding, variants: Sequence[Variant], *, last: bool) -> Item:
-        return await self._write(
-            item, lambda row: Change(item=row.made(finding, variants), tell=True, release=last, wait_s=0.0)
-        )
+        def step(row: Item) -> Change:
+            # Covers of a moment that was changed meanwhile stay to be made.
+            same = row.cover_at_s == item.cover_at_s
+            kept = [one for one in variants if same or not rules.is_cover(item.kind, one.preset)]
+            return Change(item=row.made(finding, kept), tell=True, release=last, wait_s=0.0)
+
+        return await self._write(item, step)
 
     async def _write(self, item: Item, make: Callable[[Item], Change]) -> Item:
         """Changes the item, which others may have touched since it was claimed, if the claim still holds."""

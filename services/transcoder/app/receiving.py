@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from math import inf
 
 from services.platforms.catalog import Kind
 from services.transcoder.app.sweeping import Sweeping
@@ -11,16 +13,23 @@ from services.transcoder.ports import Change, Items, Receipt, Ref
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promotion:
-    """A clean source. ValueError: its key is not one of this item's sources, so that no word can make us serve
-    another's bytes."""
+    """A clean source, and the moment its covers are to show. version: of ingest's word.
+
+    ValueError: its key is not one of this item's sources, so that no word can make us serve another's bytes; or no film
+    has such a moment.
+    """
 
     ref: Ref
     kind: Kind
     content_type: str
     source: Source
     request_id: str
+    cover_at_s: float | None = None
+    version: int = 0
 
     def __post_init__(self) -> None:
+        if self.cover_at_s is not None and not 0 <= self.cover_at_s < inf:
+            raise ValueError(f"a cover at {self.cover_at_s} s")
         if not self.source.key.startswith(f"{SOURCES}/{self.ref.media_id}/"):
             raise ValueError(f"{self.source.key} is no source of {self.ref.media_id}")
 
@@ -41,7 +50,8 @@ class Receiving:
         self._wake = wake
 
     async def promoted(self, promotion: Promotion, receipt: Receipt) -> None:
-        """Takes an item on. Of a known one ingest has not heard, or not to the end: it is told again."""
+        """Takes an item on. Of a known one ingest has not heard, or not to the end: it is told again. Or it is to have
+        other covers."""
         item = promoted(
             workspace_id=promotion.ref.workspace_id,
             media_id=promotion.ref.media_id,
@@ -50,10 +60,12 @@ class Receiving:
             source=promotion.source,
             token=self._new_token(),
             request_id=promotion.request_id,
+            cover_at_s=promotion.cover_at_s,
+            source_version=promotion.version,
         )
         # An image is finished about as soon as a first word of it would arrive.
         if not await self._items.add(item, tell=item.kind == "video", receipt=receipt):
-            await self._items.change(promotion.ref, _tell_again, receipt=receipt)
+            await self._items.change(promotion.ref, partial(_known, promotion), receipt=receipt)
         self._wake()
 
     async def deleted(self, ref: Ref, receipt: Receipt) -> None:
@@ -62,5 +74,7 @@ class Receiving:
         await self._sweeping.sweep(ref)
 
 
-def _tell_again(item: Item) -> Change | None:
-    return None if item.gone else Change(item=item, tell=True)
+def _known(promotion: Promotion, item: Item) -> Change | None:
+    if item.gone:
+        return None
+    return Change(item=item.covered(promotion.cover_at_s, promotion.version), tell=True)

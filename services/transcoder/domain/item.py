@@ -77,6 +77,8 @@ class Item:
 
     Attributes:
         token: Unguessable part of its URLs; empty in a tombstone of something never heard of.
+        cover_at_s: Seconds from the start of a film, whose frame its covers show; None: we choose.
+        source_version: Of ingest's latest word about it.
         fault: Code of why nothing can come of it.
         gone: A tombstone: nothing may be made or served any more.
         epoch: Of the claim this was read under.   tries: claims since the last step forward.   held: somebody works.
@@ -93,6 +95,8 @@ class Item:
     version: int = 0
     variants: Mapping[str, Variant] = field(default_factory=dict)
     finding: Finding | None = None
+    cover_at_s: float | None = None
+    source_version: int = 0
     fault: str | None = None
     gone: bool = False
     epoch: int = 0
@@ -126,6 +130,18 @@ class Item:
         known = self.variants.get(preset.id)
         return self._with([Variant(preset=preset.id, preset_digest=preset.digest, eager=bool(known and known.eager))])
 
+    def covered(self, at_s: float | None, source_version: int) -> "Item":
+        """The item with covers of that moment to be made, unless a later word named another."""
+        if source_version <= self.source_version:
+            return self
+        heard = replace(self, cover_at_s=at_s, source_version=source_version)
+        if at_s == self.cover_at_s or self.fault is not None:
+            return heard
+        covers = (one for one in self.variants.values() if is_cover(self.kind, one.preset))
+        return heard._with(
+            Variant(preset=one.preset, preset_digest=one.preset_digest, eager=one.eager) for one in covers
+        )
+
     def made(self, finding: Finding, variants: Iterable[Variant]) -> "Item":
         """A step forward: these presets became something, and this was found out."""
         return replace(self._with(variants), finding=finding, tries=0)
@@ -144,7 +160,7 @@ class Item:
 
     def tombstone(self) -> "Item":
         """Gone for ever, and all that was known of it."""
-        return replace(self, gone=True, variants={}, finding=None, fault=None)
+        return replace(self, gone=True, variants={}, finding=None, cover_at_s=None, fault=None)
 
     @property
     def prefix(self) -> str:
@@ -181,6 +197,8 @@ def promoted(
     source: Source,
     token: str,
     request_id: str,
+    cover_at_s: float | None = None,
+    source_version: int = 0,
 ) -> Item:
     """A new item with everything pending that is made before anybody asks."""
     eager = (preset for preset in catalog.presets(kind).values() if preset.eager)
@@ -192,6 +210,8 @@ def promoted(
         source=source,
         token=token,
         request_id=request_id,
+        cover_at_s=cover_at_s,
+        source_version=source_version,
         variants={one.id: Variant(preset=one.id, preset_digest=one.digest, eager=True) for one in eager},
     )
 
@@ -199,6 +219,12 @@ def promoted(
 def catalog_digest(kind: Kind) -> str:
     """Names the presets of that kind as they are now: what `fit` was computed from."""
     return catalog.digest_of({preset.id: preset.digest for preset in catalog.presets(kind).values()})
+
+
+def is_cover(kind: Kind, preset_id: str) -> bool:
+    """Whether it is a frame of a film."""
+    preset = catalog.presets(kind).get(preset_id)
+    return preset is not None and preset.recipe == "cover_frame"
 
 
 def blames_file(code: str) -> bool:

@@ -157,8 +157,8 @@ class _FilmJob:
         self._progress = progress
         self._content_type = request.content_type
         self.probe = measuring.probe(self._source, request.content_type)
-        self._cover_at_s = request.cover_at_s
-        self._cover = cover_frame.choose(self._source, request.content_type, self.probe, at_s=request.cover_at_s)
+        self._cover_at_s = _within(request.cover_at_s, self.probe)
+        self._cover = cover_frame.choose(self._source, request.content_type, self.probe, at_s=self._cover_at_s)
 
     def preview(self) -> Image.Image:
         return self._cover
@@ -213,6 +213,11 @@ class _FilmJob:
     def _through(self, presets: Iterable[str], part: float) -> None:
         """Whole only when it is ready."""
         self._progress(dict.fromkeys(presets, min(99, int(part * 100))))
+
+
+def _within(at_s: float | None, probe: Probe) -> float | None:
+    """To the millisecond: two moments that differ by less show one frame, and no film is longer than it is."""
+    return None if at_s is None else round(min(at_s, probe.duration_s), 3)
 
 
 def _ease(planned: Plan) -> tuple[int, int]:

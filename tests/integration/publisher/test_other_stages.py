@@ -72,11 +72,13 @@ async def ensured(transcoder: Served, answer: pb.EnsureVariantResponse | MediaEr
     return await transcoder[1].ensure("med_1", "p")
 
 
-async def test_a_preset_is_asked_for_by_its_id(transcoder: Served) -> None:
+async def test_a_preset_is_asked_for_by_its_id_and_a_cover_by_its_moment(transcoder: Served) -> None:
     await ensured(transcoder, pb.EnsureVariantResponse(variant=made()))
-    assert transcoder[0].asked.preset == ""
-    await transcoder[1].ensure("med_1", "p", "p.video")
-    assert transcoder[0].asked.preset == "p.video"
+    asked = transcoder[0].asked
+    assert (asked.preset, asked.HasField("thumbnail_time")) == ("", False)
+    await transcoder[1].ensure("med_1", "p", "p.video", thumbnail_time=0.0)
+    asked = transcoder[0].asked
+    assert (asked.preset, asked.HasField("thumbnail_time"), asked.thumbnail_time) == ("p.video", True, 0.0)
 
 
 async def test_a_variant_that_is_there_is_told_with_its_numbers(transcoder: Served) -> None:

@@ -195,6 +195,9 @@ class Table:
         soon = {ref: e for ref, e in self.entries.items() if now < e.media.expires_at <= now + within}
         return [ref for ref, e in soon.items() if e.media.state is State.READY and not e.end_told][:limit]
 
+    async def uncovered(self, limit: int) -> Sequence[Ref]:
+        return [ref for ref, e in self.entries.items() if e.media.cover_owed(self._clock())][:limit]
+
     async def litter(self, limit: int) -> Sequence[Litter]:
         found = []
         for entry in self.entries.values():

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from services.common.errors import Code, MediaError
+from services.ingest.app.describing import Description
 from services.ingest.app.rendering import Word
 from services.ingest.domain.media import Fault, State
 from services.ingest.ports import Announcement, Query, Receipt, Ref
@@ -97,7 +98,7 @@ async def test_a_deleted_item_is_unknown_and_its_bytes_are_gone_with_the_answer(
     assert world.told()[-1] is Announcement.DELETED
     await not_found(world.reading.get(ref))
     await not_found(world.removing.delete(ref))
-    await not_found(world.reading.describe(ref, "x"))
+    await not_found(world.describing.describe(ref, Description(alt_text="x")))
     await not_found(world.reading.source(ref, None, None))
     await not_found(world.removing.pin(ref, "post_1", world.clock() + timedelta(hours=1)))
     await hear(world, ref, 9)
@@ -215,5 +216,5 @@ async def test_no_made_up_id_is_anything_but_unknown(world: World, media_id: str
     ref = Ref("ws_1", media_id)
     await not_found(world.reading.get(ref))
     await not_found(world.removing.delete(ref))
-    await not_found(world.reading.describe(ref, "x"))
+    await not_found(world.describing.describe(ref, Description(alt_text="x")))
     await not_found(world.removing.pin(ref, "post_1", world.clock()))

@@ -11,6 +11,7 @@ from services.common.context import CallContext
 from services.common.plans import Plans
 from services.ingest.app.admitting import Door, UploadLimits
 from services.ingest.app.cleaning import Cleaning
+from services.ingest.app.describing import Describing
 from services.ingest.app.frames import End, Frame, Start
 from services.ingest.app.judging import Judging
 from services.ingest.app.reading import Reading
@@ -62,7 +63,10 @@ class World:
         self.rendering = Rendering(self.table)
         self.reading = Reading(self.table, self.active, Never(), now=self.clock)
         self.removing = Removing(self.table, cleaning)
-        self.sweeping = Sweeping(self.table, self.table, self.quarantine, self.judging, self.removing, cleaning)
+        self.describing = Describing(self.table)
+        self.sweeping = Sweeping(
+            self.table, self.table, self.quarantine, self.judging, self.removing, self.describing, cleaning
+        )
 
     def resuming_over(self, uploads: UploadTable, store: StorePort) -> Resuming:
         """The use cases as one process has them."""

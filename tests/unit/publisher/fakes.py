@@ -177,7 +177,9 @@ class FakeVariants:
         self.answers: dict[str, Ready | Pending | Refused | MediaError] = {}
         self.presets: list[str] = []
 
-    async def ensure(self, media_id: str, platform: str, preset: str = "") -> Ready | Pending | Refused:
+    async def ensure(
+        self, media_id: str, platform: str, preset: str = "", *, thumbnail_time: float | None = None
+    ) -> Ready | Pending | Refused:
         self.presets.append(preset)
         answer = self.answers.get(media_id)
         if isinstance(answer, MediaError):

@@ -33,6 +33,7 @@ _ENDING = text(
     f"{_REF} WHERE m.state = 'ready' AND NOT m.end_told AND m.expires_at <= now() + :within AND m.expires_at > now()"
     " ORDER BY m.expires_at LIMIT :limit"
 )
+_UNCOVERED = text(f"{_REF} WHERE m.cover_due_at <= now() ORDER BY m.cover_due_at LIMIT :limit")
 _LITTER = text(
     f"SELECT {rows.MEDIA}, {rows.FAULT}, {_IN_QUARANTINE} AS quarantine, {_IN_ACTIVE} AS active FROM ingest.media m"
     f" WHERE ({_IN_QUARANTINE} OR {_IN_ACTIVE}) AND {rows.UNHELD}"
@@ -72,6 +73,10 @@ class PostgresChores:
     async def ending(self, limit: int, within: timedelta) -> Sequence[Ref]:
         """See ports.Chores."""
         return await self._refs(_ENDING, limit=limit, within=within)
+
+    async def uncovered(self, limit: int) -> Sequence[Ref]:
+        """See ports.Chores."""
+        return await self._refs(_UNCOVERED, limit=limit)
 
     async def litter(self, limit: int) -> Sequence[Litter]:
         """See ports.Chores."""

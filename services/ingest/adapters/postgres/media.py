@@ -57,6 +57,7 @@ _STORE = text(
     " quarantine_etag = :quarantine_etag, multipart_id = :multipart_id, active_etag = :active_etag,"
     " fault_code = :fault_code, fault_message = :fault_message, fault_threat = :fault_threat,"
     " fault_reason = :fault_reason, view = CAST(:view AS jsonb),"
+    " thumbnail_time = :thumbnail_time, cover_due_at = :cover_due_at,"
     " view_version = coalesce(CAST(:view_version AS bigint), view_version), tries = :tries,"
     " due_at = CASE WHEN :release THEN CAST(:due_at AS timestamptz)"
     " ELSE coalesce(CAST(:due_at AS timestamptz), due_at) END,"

@@ -21,6 +21,8 @@ _SAME = (
     "multipart_id",
     "active_key",
     "active_etag",
+    "thumbnail_time",
+    "cover_due_at",
     "created_at",
     "expires_at",
     "request_id",

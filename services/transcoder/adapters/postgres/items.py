@@ -32,9 +32,9 @@ _VARIANTS = text(
 )
 _ADD = text(
     "INSERT INTO transcoder.items (workspace_id, id, gone, kind, content_type, source_key, source_etag, size_bytes,"
-    " sha256, token, request_id, traceparent, version, due_at, queued_at)"
+    " sha256, token, request_id, traceparent, version, cover_at_s, source_version, due_at, queued_at)"
     " VALUES (:workspace_id, :id, :gone, :kind, :content_type, :source_key, :source_etag, :size_bytes,"
-    " :sha256, :token, :request_id, :traceparent, :version, now(),"
+    " :sha256, :token, :request_id, :traceparent, :version, :cover_at_s, :source_version, now(),"
     # Behind the workspace's own others, each of which takes its share of time: whoever has much waits, nobody else.
     " greatest(now(), (SELECT max(q.queued_at) + make_interval(secs => :share_s) FROM transcoder.items q"
     " WHERE q.workspace_id = :workspace_id AND q.kind = :kind AND q.due_at IS NOT NULL AND NOT q.gone)))"
@@ -47,12 +47,13 @@ _BURY = text(
     # The new epoch ends the claim of whoever is at work; how long they may still be is kept.
     " ON CONFLICT (workspace_id, id) DO UPDATE SET gone = true, epoch = i.epoch + 1, due_at = now(), retell_at = NULL,"
     " width = NULL, height = NULL, duration_s = NULL, has_audio = NULL, thumbhash = NULL, fit = NULL, catalog = NULL,"
-    " fault = NULL WHERE NOT i.gone"
+    " cover_at_s = NULL, fault = NULL WHERE NOT i.gone"
 )
 _FORGET = text("DELETE FROM transcoder.variants WHERE workspace_id = :workspace_id AND media_id = :id")
 _STORE = text(
     "UPDATE transcoder.items SET version = :version, width = :width, height = :height, duration_s = :duration_s,"
     " has_audio = :has_audio, thumbhash = :thumbhash, fit = CAST(:fit AS jsonb), catalog = :catalog, fault = :fault,"
+    " cover_at_s = :cover_at_s, source_version = :source_version,"
     " traceparent = :traceparent, tries = :tries, lease_until = CASE WHEN :release THEN NULL ELSE lease_until END,"
     " due_at = CASE WHEN NOT :pending THEN NULL"
     " ELSE coalesce(now() + make_interval(secs => CAST(:wait_s AS double precision)), due_at, now()) END,"

@@ -16,6 +16,8 @@ _ITEM_SAME = (
     "request_id",
     "traceparent",
     "version",
+    "cover_at_s",
+    "source_version",
     "fault",
     "gone",
     "epoch",
