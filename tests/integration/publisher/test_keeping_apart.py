@@ -14,7 +14,17 @@ from services.publisher.domain.request import MediaInput, TargetInput
 from services.publisher.ports import Caller
 from tests.integration.publisher.conftest import TOKEN, Stage
 
-TENANT_TABLES = ("accounts", "attempts", "outbox", "post_media", "posts", "targets", "usage", "workspace_keys")
+TENANT_TABLES = (
+    "accounts",
+    "attempts",
+    "imports",
+    "outbox",
+    "post_media",
+    "posts",
+    "targets",
+    "usage",
+    "workspace_keys",
+)
 
 
 @pytest.fixture
@@ -22,7 +32,11 @@ async def filled(stage: Stage) -> Stage:
     """A row in every table."""
     await stage.connect()
     stage.media.add("med_1")
-    await stage.settled(await stage.post(media=[MediaInput(media_id="med_1")]))
+    stage.media.elsewhere["https://cdn.example.com/a.jpg"] = b"jpeg"
+    post = await stage.post(media=[MediaInput(media_id="med_1"), MediaInput(url="https://cdn.example.com/a.jpg")])
+    for claim in await stage.world.imports.claim(1, 60.0):
+        await stage.app.importer.fetch(claim)
+    await stage.settled(post)
     for table in TENANT_TABLES:
         assert stage.sql(f"SELECT 1 FROM publisher.{table}"), table  # noqa: S608
     return stage
