@@ -27,16 +27,19 @@ STREAMS = ("MEDIA", "MEDIA_DEAD")
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """The events that a stage tells, and the durable consumers that are its own."""
+    """The events that a stage tells, the durable consumers that are its own, and the subjects without a stream that it
+    says something on, or hears."""
 
     tells: tuple[str, ...]
     consumers: tuple[str, ...]
+    says: tuple[str, ...] = ()
+    hears: tuple[str, ...] = ()
 
     @property
     def permissions(self) -> dict[str, object]:
         """It makes the streams where they are lost, hears by its own consumers alone, and says what is its to say:
         no stage can speak for another, take another's events, or empty, change or drop a stream."""
-        publish = [f"media.v1.{event}" for event in self.tells]
+        publish = [*(f"media.v1.{event}" for event in self.tells), *self.says]
         publish += [f"$JS.API.STREAM.{verb}.{stream}" for verb in ("CREATE", "INFO") for stream in STREAMS]
         for name in self.consumers:
             publish += [
@@ -48,7 +51,7 @@ class Rights:
                 f"$JS.API.CONSUMER.MSG.NEXT.MEDIA.{name}",
                 f"$JS.ACK.MEDIA.{name}.>",
             ]
-        return {"publish": {"allow": publish}, "subscribe": {"allow": ["_INBOX.>"]}}
+        return {"publish": {"allow": publish}, "subscribe": {"allow": ["_INBOX.>", *self.hears]}}
 
 
 # The stages that speak to NATS.
@@ -56,10 +59,12 @@ STAGES: Mapping[str, Rights] = {
     "ingest": Rights(
         tells=("media_sealed", "media_promoted", "media_settled", "media_expiring", "media_deleted"),
         consumers=("ingest_scan", "ingest_rendered"),
+        hears=("media.progress",),
     ),
     "transcoder": Rights(
         tells=("media_rendered", "variant_wanted"),
         consumers=("transcoder_media", "transcoder_wanted"),
+        says=("media.progress",),
     ),
     "publisher": Rights(
         tells=("post_queued", "post_scheduled", "post_settled", "account_invalid"),

@@ -143,20 +143,21 @@ class Wakeups:
                     await conn.execute(f"LISTEN {self._channel}".encode())
                     self._wake_all()
                     async for notice in conn.notifies():
-                        self._wake(notice.payload)
-                        self._wake("")
+                        self.wake(notice.payload)
+                        self.wake("")
             except psycopg.Error as exc:
                 log.warning("listening broke off", extra={"channel": self._channel, "why": str(exc)})
                 self._wake_all()
                 await asyncio.sleep(RECONNECT_AFTER_S)
 
-    def _wake(self, key: str) -> None:
+    def wake(self, key: str) -> None:
+        """As if something was said about `key`, to this process alone."""
         for event in self._waiting.get(key, ()):
             event.set()
 
     def _wake_all(self) -> None:
         for key in list(self._waiting):
-            self._wake(key)
+            self.wake(key)
 
 
 async def notify(conn: AsyncConnection, channel: str, key: str) -> None:

@@ -40,6 +40,8 @@ Payload: TypeAlias = (
     | events_pb2.PostSettled
 )
 
+# Of MediaProgress; no stream keeps it.
+PROGRESS = "media.progress"
 STREAM, DEAD = "MEDIA", "MEDIA_DEAD"
 ROOT, DEAD_ROOT = "media.v1", "media.dead"
 KEPT_S = 7 * 86400.0
@@ -136,6 +138,17 @@ class Bus:
         except _BROKEN as exc:
             self._declared = False
             raise MediaError(Code.UNAVAILABLE, why=f"nats: {type(exc).__name__}: {exc}") from exc
+
+    async def say(self, to: str, body: bytes) -> None:
+        """To whoever listens at this moment, if anybody: kept nowhere, confirmed by nobody."""
+        if self._client.is_connected:
+            await self._client.publish(to, body)
+
+    async def listen(self, to: str, hear: Callable[[bytes], None]) -> None:
+        """Hears what is said, for ever."""
+        said = await self._client.subscribe(to)
+        async for message in said.messages:
+            hear(message.data)
 
     async def ping(self) -> None:
         """Readiness. Raises: MediaError UNAVAILABLE."""

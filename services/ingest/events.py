@@ -8,6 +8,7 @@ from mediaapi.v1 import events_pb2, media_pb2
 
 from services.common import context, events
 from services.common.context import CallContext
+from services.ingest.app.following import Following
 from services.ingest.app.judging import Judging
 from services.ingest.app.rendering import Rendering, Word
 from services.ingest.domain.formats import Kind
@@ -39,11 +40,12 @@ _Payload: TypeAlias = (
 
 
 class IngestEvents:
-    """Handlers of the durable consumers ingest_scan and ingest_rendered."""
+    """Handlers of the durable consumers ingest_scan and ingest_rendered, and of what is said besides."""
 
-    def __init__(self, judging: Judging, rendering: Rendering) -> None:
+    def __init__(self, judging: Judging, rendering: Rendering, following: Following) -> None:
         self._judging = judging
         self._rendering = rendering
+        self._following = following
 
     async def sealed(self, event: events_pb2.Event) -> None:
         """A verdict is owed; whether it still is, the row says."""
@@ -62,6 +64,11 @@ class IngestEvents:
         )
         ref = Ref(event.workspace_id, event.subject_id)
         await self._rendering.rendered(ref, word, Receipt(RENDERED_CONSUMER, event.id))
+
+    def progress(self, body: bytes) -> None:
+        """How far the films of an item are; kept nowhere."""
+        said = events_pb2.MediaProgress.FromString(body)
+        self._following.heard(Ref(said.workspace_id, said.media_id), dict(said.percent))
 
 
 def telling(announcement: Announcement, media: Media) -> events_pb2.Event:

@@ -278,6 +278,10 @@ class Wakeups(Protocol):
         """Set by whatever is said about `key` while inside."""
         ...
 
+    def wake(self, key: str) -> None:
+        """As if something was said about `key`, to this process alone."""
+        ...
+
 
 class Stored(Protocol):
     """A stored object as the store itself sees it."""

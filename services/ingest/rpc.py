@@ -54,7 +54,8 @@ class IngestRpc(UploadRpc):
 
     async def GetMedia(self, request: pb.GetMediaRequest, context_: Rpc) -> media_pb2.Media:
         """See IngestService.GetMedia."""
-        return message(await self._reading.get(_ref(request.id)))
+        ref = _ref(request.id)
+        return message(await self._reading.get(ref), self._reading.following.of(ref))
 
     async def ListMedia(self, request: pb.ListMediaRequest, context_: Rpc) -> pb.ListMediaResponse:
         """See IngestService.ListMedia."""
@@ -76,8 +77,8 @@ class IngestRpc(UploadRpc):
 
     async def WatchMedia(self, request: pb.WatchMediaRequest, context_: Rpc) -> AsyncIterator[media_pb2.Media]:
         """See IngestService.WatchMedia."""
-        async for media in self._reading.changes(_ref(request.id)):
-            yield message(media)
+        async for media, percent in self._reading.changes(_ref(request.id)):
+            yield message(media, percent)
 
     async def DownloadSource(
         self, request: pb.DownloadSourceRequest, context_: Rpc

@@ -1,16 +1,21 @@
 """A media item as the public message: what ingest knows, and what the transcoder said."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from google.protobuf.json_format import Parse
 from mediaapi.v1 import events_pb2, media_pb2
 
 from services.ingest.domain.media import Media
 from services.ingest.events import KINDS, STATUSES
 
+NOTHING: Mapping[str, int] = MappingProxyType({})
+_UNDER_WAY = (media_pb2.VARIANT_STATUS_PENDING, media_pb2.VARIANT_STATUS_PROCESSING)
 _SAME = ("width", "height", "duration_seconds", "has_audio", "url", "poster_url", "thumbhash")
 
 
-def message(media: Media) -> media_pb2.Media:
-    """The public message of a visible item."""
+def message(media: Media, percent: Mapping[str, int] = NOTHING) -> media_pb2.Media:
+    """The public message of a visible item. percent: how far its films are, by preset."""
     result = media_pb2.Media(
         id=media.media_id,
         kind=KINDS[media.kind],
@@ -29,6 +34,9 @@ def message(media: Media) -> media_pb2.Media:
         result.error.CopyFrom(media_pb2.MediaError(code=fault.code, message=fault.message, threat=fault.threat))
     if media.view is not None:
         _add_view(result, Parse(media.view, events_pb2.MediaRendered(), ignore_unknown_fields=True))
+    for one in result.variants:
+        if one.status in _UNDER_WAY and one.preset in percent:
+            one.status, one.progress = media_pb2.VARIANT_STATUS_PROCESSING, percent[one.preset]
     return result
 
 

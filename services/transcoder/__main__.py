@@ -10,6 +10,7 @@ from services.common.runtime import Runtime
 from services.transcoder.adapters.engine import SandboxedEngine
 from services.transcoder.adapters.metrics import Metrics
 from services.transcoder.adapters.postgres.items import CHANGED_CHANNEL, SCHEMA
+from services.transcoder.adapters.progress import NatsProgress
 from services.transcoder.adapters.scratch import DiskScratch
 from services.transcoder.assembly import Transcoder, World
 from services.transcoder.events import MEDIA, WANTED, TranscoderEvents
@@ -26,7 +27,7 @@ async def main() -> None:
     async with Runtime("transcoder", **places, drain_s=conf.drain_s) as run:
         store = (conf.s3_endpoint, conf.s3_region, conf.s3_access_key, conf.s3_secret_key, conf.active_bucket)
         database = await run.enter(db.connect(conf.database_url, schema=SCHEMA))
-        bus = await run.enter(events.connect(conf.nats_url))
+        progress = NatsProgress(bus := await run.enter(events.connect(conf.nats_url)))
         engine = await run.enter(SandboxedEngine(spares=conf.workers))
         world = World(
             database=database,
@@ -34,6 +35,7 @@ async def main() -> None:
             store=await run.enter(blobs.connect(*store)),
             engine=engine,
             scratch=DiskScratch(Path(conf.scratch_dir)),
+            onlookers=progress,
             meter=Metrics(engine.layers),
             view=View(conf.cdn_url),
             workers=conf.workers,
@@ -41,18 +43,15 @@ async def main() -> None:
         transcoder = Transcoder.assemble(world)
         add_TranscoderServiceServicer_to_server(TranscoderRpc(transcoder.ensuring, world.view), run.server)
         handlers = TranscoderEvents(transcoder.receiving, wake=transcoder.dispatcher.wake)
-
-        async def isolation() -> str:
-            return ", ".join(engine.layers)
-
         run.check("postgres", database.ping)
-        run.check("engine", isolation)
+        run.check("engine", engine.described)
         run.consume(bus, *MEDIA, handlers.media)
         run.consume(bus, *WANTED, handlers.wanted)
         run.background(outbox.Relay(database, bus, SCHEMA).run, name="relay")
         run.work(transcoder.dispatcher, name="jobs")
-        run.every(5.0, transcoder.sweeping.litter, name="litter")
-        run.every(10.0, transcoder.sweeping.words, name="words")
+        run.background(progress.run, name="progress")
+        for name, seconds, chore in transcoder.chores():
+            run.every(seconds, chore, name=name)
         await run.serve()
 
 

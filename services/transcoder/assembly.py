@@ -1,6 +1,7 @@
 """The use cases, put together once: for the stage itself and for tests on real stores."""
 
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from services.common.db import Database
@@ -11,7 +12,7 @@ from services.transcoder.app.ensuring import Ensuring
 from services.transcoder.app.making import Making
 from services.transcoder.app.receiving import Receiving
 from services.transcoder.app.sweeping import Sweeping
-from services.transcoder.ports import Engine, Meter, Scratch, Store, Wakeups
+from services.transcoder.ports import Engine, Meter, Onlookers, Scratch, Store, Wakeups
 from services.transcoder.view import View
 
 TOKEN_BYTES = 16  # what makes a URL unguessable
@@ -26,6 +27,7 @@ class World:
     store: Store
     engine: Engine
     scratch: Scratch
+    onlookers: Onlookers
     meter: Meter
     view: View
     workers: int
@@ -46,7 +48,7 @@ class Transcoder:
     def assemble(cls, world: World) -> "Transcoder":
         """Wires them to that world."""
         items = PostgresItems(world.database, world.view)
-        making = Making(items, world.wakeups, world.store, world.engine, world.scratch, world.meter)
+        making = Making(items, world.wakeups, world.store, world.engine, world.scratch, world.onlookers, world.meter)
         dispatcher = Dispatcher(items, making, workers=world.workers)
         sweeping = Sweeping(items, PostgresChores(world.database, world.view), world.store)
         return cls(
@@ -57,6 +59,10 @@ class Transcoder:
             ensuring=Ensuring(items, world.wakeups, wake=dispatcher.wake),
             sweeping=sweeping,
         )
+
+    def chores(self) -> tuple[tuple[str, float, Callable[[], Awaitable[None]]], ...]:
+        """What is done again and again: name, seconds between, one round."""
+        return (("litter", 5.0, self.sweeping.litter), ("words", 10.0, self.sweeping.words))
 
 
 def _token() -> str:

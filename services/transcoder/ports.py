@@ -4,7 +4,7 @@ Every port raises MediaError; the retryable codes mean that nothing was decided 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Protocol
 
 from services.platforms.catalog import Kind
 from services.transcoder.domain.item import Item
-from services.transcoder.domain.work import WorkRequest, WorkResult
+from services.transcoder.domain.work import Progress, WorkRequest, WorkResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +145,9 @@ class Store(Protocol):
 class Engine(Protocol):
     """Decodes and encodes, in a process that can do nothing else."""
 
-    async def run(self, request: WorkRequest, scratch: Path, *, deadline_s: float) -> WorkResult:
+    async def run(self, request: WorkRequest, scratch: Path, *, deadline_s: float, progress: Progress) -> WorkResult:
         """Rendition.file is a path below scratch, an empty folder; several presets may share one. Cancelling it ends
-        the work.
+        the work. Progress is told about twice a second.
 
         Raises:
             InputFault: the file's fault, final.
@@ -175,6 +175,14 @@ class Scratch(Protocol):
 
     def folder(self) -> AbstractAsyncContextManager[Folder]:
         """A new folder, gone with everything in it at the end."""
+        ...
+
+
+class Onlookers(Protocol):
+    """Who looks at an item meanwhile. They may miss anything."""
+
+    def tell(self, ref: Ref, percent: Mapping[str, int]) -> None:
+        """Percent by preset. Takes no time, and never fails."""
         ...
 
 

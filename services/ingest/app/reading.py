@@ -2,12 +2,13 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from services.common.errors import Code, MediaError, Violation
+from services.ingest.app.following import Following
 from services.ingest.domain.formats import Kind
 from services.ingest.domain.media import GONE, SETTLED, Media, State, read_range
 from services.ingest.ports import MediaTable, Query, Ref, Store, Wakeups
@@ -43,6 +44,7 @@ class Reading:
         self._active = active
         self._wakeups = wakeups
         self._now = now
+        self.following = Following(wakeups, now=now)
 
     async def get(self, ref: Ref) -> Media:
         """Raises MediaError: MEDIA_NOT_FOUND."""
@@ -83,20 +85,20 @@ class Reading:
             raise media.fault.to_error()
         return media
 
-    async def changes(self, ref: Ref) -> AsyncIterator[Media]:
-        """The item now, and again whenever it changed, for as long as anybody listens.
+    async def changes(self, ref: Ref) -> AsyncIterator[tuple[Media, Mapping[str, int]]]:
+        """The item now, with how far its films are, and again whenever that changed, for as long as anybody listens.
 
         Raises:
             MediaError: MEDIA_NOT_FOUND, from the beginning or since it is gone.
         """
-        shown: Media | None = None
+        shown: tuple[Media, Mapping[str, int]] | None = None
         with self._wakeups.watch(ref.media_id) as changed:
             while True:
                 changed.clear()
-                media = await self.get(ref)
-                if media != shown:
-                    yield media
-                    shown = media
+                now = (await self.get(ref), self.following.of(ref))
+                if now != shown:
+                    yield now
+                    shown = now
                 with suppress(TimeoutError):
                     async with asyncio.timeout(WATCH_POLL_S):
                         await changed.wait()

@@ -63,6 +63,10 @@ class SandboxedEngine:
         while self._waiting:
             await self._waiting.popleft().end()
 
+    async def described(self) -> str:
+        """Readiness: the layers of isolation in force."""
+        return ", ".join(self.layers)
+
     async def run(
         self, request: WorkRequest, scratch: Path, *, deadline_s: float, progress: Progress = untold
     ) -> WorkResult:

@@ -14,7 +14,7 @@ from services.transcoder.app.ending import to_the_end
 from services.transcoder.domain import item as rules
 from services.transcoder.domain.item import EXTENSIONS, Finding, Item, Variant
 from services.transcoder.domain.work import InputFault, Rendition, Status, WorkRequest, WorkResult
-from services.transcoder.ports import Change, Engine, Folder, Items, Meter, Ref, Scratch, Store, Wakeups
+from services.transcoder.ports import Change, Engine, Folder, Items, Meter, Onlookers, Ref, Scratch, Store, Wakeups
 
 log = logging.getLogger(__name__)
 
@@ -25,13 +25,21 @@ class Making:
     """The use case behind every claimed item."""
 
     def __init__(
-        self, items: Items, wakeups: Wakeups, store: Store, engine: Engine, scratch: Scratch, meter: Meter
+        self,
+        items: Items,
+        wakeups: Wakeups,
+        store: Store,
+        engine: Engine,
+        scratch: Scratch,
+        onlookers: Onlookers,
+        meter: Meter,
     ) -> None:
         self._items = items
         self._wakeups = wakeups
         self._store = store
         self._engine = engine
         self._scratch = scratch
+        self._onlookers = onlookers
         self._meter = meter
         self._adopting = Adopting(items, store)
 
@@ -112,7 +120,8 @@ class Making:
         )
         deadline_s = rules.deadline_s(item.kind, item.source.size_bytes)
         async with self._scratch.folder() as folder:
-            result = await self._engine.run(request, folder.path, deadline_s=deadline_s)
+            progress = partial(self._onlookers.tell, _ref(item))
+            result = await self._engine.run(request, folder.path, deadline_s=deadline_s, progress=progress)
             variants = await self._store_all(item, folder, presets, result)
         done = await self._forward(item, _finding(item, result), variants, last=last)
         for one in variants:

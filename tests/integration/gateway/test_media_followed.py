@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import pytest
 
 from deploy.local.ports import HOST
 from tests.integration.gateway.conftest import Service, Workspace, refused
@@ -38,6 +39,28 @@ def test_a_film_is_followed_until_every_variant_is_settled(service: Service) -> 
         assert heard[-1][2]["status"] == "ready"
         assert len({state for _, state, _ in heard}) == len(heard)
         assert list(followed(service, customer, made["id"], last=heard[-1][1])) == []
+
+
+@pytest.mark.timeout(240)
+def test_how_far_each_film_is_is_followed_and_never_goes_back(service: Service) -> None:
+    with service.customer() as customer:
+        # No platform takes MPEG-4 part 2: all of it is encoded.
+        made = customer.media(film(1280, 720, seconds=10, fps=25, codec="mpeg4", options={}), "clip.mp4")
+        heard = [data for _, _, data in followed(service, customer, made["id"])]
+    courses: dict[str, list[int]] = {}
+    for media in heard:
+        for one in media["variants"]:
+            if one["progress"] is not None:
+                assert one["status"] == "processing"
+                courses.setdefault(one["preset"], []).append(one["progress"])
+    assert "x.video" in courses
+    assert "cover" not in courses
+    for course in courses.values():
+        assert course == sorted(course)
+        assert len(set(course)) > 1
+        assert 0 <= course[0] <= course[-1] < 100
+    assert heard[-1]["status"] == "ready"
+    assert {one["progress"] for one in heard[-1]["variants"]} == {None}
 
 
 def test_an_item_deleted_meanwhile_is_a_problem(service: Service) -> None:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,6 +58,13 @@ def transcoder_url(postgres: Postgres, local_state: State, tmp_path_factory: pyt
     }
     subprocess.run([sys.executable, "-m", "services.common.migrate", "transcoder"], env=env, cwd=REPOSITORY, check=True)
     return postgres.url(user="mediaapi_transcoder", password=password)
+
+
+class Nobody:
+    """ports.Onlookers."""
+
+    def tell(self, ref: Ref, percent: Mapping[str, int]) -> None:
+        """Nobody looks."""
 
 
 @dataclass(slots=True)
@@ -240,6 +247,7 @@ async def stage(postgres: Postgres, nats: Nats, s3: S3, transcoder_url: str, tmp
             store=await closing.enter_async_context(blobs.connect(*connect)),
             engine=engine,
             scratch=DiskScratch(tmp_path),
+            onlookers=Nobody(),
             meter=Metrics((), CollectorRegistry()),
             view=View(CDN_URL),
             workers=2,

@@ -112,6 +112,9 @@ class Never:
     def watch(self, key: str) -> AbstractContextManager[asyncio.Event]:
         return nullcontext(Impatient())
 
+    def wake(self, key: str) -> None:
+        """Nobody waits."""
+
 
 async def frames(*those: Frame) -> AsyncIterator[Frame]:
     for frame in those:

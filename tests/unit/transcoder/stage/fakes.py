@@ -12,7 +12,7 @@ from services.platforms import catalog
 from services.platforms.catalog import Kind
 from services.transcoder.domain.item import Item, Source
 from services.transcoder.domain.probe import Probe
-from services.transcoder.domain.work import Fit, How, Rendition, Status, WorkRequest, WorkResult
+from services.transcoder.domain.work import Fit, How, Progress, Rendition, Status, WorkRequest, WorkResult
 from services.transcoder.ports import Receipt, Ref, Step
 
 
@@ -276,7 +276,8 @@ class Engine:
     file: str | None = None
     cancelled: int = 0
 
-    async def run(self, request: WorkRequest, scratch: Path, *, deadline_s: float) -> WorkResult:
+    async def run(self, request: WorkRequest, scratch: Path, *, deadline_s: float, progress: Progress) -> WorkResult:
+        progress(dict.fromkeys(request.presets, 50))
         self.requests.append(request)
         self.deadlines.append(deadline_s)
         self.entered.set()

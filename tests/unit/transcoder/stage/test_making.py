@@ -163,10 +163,10 @@ async def test_only_files_of_the_job_are_served(world: World, tmp_path: Path, na
     engine, run = world.engine, world.engine.run
 
     class Hostile:
-        async def run(self, request: object, scratch: Path, *, deadline_s: float) -> object:
+        async def run(self, request: object, scratch: Path, **more: object) -> object:
             (scratch / "sub").mkdir()
             (scratch / "link").symlink_to("/etc/hostname")
-            return await run(request, scratch, deadline_s=deadline_s)  # type: ignore[arg-type]
+            return await run(request, scratch, **more)  # type: ignore[arg-type]
 
     engine.file = name
     world.making._engine = Hostile()  # type: ignore[assignment]

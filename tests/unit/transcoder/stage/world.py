@@ -1,5 +1,6 @@
 """Everything the transcoder does, wired to the world in memory."""
 
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 
@@ -27,8 +28,9 @@ class World:
         self.store = Store()
         self.engine = Engine()
         self.meter = Meter()
+        self.looked_at: list[tuple[Ref, Mapping[str, int]]] = []
         self._numbers = count(1)
-        self.making = Making(self.items, self.items, self.store, self.engine, DiskScratch(folder), self.meter)
+        self.making = Making(self.items, self.items, self.store, self.engine, DiskScratch(folder), self, self.meter)
         self.dispatcher = Dispatcher(self.items, self.making, workers=workers)
         self.sweeping = Sweeping(self.items, self.items, self.store)
         self.receiving = Receiving(
@@ -38,6 +40,10 @@ class World:
             wake=self.dispatcher.wake,
         )
         self.ensuring = Ensuring(self.items, self.items, wake=self.dispatcher.wake)
+
+    def tell(self, ref: Ref, percent: Mapping[str, int]) -> None:
+        """ports.Onlookers."""
+        self.looked_at.append((ref, percent))
 
     def promotion(self, kind: Kind = "image", data: bytes = b"source", workspace_id: str = "ws_1") -> Promotion:
         """A new item's, with its source in the bucket."""
