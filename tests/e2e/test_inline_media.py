@@ -61,7 +61,8 @@ def test_what_is_none_is_refused_and_nothing_is_posted(tenancy: Tenancy, name: s
 
 
 def test_the_largest_picture_that_fits_is_taken(tenancy: Tenancy) -> None:
-    picture = media.jpeg() + bytes(MAX_INLINE_BYTES - len(media.jpeg()))
+    photo = media.jpeg()
+    picture = photo + bytes(MAX_INLINE_BYTES - len(photo))
     asked = wanted(tenancy, f"large {uuid.uuid4().hex}", base64.b64encode(picture).decode())
     post = tenancy.client.settled_post(body(tenancy.client.http.post("/v1/posts", json=asked))["id"])
     assert post["status"] == "published", post
