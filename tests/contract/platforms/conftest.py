@@ -69,3 +69,11 @@ async def tiktok(sandboxes: Sandboxes) -> AsyncIterator[Played]:
     played = sandboxes.platform("tiktok")
     yield played
     await sandboxes.http.delete(f"{played.url}/_sandbox/faults")
+
+
+@pytest.fixture
+async def facebook(sandboxes: Sandboxes) -> AsyncIterator[Played]:
+    """Facebook; no fault outlives its test."""
+    played = sandboxes.platform("facebook")
+    yield played
+    await sandboxes.http.delete(f"{played.url}/_sandbox/faults")

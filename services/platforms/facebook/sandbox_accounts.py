@@ -1,0 +1,32 @@
+"""The sandbox's pages, named by their tokens.
+
+"sandbox-anna.person" is a person's token, "sandbox-anna.readonly" one of a page that may not post.
+"""
+
+from collections.abc import AsyncIterator
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+
+from services.platforms.sandboxing import graph
+from services.platforms.sandboxing.tokens import bearer_mark, number_of
+
+PIECE_BYTES = 256 * 1024
+
+
+def own(request: Request, *, posting: bool = False) -> str:
+    """The page, whose own paths these must be. Raises RefusedError."""
+    name, page_id = graph.authorize(request), str(request.path_params["page_id"])
+    if page_id not in ("me", number_of(name)):
+        raise graph.missing(page_id)
+    if posting and bearer_mark(request) == "readonly":
+        raise graph.refused(200, "(#200) The permission pages_manage_posts is not granted", status=403)
+    if posting and bearer_mark(request) == "person":
+        raise graph.refused(200, "(#200) Posts on a page need the page's own token", status=403)
+    return name
+
+
+async def pieces(file: UploadFile) -> AsyncIterator[bytes]:
+    """Of a file in a form."""
+    while piece := await file.read(PIECE_BYTES):
+        yield piece
