@@ -57,6 +57,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         ),
         # Motion kept: the GIF's own frames, everything else dropped.
         "gif_strip": Recipe("image", "image", 1, {}),
+        # Motion as a silent film, repeated as a whole until it is as long as the limits want. As h264_mp4.
+        "loop_mp4": Recipe("image", "video", 1, {"long_px": int, "short_px": int, "crf": int, "max_kbps": int}),
         # long_px, short_px: the box, turned to suit the picture. kbps are kilobits (1000 bits) a second, at most.
         "h264_mp4": Recipe(
             "video",
@@ -275,7 +277,7 @@ def _preset(table: "_Table", platform: str | None, bases: Mapping[Kind, Mapping[
         raise CatalogError(f"{table.where}: no recipe {recipe_name!r}")
     params = table.params(recipe.params)
     # A cover is no post of its own, so the limits of posted images do not bind it.
-    base = bases.get(recipe.of, {}) if recipe.of == recipe.makes else {}
+    base = {} if (recipe.of, recipe.makes) == ("video", "image") else bases.get(recipe.makes, {})
     limits = _limits({**base, **table.table("limits").limits(rest=True)}, table.where)
     preset = Preset(
         id=f"{platform}.{name}" if platform else name,

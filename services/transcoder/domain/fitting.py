@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.platforms.catalog import Limits, Platform, Preset
+from services.transcoder.domain.ceilings import MAX_ANIMATION_PX, MAX_ANIMATION_S
+from services.transcoder.domain.loops import LOOPED, as_film
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.work import Fit
 
@@ -34,6 +36,8 @@ def misfit(preset: Preset, probe: Probe) -> Misfit | None:
         return Misfit("kind_unsupported", f"{preset.id} is made from a {preset.of}, this is a {probe.kind}")
     if preset.animated and not probe.animated:
         return Misfit("not_animated", f"{preset.id} is for animations")
+    if preset.animated and preset.makes == "video":
+        return _looped(preset, probe)
     if preset.animated and f"image/{probe.container}" not in preset.limits.accept:
         return Misfit("format_unsupported", f"{preset.id} keeps animations as they are, and takes no {probe.container}")
     if preset.animated:
@@ -44,6 +48,17 @@ def misfit(preset: Preset, probe: Probe) -> Misfit | None:
     if found is None and preset.makes == "video":
         found = _length(preset.limits, probe) or _rate(preset, probe)
     return found
+
+
+def _looped(preset: Preset, probe: Probe) -> Misfit | None:
+    if probe.container not in LOOPED or not probe.beat_ms:
+        return Misfit("format_unsupported", f"{preset.id} is not made from an animated {probe.container}")
+    film = as_film(preset.limits, probe)
+    if film.width * film.height * film.frames > MAX_ANIMATION_PX:
+        return Misfit("too_many_pixels", f"its frames have more than {MAX_ANIMATION_PX} pixels together")
+    if film.duration_s > MAX_ANIMATION_S:
+        return Misfit("duration_too_long", f"{film.duration_s:.2f} s are more than {MAX_ANIMATION_S:g} s")
+    return _shape(preset.limits, film) or _length(preset.limits, film) or _rate(preset, film)
 
 
 def fit(platform: Platform, probe: Probe) -> Fit:
@@ -67,7 +82,7 @@ def fits(platforms: Mapping[str, Platform], probe: Probe) -> dict[str, Fit]:
 
 def affordable_kbps(preset: Preset, duration_s: float) -> int:
     """Kilobits a second that the picture of a film this long (> 0 s) may have on average, for the preset's byte cap."""
-    audio = preset.params["audio_kbps"]
+    audio = preset.params.get("audio_kbps", 0)
     assert isinstance(audio, int)
     return int(CAP_SHARE * preset.limits.max_bytes * 8 / 1000 / duration_s) - audio
 

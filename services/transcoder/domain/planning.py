@@ -5,13 +5,14 @@ one rendition, whatever platform they belong to.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import TypeAlias
 
 from services.platforms.catalog import Preset
 from services.transcoder.domain.films import Copied, Mp4, complies, encoded
 from services.transcoder.domain.fitting import Misfit, misfit
+from services.transcoder.domain.loops import as_film, frame_rate, turns
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.sizes import box
 from services.transcoder.domain.work import How
@@ -52,13 +53,21 @@ class Jpeg:
 
 
 @dataclass(frozen=True, slots=True)
+class Loop:
+    """An animation as a film, `turns` in a row."""
+
+    film: Mp4
+    turns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Cover:
     """One frame of a film, as a Jpeg."""
 
     jpeg: Jpeg
 
 
-Recipe: TypeAlias = Untouched | Stripped | Jpeg | Copied | Mp4 | Cover
+Recipe: TypeAlias = Untouched | Stripped | Jpeg | Copied | Mp4 | Cover | Loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,8 @@ def with_stripped(plans: Iterable[Plan], probe: Probe, size_bytes: int | None) -
 def _plan(preset: Preset, probe: Probe) -> Plan:
     if found := misfit(preset, probe):
         return Plan(preset, misfit=found)
+    if preset.recipe == "loop_mp4":
+        return Plan(preset, How.ENCODE, _loop(preset, probe))
     if preset.recipe == "gif_strip":
         return Plan(preset, How.STRIP, Stripped()) if probe.has_extras else Plan(preset, How.AS_IS, Untouched())
     if preset.recipe == "jpeg_under_bytes":
@@ -127,6 +138,11 @@ def _jpeg(preset: Preset, probe: Probe) -> Jpeg:
     inner = (min(most_width, int(most_height * wanted)), min(most_height, int(most_width / wanted)))
     width, height = box(probe.width, probe.height, *inner)
     return Jpeg(width, height, (quality[0], quality[1]), _canvas(width, height, wanted))
+
+
+def _loop(preset: Preset, probe: Probe) -> Loop:
+    film = encoded(preset, as_film(preset.limits, probe))
+    return Loop(replace(film, fps=frame_rate(probe)), turns(preset.limits, probe))
 
 
 def _canvas(width: int, height: int, aspect: float) -> tuple[int, int]:

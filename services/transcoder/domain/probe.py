@@ -13,7 +13,8 @@ class Probe:
         width, height: As displayed, ≥ 1.   coded_width, coded_height: as stored.
         orientation: EXIF 1..8, images only.   rotation: clockwise degrees a player turns it: 0, 90, 180, 270.
         frames: Pictures in it, ≥ 1.   animated: an image with several.   has_alpha: may be see-through.
-        duration_s: Seconds; 0 for stills.   fps: mean frames a second; 0 for stills.
+        beat_ms: Of an animation: every frame stands for a multiple of that; 0 where nobody knows how long.
+        duration_s: Seconds; of an animation, once through; 0 for stills.   fps: mean frames a second; 0 for stills.
         max_gap_s: The longest a frame stands.   max_key_gap_s: between two key frames.
         constant_rate: Every frame stands equally long, to the millisecond.
         closed_groups: Every key frame is known to be one that nothing behind it looks past; H.264 only.
@@ -39,6 +40,7 @@ class Probe:
     rotation: int = 0
     frames: int = 1
     animated: bool = False
+    beat_ms: int = 0
     has_alpha: bool = False
     duration_s: float = 0.0
     fps: float = 0.0

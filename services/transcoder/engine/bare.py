@@ -49,13 +49,13 @@ def png(data: bytes) -> bytes:
 
 def gif(data: bytes) -> bytes:
     """A GIF of its frames, their timing, and how often they repeat. Raises InputFault: media_corrupt."""
-    return b"".join(_gif_parts(memoryview(data)))
+    return b"".join(gif_parts(memoryview(data)))
 
 
 def has_extras(container: str, data: bytes) -> bool:
     """Whether the function of that name may leave anything out; of a JPEG that is not known before. Nothing is copied
     to find out."""
-    parts = {"jpeg": _jpeg_parts, "png": _png_parts, "gif": _gif_parts}[container](memoryview(data))
+    parts = {"jpeg": _jpeg_parts, "png": _png_parts, "gif": gif_parts}[container](memoryview(data))
     return sum(len(part) for part in parts) != len(data) or container == "jpeg"
 
 
@@ -132,7 +132,8 @@ def _inflate(pixels: "zlib._Decompress", body: memoryview) -> int:
     return len(body) - len(pixels.unused_data)
 
 
-def _gif_parts(data: memoryview) -> Iterator[memoryview]:
+def gif_parts(data: memoryview) -> Iterator[memoryview]:
+    """Its header, then every block that is kept, in order; the last is its end. Raises InputFault: media_corrupt."""
     palette = _palette_size(_slice(data, 0, 13)[10])
     yield _slice(data, 0, 13 + palette)
     at = 13 + palette

@@ -4,6 +4,7 @@ import io
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from math import gcd
 from pathlib import Path
 
 import pillow_heif
@@ -18,7 +19,7 @@ from services.transcoder.domain.ceilings import (
 )
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.work import InputFault
-from services.transcoder.engine import bare, jpeg_planes
+from services.transcoder.engine import bare, jpeg_planes, timing
 from services.transcoder.engine.planes import REDUCING_GAP, Planes
 
 _DECODERS = {
@@ -70,6 +71,14 @@ def faults() -> Iterator[None]:
         raise InputFault(Code.MEDIA_CORRUPT, f"{type(exc).__name__}: {exc}") from exc
 
 
+@contextmanager
+def opened(path: Path, content_type: str) -> Iterator[Image.Image]:
+    """By the one decoder for its type. Raises InputFault: it cannot be read, or is larger than what is decoded."""
+    with faults(), Image.open(path, formats=_DECODERS[content_type]) as image:
+        _check_size(image)
+        yield image
+
+
 class Still:
     """One picture, opened.
 
@@ -82,9 +91,8 @@ class Still:
 
     def __init__(self, path: Path, content_type: str) -> None:
         self._path = path
-        self._formats = _DECODERS[content_type]
-        with faults(), Image.open(path, formats=self._formats) as image:
-            _check_size(image)
+        self._content_type = content_type
+        with opened(path, content_type) as image:
             self._icc = _profile(image)
             self._orientation = int(image.getexif().get(_ORIENTATION, 1))
             self.probe = self._measure(image, content_type.removeprefix("image/"))
@@ -100,7 +108,7 @@ class Still:
             width, height: Pixels as displayed, no more than the source has.
         """
         size = (height, width) if self._orientation >= 5 else (width, height)
-        with faults(), Image.open(self._path, formats=self._formats) as image:
+        with opened(self._path, self._content_type) as image:
             if jpeg_planes.holds_planes(image):
                 planes = jpeg_planes.decoded(image, self._path, size)
                 if self._icc is not None:
@@ -114,15 +122,18 @@ class Still:
         jpeg_planes.reduce(image, image.mode, size)
         image.load()
         plain = _true_color(image).resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
-        return _on_white(self._standard_color(plain))
+        return on_white(self._standard_color(plain))
 
     def _measure(self, image: Image.Image, container: str) -> Probe:
-        frames = _frames(image)
+        data, frames = self._path.read_bytes(), _frames(image)
         width, height = image.size
         if self._orientation >= 5:
             width, height = height, width
         plain = image.mode in ("RGB", "L", "P", "1", "RGBA", "LA", "PA")
         container = "heif" if container == "heic" else container
+        stands = timing.stands_ms(container, data) if frames > 1 else ()
+        if len(stands) != frames:
+            stands = ()  # so nobody knows
         return Probe(
             kind="image",
             container=container,
@@ -131,14 +142,15 @@ class Still:
             height=height,
             coded_width=image.width,
             coded_height=image.height,
-            size_bytes=self._path.stat().st_size,
+            size_bytes=len(data),
             orientation=self._orientation,
             frames=frames,
             animated=frames > 1,
             has_alpha="A" in image.mode or "transparency" in image.info,
-            duration_s=0.0,
+            duration_s=sum(stands) / 1000,
+            beat_ms=gcd(*stands),
             pix_fmt=image.mode,
-            has_extras=container not in _BARE or bare.has_extras(container, self._path.read_bytes()),
+            has_extras=container not in _BARE or bare.has_extras(container, data),
             standard_color=plain and self._icc is None,
         )
 
@@ -211,7 +223,8 @@ def _converted(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.I
     return made
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def on_white(image: Image.Image) -> Image.Image:
+    """RGB, where it is RGBA."""
     if image.mode != "RGBA":
         return image
     white = Image.new("RGB", image.size, "white")

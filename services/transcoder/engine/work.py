@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from PIL import Image
 
@@ -16,6 +16,7 @@ from services.transcoder.domain.fitting import Misfit, breach, fits
 from services.transcoder.domain.planning import (
     Cover,
     Jpeg,
+    Loop,
     Plan,
     Stripped,
     Untouched,
@@ -30,7 +31,7 @@ from services.transcoder.engine import measuring
 from services.transcoder.engine.planes import Planes
 from services.transcoder.engine.still import Still
 from services.transcoder.engine.thumbhash import thumbhash
-from services.transcoder.recipes import copied_mp4, cover_frame, h264_mp4
+from services.transcoder.recipes import copied_mp4, cover_frame, h264_mp4, loop_mp4
 from services.transcoder.recipes.jpeg_under_bytes import Stills
 
 PREVIEW_PX = 200  # of the longer side: more than a thumbhash looks at
@@ -48,6 +49,7 @@ class Made:
 
 
 Outcome: TypeAlias = Made | Misfit
+T = TypeVar("T")
 
 
 def do(request: WorkRequest, scratch: Path, progress: Progress = untold) -> WorkResult:
@@ -126,16 +128,26 @@ class _StillJob:
         # Decoded even when nothing is encoded: a file no decoder can read to its end is never served as it is.
         self._picture = self._still.picture(*max([*sizes, preview]))
         stills = Stills(self._picture)
+        loops = self._loops({one.recipe for one in plans if isinstance(one.recipe, Loop)})
         for one in sorted(plans, key=_ease, reverse=True):
             if one.misfit:
                 yield one, one.misfit
             elif isinstance(one.recipe, Jpeg):
                 yield one, _jpeg(stills, one.preset, one.recipe, self._scratch)
+            elif isinstance(one.recipe, Loop):
+                yield one, loops[one.recipe]
             elif isinstance(one.recipe, Untouched):
                 yield one, self._kept("untouched", self._source.read_bytes())
             else:
                 assert stripped is not None
                 yield one, stripped
+
+    def _loops(self, recipes: Iterable[Loop]) -> Mapping[Loop, Made]:
+        wanted = {one: self._scratch / f"{_digest('loop_mp4', one)}.mp4" for one in recipes}
+        for paces in {(one.film.fps, one.turns) for one in wanted}:
+            alike = {one: path for one, path in wanted.items() if (one.film.fps, one.turns) == paces}
+            loop_mp4.encode(self._source, self._content_type, alike)
+        return _probed(wanted)
 
     def _stripped(self) -> Made | None:
         data = self._still.bare()
@@ -206,9 +218,7 @@ class _FilmJob:
             served = [name for one in alike for name in presets[one]]
             progress = partial(self._through, served)
             h264_mp4.encode(self._source, self._content_type, self.probe, alike, progress=progress)
-        return {
-            one: Made(path, "video/mp4", path.stem, measuring.probe(path, "video/mp4")) for one, path in wanted.items()
-        }
+        return _probed(wanted)
 
     def _through(self, presets: Iterable[str], part: float) -> None:
         """Whole only when it is ready."""
@@ -218,6 +228,11 @@ class _FilmJob:
 def _within(at_s: float | None, probe: Probe) -> float | None:
     """To the millisecond: two moments that differ by less show one frame, and no film is longer than it is."""
     return None if at_s is None else round(min(at_s, probe.duration_s), 3)
+
+
+def _probed(films: Mapping[T, Path]) -> Mapping[T, Made]:
+    """Each named by its digest."""
+    return {one: Made(path, "video/mp4", path.stem, measuring.probe(path, "video/mp4")) for one, path in films.items()}
 
 
 def _ease(planned: Plan) -> tuple[int, int]:

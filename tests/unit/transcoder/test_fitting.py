@@ -17,7 +17,10 @@ CLIP = Probe(
     kind="video", container="mov", codec="h264", width=1920, height=1080, coded_width=1920, coded_height=1080,
     size_bytes=30_000_000, frames=900, duration_s=30.0, fps=30.0, pix_fmt="yuv420p", profile="High", has_audio=True,
 )  # fmt: skip
-GIF = replace(PHOTO, container="gif", codec="gif", width=400, height=300, frames=20, animated=True, size_bytes=90_000)
+GIF = replace(
+    PHOTO, container="gif", codec="gif", width=400, height=300, frames=20, animated=True, size_bytes=90_000,
+    duration_s=2.0, beat_ms=100,
+)  # fmt: skip
 
 
 def reasons(probe: Probe) -> dict[str, str | None]:
@@ -79,14 +82,35 @@ def test_a_bound_on_one_side_is_told_alone() -> None:
 
 def test_an_animation_stays_one_where_that_is_a_preset_and_within_its_limits() -> None:
     fits = fitting.fits(catalog.load(), GIF)
-    assert (fits["x"].preset, fits["bluesky"].preset) == ("x.gif", "bluesky.image")
+    assert (fits["x"].preset, fits["bluesky"].preset) == ("x.gif", "bluesky.loop")
     for change in (
         {"frames": 351},
-        {"width": 1281},
+        {"width": 1281, "height": 700},
         {"size_bytes": 15_000_001},
         {"width": 1280, "height": 1000, "frames": 300},
     ):
-        assert fitting.fits(catalog.load(), replace(GIF, **change))["x"].preset == "x.image"  # type: ignore[arg-type]
+        assert fitting.fits(catalog.load(), replace(GIF, **change))["x"].preset == "x.loop"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"animated": False, "frames": 1}, "not_animated"),
+        ({"container": "png"}, "format_unsupported"),
+        ({"beat_ms": 0, "duration_s": 0.0}, "format_unsupported"),
+        # Two seconds are shown twice.
+        ({"width": 2000, "height": 1001, "frames": 100}, "too_many_pixels"),
+        ({"width": 301, "height": 100}, "aspect_unsupported"),
+        ({"duration_s": 60.1}, "duration_too_long"),
+    ],
+    ids=str,
+)
+def test_what_makes_no_film_stays_a_still_where_one_is_taken(change: dict[str, object], reason: str) -> None:
+    probe = replace(GIF, **change)  # type: ignore[arg-type]
+    found = fitting.misfit(catalog.presets("image")["linkedin.loop"], probe)
+    assert found
+    assert found.reason == reason
+    assert fitting.fit(catalog.load()["linkedin"], probe).preset == "linkedin.image"
 
 
 def test_a_byte_cap_that_leaves_no_picture_is_a_refusal() -> None:

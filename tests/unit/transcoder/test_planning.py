@@ -7,7 +7,7 @@ import pytest
 
 from services.platforms import catalog
 from services.transcoder.domain.films import Copied, Mp4, frame_rate
-from services.transcoder.domain.planning import Jpeg, Plan, Stripped, plan, with_stripped, without_copies
+from services.transcoder.domain.planning import Jpeg, Loop, Plan, Stripped, plan, with_stripped, without_copies
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.sizes import box
 from services.transcoder.domain.work import How
@@ -85,6 +85,28 @@ def test_a_shape_instagram_does_not_take_is_given_bars(size: tuple[int, int]) ->
 def test_an_animation_is_stripped_where_it_may_move() -> None:
     assert plans(GIF)["x.gif"].how is How.STRIP
     assert plans(replace(GIF, has_extras=False))["x.gif"].how is How.AS_IS
+
+
+def test_an_animation_is_shown_as_often_as_the_shortest_film_is_long() -> None:
+    made = {name: one.recipe for name, one in plans(GIF).items() if isinstance(one.recipe, Loop)}
+    film = Mp4(400, 300, Fraction(30), 18, 2500, 0)
+    assert made["bluesky.loop"] == made["x.loop"] == Loop(film, 1)
+    assert made["instagram.loop"] == made["pinterest.loop"] == Loop(film, 2)
+
+
+@pytest.mark.parametrize(
+    ("beat_ms", "fps"),
+    [
+        (100, 30), (50, 40), (40, 25), (20, 50), (1000, 24), (500, 24), (250, 24), (70, Fraction(200, 7)),
+        (30, Fraction(100, 3)), (10, 50), (17, Fraction(1000, 17)), (13, 50), (1, 50),
+    ],
+)  # fmt: skip
+def test_every_frame_of_an_animation_stands_as_long_as_it_should(beat_ms: int, fps: Fraction | int) -> None:
+    recipe = plans(replace(GIF, beat_ms=beat_ms))["bluesky.loop"].recipe
+    assert isinstance(recipe, Loop)
+    assert recipe.film.fps == fps
+    assert 24 <= fps <= 60
+    assert fps == 50 or (beat_ms * fps) % 1000 == 0
 
 
 def test_a_full_hd_clip_is_encoded_twice_for_every_platform() -> None:

@@ -1,5 +1,5 @@
-"""Sources of every kind × every preset for pictures in the catalogue: each output opened, decoded whole, and held
-against the numbers of its spec.toml."""
+"""Sources of every kind × every preset in the catalogue that makes pictures of pictures: each output opened, decoded
+whole, and held against the numbers of its spec.toml."""
 
 import io
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from services.transcoder.domain.work import Rendition, Status, WorkRequest
 from services.transcoder.engine import still, work
 
 still.setup()
-PRESETS = tuple(catalog.presets("image"))
+PRESETS = tuple(name for name, preset in catalog.presets("image").items() if preset.makes == "image")
 QUARTERS = {"red": (0.25, 0.25), "lime": (0.75, 0.25), "blue": (0.25, 0.75), "yellow": (0.75, 0.75)}
 # EXIF's orientation: how a picture set upright is stored.
 STORED = {
