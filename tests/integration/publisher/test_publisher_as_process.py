@@ -55,12 +55,17 @@ class Running:
         answer: post_pb2.Post = await self.stub.GetPost(pb.GetPostRequest(id=post_id))
         return answer
 
-    async def settled(self, post_id: str, within_s: float = 30.0) -> post_pb2.Post:
+    async def settled(self, post_id: str, within_s: float = 60.0) -> post_pb2.Post:
+        unsettled = (post_pb2.POST_STATUS_PUBLISHING, post_pb2.POST_STATUS_SCHEDULED)
         async with asyncio.timeout(within_s):
             while True:
-                post = await self.get(post_id)
-                if post.status not in (post_pb2.POST_STATUS_PUBLISHING, post_pb2.POST_STATUS_SCHEDULED):
-                    return post
+                try:
+                    if (post := await self.get(post_id)).status not in unsettled:
+                        return post
+                except MediaError as exc:
+                    # For a moment after a restart the channel does not know yet that the stage is back.
+                    if exc.code is not Code.UNAVAILABLE:
+                        raise
                 await asyncio.sleep(0.1)
 
     def received(self, account: DemoAccount, text: str) -> int:
