@@ -20,13 +20,16 @@ async def hold(
     lease_s: float,
     name: str,
     changed: asyncio.Event | None = None,
+    lost: Callable[[], Awaitable[bool]] | None = None,
 ) -> T:
     """Runs `work`, renewing its claim three times a lease.
 
     Args:
         renew: Keeps the claim for another `lease_s` seconds; False: it is lost.
         name: What is claimed, for the error.
-        changed: Set by whatever happens to it, so that a loss is noticed at once.
+        changed: Set by whatever happens to it, the work's own steps among them.
+        lost: Asked then whether the claim is, so that this is noticed at once. It renews nothing: the work may just
+            have given the claim back.
 
     Raises:
         ClaimLostError: And the work was cancelled, as it is by whatever `renew` raises.
@@ -41,7 +44,10 @@ async def hold(
             if changed is not None and noticing.done():
                 changed.clear()
                 noticing = asyncio.create_task(changed.wait())
-            if not await renew():
+                kept = lost is None or not await lost()
+            else:
+                kept = await renew()
+            if not kept:
                 raise ClaimLostError(name)
     finally:
         await tasks.end(noticing, *([] if task.done() else [task]))

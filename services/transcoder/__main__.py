@@ -39,6 +39,7 @@ async def main() -> None:
             meter=Metrics(engine.layers),
             view=View(conf.cdn_url),
             workers=conf.workers,
+            films_bytes=conf.films_bytes,
         )
         transcoder = Transcoder.assemble(world)
         add_TranscoderServiceServicer_to_server(TranscoderRpc(transcoder.ensuring, world.view), run.server)

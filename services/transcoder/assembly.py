@@ -31,6 +31,7 @@ class World:
     meter: Meter
     view: View
     workers: int
+    films_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ class Transcoder:
         """Wires them to that world."""
         items = PostgresItems(world.database, world.view)
         making = Making(items, world.wakeups, world.store, world.engine, world.scratch, world.onlookers, world.meter)
-        dispatcher = Dispatcher(items, making, workers=world.workers)
+        dispatcher = Dispatcher(items, making, workers=world.workers, films_bytes=world.films_bytes)
         sweeping = Sweeping(items, PostgresChores(world.database, world.view), world.store)
         return cls(
             items=items,

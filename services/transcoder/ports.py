@@ -74,9 +74,16 @@ class Items(Protocol):
         """Leaves a tombstone, whether or not there was an item."""
         ...
 
-    async def claim(self, kinds: Sequence[Kind], *, lease_s: float) -> Item | None:
+    async def claim(self, kinds: Sequence[Kind], *, lease_s: float, most_px: int | None = None) -> Item | None:
         """Takes an item with something due to be made that nobody holds, under a new epoch: images before videos, and
-        of each the longest queued. Counts the try. None: there is none."""
+        of each the longest queued. Counts the try.
+
+        Args:
+            most_px: Of a video's frame; one nobody looked at yet counts as large as any. None: any.
+
+        Returns:
+            None: there is none, or the first in the queue is a video that is too large; those behind it wait too.
+        """
         ...
 
     async def renew(self, item: Item, *, lease_s: float) -> bool:

@@ -7,6 +7,7 @@ from services.common import context, tasks, telemetry
 from services.common.context import CallContext
 from services.platforms.catalog import Kind
 from services.transcoder.app.making import LEASE_S, Making
+from services.transcoder.domain.costs import frame_px, memory_bytes, room_px
 from services.transcoder.domain.item import Item
 from services.transcoder.ports import Items
 
@@ -20,16 +21,18 @@ class Dispatcher:
 
     Args:
         workers: Jobs at once, ≥ 1. From 2 on, videos never take the last place: an image need not wait for one.
+        films_bytes: Of memory, that videos may take together by estimate. One may always run, however large.
     """
 
-    def __init__(self, items: Items, making: Making, *, workers: int) -> None:
+    def __init__(self, items: Items, making: Making, *, workers: int, films_bytes: int) -> None:
         if workers < 1:
             raise ValueError("there must be a worker")
         self._items = items
         self._making = making
         self._places = asyncio.Semaphore(workers)
         self._most_videos = max(1, workers - 1)
-        self._videos = 0
+        self._films_bytes = films_bytes
+        self._films: dict[str, int] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
         self._stopping = False
@@ -59,11 +62,12 @@ class Dispatcher:
         await tasks.drain(self._running, within_s)
 
     async def _start_one(self) -> bool:
-        kinds: tuple[Kind, ...] = ("image", "video") if self._videos < self._most_videos else ("image",)
-        item = await self._items.claim(kinds, lease_s=LEASE_S)
+        kinds: tuple[Kind, ...] = ("image", "video") if len(self._films) < self._most_videos else ("image",)
+        item = await self._items.claim(kinds, lease_s=LEASE_S, most_px=self._most_px())
         if item is None:
             return False
-        self._videos += item.kind == "video"
+        if item.kind == "video":
+            self._films[item.media_id] = frame_px(item.finding)
         task = asyncio.create_task(self._job(item), name=f"job-{item.media_id}")
         self._running.add(task)
         task.add_done_callback(lambda task: self._done(task, item))
@@ -72,11 +76,21 @@ class Dispatcher:
     async def _job(self, item: Item) -> None:
         context.enter(CallContext(workspace_id=item.workspace_id, request_id=item.request_id))
         with telemetry.span("transcoder_job", item.traceparent):
-            await self._making.make(item)
+            await self._making.make(item, self._looked_at)
+
+    def _looked_at(self, item: Item) -> None:
+        """Most films are smaller than was assumed."""
+        if item.media_id in self._films:
+            self._films[item.media_id] = frame_px(item.finding)
+            self.wake()
+
+    def _most_px(self) -> int | None:
+        taken_bytes = sum(memory_bytes(px) for px in self._films.values())
+        return room_px(self._films_bytes - taken_bytes) if self._films else None
 
     def _done(self, task: asyncio.Task[None], item: Item) -> None:
         self._running.discard(task)
-        self._videos -= item.kind == "video"
+        self._films.pop(item.media_id, None)
         self._places.release()
         self.wake()
         if not task.cancelled() and (exc := task.exception()) is not None:

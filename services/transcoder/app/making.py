@@ -43,29 +43,32 @@ class Making:
         self._meter = meter
         self._adopting = Adopting(items, store)
 
-    async def make(self, item: Item) -> None:
+    async def make(self, item: Item, looked_at: Callable[[Item], None] = lambda item: None) -> None:
         """Takes a claimed item to its end, or notes when to try again. What is told is told in the same transaction.
+
+        Args:
+            looked_at: Told what is known of it, before what takes long.
 
         Raises:
             MediaError: UNAVAILABLE, not even that could be noted; the claim runs out.
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
-        outcome = await self._outcome(item)
+        outcome = await self._outcome(item, looked_at)
         elapsed_s = loop.time() - began
         self._meter.job(item.kind, outcome, elapsed_s)
         shown = {"media_id": item.media_id, "kind": item.kind, "outcome": outcome, "tries": item.tries}
         log.info("job ended", extra=shown | {"elapsed_s": round(elapsed_s, 3)})
 
-    async def _outcome(self, item: Item) -> str:
+    async def _outcome(self, item: Item, looked_at: Callable[[Item], None]) -> str:
         if item.tries > rules.MOST_TRIES:
             # Whoever worked at it died each time, and wrote nothing.
             return await self._give_up(item, Code.PROCESSING_FAILED, "its workers died")
         try:
             # A deletion ends the claim, and says so.
             with self._wakeups.watch(item.media_id) as changed:
-                kept = partial(self._kept, item)
-                return await hold(self._work(item), kept, lease_s=LEASE_S, name=item.media_id, changed=changed)
+                work, kept, lost = self._work(item, looked_at), partial(self._kept, item), partial(self._lost, item)
+                return await hold(work, kept, lease_s=LEASE_S, name=item.media_id, changed=changed, lost=lost)
         except ClaimLostError:
             return await self._withdraw(item)
         except InputFault as fault:
@@ -90,7 +93,16 @@ class Making:
             log.warning("claim not renewed", extra={"media_id": item.media_id, "why": str(exc)})
             return True
 
-    async def _work(self, item: Item) -> str:
+    async def _lost(self, item: Item) -> bool:
+        """Whether somebody else has it, or nobody may."""
+        try:
+            row = await self._items.find(_ref(item))
+        except MediaError as exc:
+            log.warning("claim not looked at", extra={"media_id": item.media_id, "why": str(exc)})
+            return False
+        return row is None or row.gone or row.epoch != item.epoch
+
+    async def _work(self, item: Item, looked_at: Callable[[Item], None]) -> str:
         adopted = await self._adopting.adopt(item)
         if adopted is not None:
             item = await self._forward(item, *adopted, last=False)
@@ -107,6 +119,7 @@ class Making:
             *first, last = rules.passes(item)
             for presets in first:
                 item = await self._pass(item, source, presets, last=False)
+                looked_at(item)
             await self._pass(item, source, last, last=True)
         return "made"
 

@@ -251,6 +251,7 @@ async def stage(postgres: Postgres, nats: Nats, s3: S3, transcoder_url: str, tmp
             meter=Metrics((), CollectorRegistry()),
             view=View(CDN_URL),
             workers=2,
+            films_bytes=1_500_000_000,
         )
         workspace_id = f"ws_{uuid.uuid4().hex}"
         yield Stage(world, Transcoder.assemble(world), engine, s3.client(), postgres.url(), nats, workspace_id)

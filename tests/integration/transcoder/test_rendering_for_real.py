@@ -10,7 +10,9 @@ from deploy.local.s3 import ACTIVE
 from services.common import ids
 from services.common.errors import Code, MediaError
 from services.platforms import catalog
+from services.platforms.catalog import Kind
 from services.transcoder.app import making
+from services.transcoder.domain.ceilings import MAX_VIDEO_PX
 from services.transcoder.domain.item import EARLY_WORD_FROM_BYTES
 from services.transcoder.domain.work import InputFault
 from services.transcoder.ports import Ref
@@ -97,6 +99,33 @@ async def test_images_are_claimed_before_videos(stage: Stage) -> None:
     first = await stage.transcoder.items.claim(("image", "video"), lease_s=15.0)
     assert first is not None
     assert first.kind == "image"
+
+
+async def test_a_job_that_ended_holds_nothing(stage: Stage) -> None:
+    kinds: tuple[Kind, ...] = ("image", "video")
+    for kind in kinds:
+        ref = await stage.rendered(kind)
+        assert stage.sql("SELECT lease_until FROM transcoder.items WHERE id = %s", ref.media_id) == [(None,)]
+
+
+async def test_a_film_too_large_for_now_keeps_its_turn_and_images_pass_it(stage: Stage) -> None:
+    items = stage.transcoder.items
+    small = await stage.rendered("video")
+    await stage.promoted("video")  # nobody knows how large it is
+    stage.sql("UPDATE transcoder.variants SET status = NULL, key = NULL WHERE media_id = %s", small.media_id)
+    stage.sql("UPDATE transcoder.items SET due_at = now(), queued_at = now() WHERE id = %s", small.media_id)
+    assert await items.claim(("image", "video"), lease_s=15.0, most_px=640 * 480) is None
+    image = await stage.promoted("image")
+    taken = await items.claim(("image", "video"), lease_s=15.0, most_px=-1)
+    assert taken is not None
+    assert taken.media_id == image.media_id
+    first = await items.claim(("image", "video"), lease_s=15.0, most_px=MAX_VIDEO_PX)
+    assert first is not None
+    assert first.finding is None
+    assert await items.claim(("image", "video"), lease_s=15.0, most_px=640 * 480 - 1) is None
+    second = await items.claim(("image", "video"), lease_s=15.0, most_px=640 * 480)
+    assert second is not None
+    assert second.media_id == small.media_id
 
 
 async def test_a_workspace_with_much_to_do_keeps_no_other_waiting(stage: Stage) -> None:

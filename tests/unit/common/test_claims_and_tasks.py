@@ -52,10 +52,13 @@ async def test_a_lost_claim_ends_the_work_before_it_is_told() -> None:
 
 async def test_a_loss_that_is_told_of_is_not_waited_for() -> None:
     async def renew() -> bool:
-        return not lost
+        raise AssertionError("what may have been given back must not be taken again")
+
+    async def is_lost() -> bool:
+        return lost
 
     lost, changed, work = False, asyncio.Event(), Work(3600)
-    holding = asyncio.create_task(hold(work.run(), renew, lease_s=3600, name="med_1", changed=changed))
+    holding = asyncio.create_task(hold(work.run(), renew, lease_s=3600, name="med_1", changed=changed, lost=is_lost))
     changed.set()
     while changed.is_set():  # noqa: ASYNC110  it says no more than that it was seen
         await asyncio.sleep(0)

@@ -11,6 +11,7 @@ from services.common import db, inbox, outbox, telemetry
 from services.common.db import Database
 from services.platforms.catalog import Kind
 from services.transcoder.adapters.postgres import rows
+from services.transcoder.domain.costs import frame_px
 from services.transcoder.domain.item import Item
 from services.transcoder.ports import Change, Receipt, Ref, Step
 from services.transcoder.view import View
@@ -78,7 +79,11 @@ _CLAIM = text(
     " WHERE due_at <= now() AND NOT gone AND kind = ANY(:kinds) AND (lease_until IS NULL OR lease_until < now())"
     # 'image' sorts before 'video'.
     " ORDER BY kind, queued_at LIMIT 1 FOR UPDATE SKIP LOCKED) c"
-    " WHERE i.workspace_id = c.workspace_id AND i.id = c.id RETURNING i.workspace_id, i.id"
+    " WHERE i.workspace_id = c.workspace_id AND i.id = c.id"
+    # The first in the queue or none: a large film would wait for ever behind small ones that always fit.
+    " AND (i.kind = 'image' OR CAST(:most_px AS bigint) IS NULL"
+    " OR coalesce(CAST(i.width AS bigint) * i.height, :unknown_px) <= CAST(:most_px AS bigint))"
+    " RETURNING i.workspace_id, i.id"
 )
 _RENEW = text(
     "UPDATE transcoder.items SET lease_until = now() + make_interval(secs => :lease_s)"
@@ -138,10 +143,11 @@ class PostgresItems:
                 await conn.execute(_FORGET, key(ref))
                 await db.notify(conn, CHANGED_CHANNEL, ref.media_id)
 
-    async def claim(self, kinds: Sequence[Kind], *, lease_s: float) -> Item | None:
+    async def claim(self, kinds: Sequence[Kind], *, lease_s: float, most_px: int | None = None) -> Item | None:
         """See ports.Items."""
+        bind = {"kinds": list(kinds), "lease_s": lease_s, "most_px": most_px, "unknown_px": frame_px(None)}
         async with self._database.system_tx() as conn:
-            taken = (await conn.execute(_CLAIM, {"kinds": list(kinds), "lease_s": lease_s})).one_or_none()
+            taken = (await conn.execute(_CLAIM, bind)).one_or_none()
             return await load(conn, Ref(*taken)) if taken else None
 
     async def renew(self, item: Item, *, lease_s: float) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from services.common.errors import Code, MediaError
 from services.platforms import catalog
 from services.platforms.catalog import Kind
+from services.transcoder.domain.costs import frame_px
 from services.transcoder.domain.item import Item, Source
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.work import Fit, How, Progress, Rendition, Status, WorkRequest, WorkResult
@@ -115,7 +116,7 @@ class Items:
             entry.due_at, entry.retell_at = self._clock(), None
         self._notify()
 
-    async def claim(self, kinds: Sequence[Kind], *, lease_s: float) -> Item | None:
+    async def claim(self, kinds: Sequence[Kind], *, lease_s: float, most_px: int | None = None) -> Item | None:
         if self.away:
             raise MediaError(Code.UNAVAILABLE)
         due = [
@@ -129,6 +130,8 @@ class Items:
         if not due:
             return None
         entry = min(due, key=lambda entry: (entry.item.kind, entry.due_at or 0.0))
+        if entry.item.kind == "video" and most_px is not None and frame_px(entry.item.finding) > most_px:
+            return None
         entry.item = replace(entry.item, epoch=entry.item.epoch + 1, tries=entry.item.tries + 1)
         entry.lease_until, entry.claimed = self._clock() + lease_s, True
         return self._seen(entry)

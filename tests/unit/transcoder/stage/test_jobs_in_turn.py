@@ -4,11 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from services.common.errors import MediaError
 from services.platforms.catalog import Kind
+from services.transcoder.domain.ceilings import MAX_VIDEO_PX
+from services.transcoder.domain.costs import memory_bytes
+from services.transcoder.domain.item import EARLY_WORD_FROM_BYTES
+from services.transcoder.domain.work import WorkRequest, WorkResult
 from tests.unit.transcoder.stage.world import World
 
 
@@ -47,6 +53,49 @@ async def test_videos_never_take_the_last_place(tmp_path: Path, workers: int) ->
         world.engine.gate.set()
         await until(lambda: all(entry.item.settled for entry in world.items.entries.values()))
     assert world.item(image).settled
+
+
+async def test_films_that_would_not_fit_together_wait_and_images_do_not(tmp_path: Path) -> None:
+    world = World(tmp_path, workers=4, films_bytes=memory_bytes(MAX_VIDEO_PX) + memory_bytes(0))
+    world.engine.gate = asyncio.Event()
+    for n in range(2):  # Of what nobody looked at yet, each may be as large as any.
+        await world.promoted("video", f"film {n}".encode())
+    async with dispatching(world):
+        await until(lambda: kinds(world) == ["video"])
+        for n in range(3):
+            await world.promoted("image", f"picture {n}".encode())
+        await until(lambda: kinds(world) == ["video", "image", "image", "image"])
+        world.engine.gate.set()
+        await until(lambda: all(entry.item.settled for entry in world.items.entries.values()))
+
+
+async def test_a_film_that_turned_out_small_makes_room(tmp_path: Path) -> None:
+    world = World(tmp_path, workers=3, films_bytes=memory_bytes(MAX_VIDEO_PX) + memory_bytes(640 * 480))
+    first = await world.promoted("video", bytes(EARLY_WORD_FROM_BYTES))
+    second = await world.promoted("video", b"film")
+    run, entered, gate = world.engine.run, asyncio.Event(), asyncio.Event()
+
+    async def run_slowly(request: WorkRequest, scratch: Path, **more: Any) -> WorkResult:
+        if "x.video" in request.presets and Path(request.source).stat().st_size == EARLY_WORD_FROM_BYTES:
+            entered.set()
+            await gate.wait()
+        return await run(request, scratch, **more)
+
+    world.making._engine = SimpleNamespace(run=run_slowly)
+    async with dispatching(world):
+        await asyncio.wait_for(entered.wait(), 5)
+        await until(lambda: world.item(second).settled)
+        assert not world.item(first).settled
+        gate.set()
+        await until(lambda: world.item(first).settled)
+
+
+async def test_the_largest_film_runs_where_no_other_does(tmp_path: Path) -> None:
+    world = World(tmp_path, films_bytes=1)
+    for n in range(2):
+        await world.promoted("video", f"film {n}".encode())
+    async with dispatching(world):
+        await until(lambda: all(entry.item.settled for entry in world.items.entries.values()))
 
 
 async def test_one_worker_takes_images_first(tmp_path: Path) -> None:

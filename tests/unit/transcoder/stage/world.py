@@ -21,7 +21,7 @@ CONTENT_TYPES: dict[Kind, str] = {"image": "image/jpeg", "video": "video/mp4"}
 class World:
     """One of each."""
 
-    def __init__(self, folder: Path, *, workers: int = 2) -> None:
+    def __init__(self, folder: Path, *, workers: int = 2, films_bytes: int = 1 << 40) -> None:
         self.folder = folder
         self.clock = Clock()
         self.items = Items(self.clock)
@@ -31,7 +31,7 @@ class World:
         self.looked_at: list[tuple[Ref, Mapping[str, int]]] = []
         self._numbers = count(1)
         self.making = Making(self.items, self.items, self.store, self.engine, DiskScratch(folder), self, self.meter)
-        self.dispatcher = Dispatcher(self.items, self.making, workers=workers)
+        self.dispatcher = Dispatcher(self.items, self.making, workers=workers, films_bytes=films_bytes)
         self.sweeping = Sweeping(self.items, self.items, self.store)
         self.receiving = Receiving(
             self.items,
