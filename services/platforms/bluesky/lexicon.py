@@ -100,7 +100,7 @@ _EMBED = schema.union(
         "app.bsky.embed.images": schema.fields({"images": schema.array(_IMAGE, 4)}),
         "app.bsky.embed.video": schema.fields(
             {"video": schema.blob("video/mp4", VIDEO_MAX_BYTES)},
-            {"alt": schema.string(), "aspectRatio": _ASPECT_RATIO},
+            {"alt": schema.string(), "aspectRatio": _ASPECT_RATIO, "presentation": schema.string()},
         ),
     }
 )

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from services.platforms.bluesky import text
 from services.platforms.ports import JSON, Asset, Draft
 
+# Made of an animation: players repeat it, without their controls.
+LOOP = "bluesky.loop"
 COLLECTION = "app.bsky.feed.post"
 UNCONFIRMED_HANDLE = "handle.invalid"
 
@@ -56,6 +58,8 @@ def _facets(written: str, dids: Mapping[str, str]) -> list[JSON]:
 def _embed(assets: Sequence[Asset], blobs: Sequence[JSON]) -> dict[str, JSON]:
     if assets[0].is_video:
         video: dict[str, JSON] = {"$type": "app.bsky.embed.video", "video": blobs[0], **_shape(assets[0])}
+        if assets[0].preset == LOOP:
+            video["presentation"] = "gif"
         # Unlike an image's, a video's description may be left out.
         return video | ({"alt": assets[0].alt_text} if assets[0].alt_text else {})
     images: list[JSON] = [

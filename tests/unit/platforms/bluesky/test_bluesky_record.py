@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from services.platforms import catalog
 from services.platforms.bluesky import cid, lexicon, record
 from services.platforms.bluesky.formats import is_tid
 from services.platforms.bluesky.tid import ALPHABET, tid
@@ -65,6 +66,14 @@ def test_a_video(alt_text: str | None, told: dict[str, JSON]) -> None:
     made = record.post(with_assets(film), [FILM], {})
     shape = {"aspectRatio": {"width": 1080, "height": 1920}}
     assert made["embed"] == {"$type": "app.bsky.embed.video", "video": FILM, **shape, **told}
+    lexicon.check_post(made)
+
+
+def test_a_film_of_an_animation_is_presented_as_a_gif() -> None:
+    film = replace(asset("video/mp4"), preset=record.LOOP)
+    assert record.LOOP in catalog.presets("image")
+    made = record.post(with_assets(film), [FILM], {})
+    assert made["embed"] == {"$type": "app.bsky.embed.video", "video": FILM, "presentation": "gif"}
     lexicon.check_post(made)
 
 
