@@ -8,7 +8,7 @@ from mediaapi.v1 import media_pb2
 
 from services.common.errors import Code, MediaError
 from services.transcoder.domain.work import InputFault, WorkRequest, WorkResult
-from services.transcoder.ports import Ref
+from services.transcoder.ports import Progress, Ref
 from tests.integration.transcoder.conftest import Stage
 from tests.unit.transcoder.stage.fakes import Engine
 
@@ -23,9 +23,9 @@ class Poisonable(Engine):
 
     ended: Counter[bytes] = field(default_factory=Counter)
 
-    async def run(self, request: WorkRequest, scratch: Path, *, deadline_s: float) -> WorkResult:
+    async def run(self, request: WorkRequest, scratch: Path, *, deadline_s: float, progress: Progress) -> WorkResult:
         data = Path(request.source).read_bytes()
-        result = await super().run(request, scratch, deadline_s=deadline_s)
+        result = await super().run(request, scratch, deadline_s=deadline_s, progress=progress)
         self.ended[data] += 1
         if data.startswith(BREAKS):
             raise InputFault(Code.MEDIA_TOO_COMPLEX, "ended by signal 24")
