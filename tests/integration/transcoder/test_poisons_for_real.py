@@ -7,8 +7,8 @@ from pathlib import Path
 from mediaapi.v1 import media_pb2
 
 from services.common.errors import Code, MediaError
-from services.transcoder.domain.work import InputFault, WorkRequest, WorkResult
-from services.transcoder.ports import Progress, Ref
+from services.transcoder.domain.work import InputFault, Progress, WorkRequest, WorkResult
+from services.transcoder.ports import Ref
 from tests.integration.transcoder.conftest import Stage
 from tests.unit.transcoder.stage.fakes import Engine
 
