@@ -36,6 +36,8 @@ _SOUND_CODECS = frozenset(
         for kind in ("s16le", "s16be", "s24le", "s24be", "s32le", "s32be", "f32le", "f32be", "alaw", "mulaw")
     }
 )
+# Their decoders' threads, a frame each, wait for one another for ever on some damaged films; threads by slices do not.
+_STALLING = frozenset({"hevc"})
 # Of colour properties: H.273, and FFmpeg's range.
 BT709, UNSPECIFIED, FULL_RANGE = 1, 2, 2
 # Of the decoder: each holds a frame more.
@@ -107,7 +109,7 @@ def _source(container: InputContainer) -> Source:
         raise InputFault(Code.MEDIA_DIMENSIONS_EXCEEDED, f"{context.width} x {context.height}")
     # Only here does FFmpeg heed it; a stream may grow larger than its container says.
     context.options = {"max_pixels": str(MAX_VIDEO_PX)}
-    context.thread_type, context.thread_count = "AUTO", THREADS
+    context.thread_type, context.thread_count = "SLICE" if context.name in _STALLING else "AUTO", THREADS
     return Source(container, picture, _sound(container))
 
 
