@@ -11,6 +11,7 @@ from services.platforms.oauth import refused
 from services.platforms.ports import Fault, PlatformError
 
 MAX_MESSAGE_CHARS = 300
+WINDOW_S = 60.0  # of TikTok's limits on requests, which its answers do not tell
 SCOPE_MISSING = "scope_missing"
 
 Meaning = tuple[Fault, str]
@@ -71,7 +72,8 @@ def refusal(answer: httpx.Response) -> PlatformError:
     found = body(answer)
     said = text_at(found, "error", "message")[:MAX_MESSAGE_CHARS] or "TikTok gave no reason."
     meant = _BY_CODE.get(text_at(found, "error", "code")) or _BY_STATUS.get(answer.status_code, REFUSED)
-    return _error(meant, said, retry_after_s(answer))
+    wait_s = retry_after_s(answer)
+    return _error(meant, said, WINDOW_S if meant == RATE and wait_s is None else wait_s)
 
 
 def failed(reason: str) -> PlatformError:

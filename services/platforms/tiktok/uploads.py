@@ -4,11 +4,12 @@ Source: developers.tiktok.com/doc/content-posting-api-media-transfer-guide, read
 """
 
 import time
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 import httpx
 
-from services.platforms.calls import behind, number_at, once, pieces, repeatable, text_at, whole
+from services.platforms.calls import behind, number_at, once, repeatable, text_at
 from services.platforms.ports import JSON, Asset, Draft, Fault, OutcomeUnknown, PlatformError, Progress, Underway
 from services.platforms.tiktok.api import PUBLISH, Status, TikTok
 from services.platforms.tiktok.forms import CHUNK_BYTES, last_chunk, video
@@ -74,17 +75,18 @@ class Upload:
 
     async def _chunks(self, place: Place, arrived: int) -> None:
         """All behind the first `arrived` bytes, but for the last."""
-        first, last = 0, last_chunk(self._asset.size_bytes)
+        last = last_chunk(self._asset.size_bytes)
         if arrived >= last:
             return
-        async for chunk in pieces(self._asset.read(), CHUNK_BYTES):
-            if first >= last:
-                return
-            if first >= arrived:
-                answer = await repeatable(put(self._tiktok.api.http, place.url, self._asset, first, chunk))
+        read = _InTurn(self._asset.read(), arrived)
+        try:
+            for first in range(arrived, last, CHUNK_BYTES):
+                chunk = read.next(CHUNK_BYTES)
+                answer = await repeatable(_put(self._tiktok, place.url, self._asset, chunk, first, CHUNK_BYTES))
                 if not answer.is_success:
                     raise _lost(answer)
-            first += len(chunk)
+        finally:
+            await read.close()
 
 
 async def finish(tiktok: TikTok, draft: Draft, place_url: str, wait_s: float) -> None:
@@ -96,8 +98,8 @@ async def finish(tiktok: TikTok, draft: Draft, place_url: str, wait_s: float) ->
     """
     asset = draft.assets[0]
     first = last_chunk(asset.size_bytes)
-    chunk = await whole(behind(asset.read(), first))
-    answer = await once(put(tiktok.api.http, place_url, asset, first, chunk))
+    chunk = behind(asset.read(), first)
+    answer = await once(_put(tiktok, place_url, asset, chunk, first, asset.size_bytes - first))
     if answer.status_code in GONE:
         raise _lost(answer)
     if answer.status_code != httpx.codes.CREATED:
@@ -111,15 +113,41 @@ def is_sent(status: Status, size: int) -> bool:
     return status.word != "FAILED" and not waits
 
 
-async def put(http: httpx.AsyncClient, url: str, asset: Asset, first: int, chunk: bytes) -> httpx.Response:
+async def _put(
+    tiktok: TikTok, url: str, asset: Asset, chunk: AsyncIterator[bytes], first: int, length: int
+) -> httpx.Response:
     """One chunk. Its address knows no token."""
     headers = {
         "Content-Type": asset.content_type,
-        "Content-Range": f"bytes {first}-{first + len(chunk) - 1}/{asset.size_bytes}",
+        "Content-Length": str(length),
+        "Content-Range": f"bytes {first}-{first + length - 1}/{asset.size_bytes}",
     }
-    return await http.put(url, content=chunk, headers=headers)
+    return await tiktok.api.http.put(url, content=chunk, headers=headers)
 
 
 def _lost(answer: httpx.Response) -> PlatformError:
     message = f"TikTok's store does not take the upload any more ({answer.status_code})."
     return PlatformError(Fault.REBUILD, "upload_lost", message)
+
+
+class _InTurn:
+    """A file read once, one chunk after the other, and closed where its last chunk is not asked for."""
+
+    def __init__(self, source: AsyncIterator[bytes], offset: int) -> None:
+        self._source = source
+        self._rest = behind(source, offset)
+        self._held = b""
+
+    async def next(self, length: int) -> AsyncIterator[bytes]:
+        """The next `length` bytes, in pieces."""
+        left = length
+        while left > 0:
+            piece = self._held or await anext(self._rest)
+            self._held = piece[left:]
+            yield piece[:left]
+            left -= len(piece[:left])
+
+    async def close(self) -> None:
+        """Nothing is read any more."""
+        if isinstance(self._source, AsyncGenerator):
+            await self._source.aclose()

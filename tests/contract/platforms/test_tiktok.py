@@ -293,11 +293,13 @@ async def test_bytes_that_cannot_be_read_publish_nothing(tiktok: Played) -> None
     case = await Case.ready(tiktok, "unread", draft("unread", asset(film())))
     read = case.wanted.assets[0].read
     assert isinstance(read, Reading)
-    read.breaks_after = 0
-    with pytest.raises(PlatformError) as caught:
+    read.breaks_after = 100_000
+    with pytest.raises(ConnectionError):
         await case.publish()
-    assert (caught.value.fault, caught.value.code) == (Fault.TRANSIENT, "rendition_unreadable")
     assert await case.reconcile() == Absent(safe_to_send=True)
+    read.breaks_after = None
+    assert isinstance(await settled(await begun(case)), Receipt)
+    assert len(await of(tiktok, "unread")) == 1
 
 
 async def test_an_expired_token_is_renewed_and_kept(tiktok: Played) -> None:
@@ -325,3 +327,4 @@ async def test_a_minute_has_six_posts(tiktok: Played) -> None:
     with pytest.raises(PlatformError) as caught:
         await tiktok.prepared(account, draft("x", asset(film())))
     assert (caught.value.fault, caught.value.code) == (Fault.TRANSIENT, "rate_limited")
+    assert caught.value.retry_after_s == 60.0
