@@ -138,6 +138,16 @@ async def behind(source: AsyncIterator[bytes], offset: int) -> AsyncIterator[byt
         skip = max(skip - len(part), 0)
 
 
+async def within(source: AsyncIterator[bytes], length: int) -> AsyncIterator[bytes]:
+    """The first `length` bytes."""
+    left = length
+    async for part in source:
+        yield part[:left]
+        left -= len(part[:left])
+        if left == 0:
+            return
+
+
 async def whole(source: AsyncIterator[bytes]) -> bytes:
     """All bytes at once; for images only.
 

@@ -5,14 +5,14 @@ offset. Nobody sees either before its upload is finished, which is the one mutat
 Source: developers.facebook.com/docs/video-api/guides/{publishing,reels-publishing}, read 2026-11-24.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpx
 
 from services.common.guarded_http import origin_of
-from services.platforms.calls import at, behind, body, number_at, once, repeatable, text_at
+from services.platforms.calls import at, behind, body, number_at, once, repeatable, text_at, within
 from services.platforms.facebook import refusals
 from services.platforms.facebook.checks import is_reel
 from services.platforms.facebook.pages import SERVICE
@@ -136,7 +136,7 @@ class Upload:
             name="video_file_chunk",
             content_type="application/octet-stream",
             size_bytes=end - first,
-            file=_between(behind(self._asset.read(), first), end - first),
+            file=within(behind(self._asset.read(), first), end - first),
         )
         headers = {**self._graph.headers, **sent.headers}
         url = _video_url(self._graph, f"/{self._page_id}/videos")
@@ -205,13 +205,3 @@ def _offset(found: Mapping[str, JSON], name: str) -> int:
 
 def _unreadable() -> PlatformError:
     return PlatformError(Fault.TRANSIENT, "answer_unreadable", "Facebook answered without a place for the video.")
-
-
-async def _between(source: AsyncIterator[bytes], length: int) -> AsyncIterator[bytes]:
-    """The first `length` bytes."""
-    left = length
-    async for piece in source:
-        yield piece[:left]
-        left -= len(piece[:left])
-        if left == 0:
-            return

@@ -77,3 +77,11 @@ async def facebook(sandboxes: Sandboxes) -> AsyncIterator[Played]:
     played = sandboxes.platform("facebook")
     yield played
     await sandboxes.http.delete(f"{played.url}/_sandbox/faults")
+
+
+@pytest.fixture
+async def linkedin(sandboxes: Sandboxes) -> AsyncIterator[Played]:
+    """LinkedIn; no fault outlives its test."""
+    played = sandboxes.platform("linkedin")
+    yield played
+    await sandboxes.http.delete(f"{played.url}/_sandbox/faults")

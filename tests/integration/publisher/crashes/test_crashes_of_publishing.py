@@ -24,7 +24,7 @@ IN_TIME_S = 120.0  # for each fault: where a lost answer is waited for a minute,
 FACEBOOK_POSTS = ("facebook text", "facebook picture", "facebook pictures")
 # Where a lost answer may leave a doubt: nothing of ours tells a second try from the first one. Of some platforms, only
 # with some samples.
-WITHOUT_HANDLE = frozenset({"pinterest", "x", "tiktok picture", "tiktok pictures", *FACEBOOK_POSTS})
+WITHOUT_HANDLE = frozenset({"linkedin", "pinterest", "x", "tiktok picture", "tiktok pictures", *FACEBOOK_POSTS})
 
 log = logging.getLogger(__name__)
 

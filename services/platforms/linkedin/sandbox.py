@@ -1,0 +1,48 @@
+"""Plays LinkedIn, for test accounts: limits, states and refusals as its reference has them.
+
+Source: learn.microsoft.com/linkedin/marketing/community-management/shares/{posts,images,videos}-api, read 2026-09-19.
+"""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from services.platforms.linkedin.api import SERVICE
+from services.platforms.linkedin.sandbox_accounts import authorize, named, refused, too_many
+from services.platforms.linkedin.sandbox_media import Media
+from services.platforms.linkedin.sandbox_posts import Posts
+from services.platforms.sandboxing.state import SandboxState
+from services.platforms.sandboxing.tokens import number_of, renewed
+from services.platforms.sandboxing.web import build
+
+
+def app(state: SandboxState) -> ASGIApp:
+    """The sandbox."""
+
+    async def token(request: Request) -> Response:
+        pair = await renewed(request, state.store)
+        refusal = {"error": "invalid_grant", "error_description": "The provided refresh token is invalid."}
+        return JSONResponse(refusal, 400) if pair is None else JSONResponse(dict(pair))
+
+    media = Media(state)
+    routes = [
+        Route(SERVICE.token_path, token, methods=["POST"]),
+        Route("/v2/userinfo", _member),
+        Route("/rest/organizations/{organization_id}", _organization),
+        *media.routes(),
+        *Posts(state.store, media).routes(),
+    ]
+    return build(state, routes, too_many=too_many, unknown=refused(404, "NOT_FOUND", "No such resource"))
+
+
+async def _member(request: Request) -> Response:
+    name = named(request)
+    return JSONResponse({"sub": number_of(name), "name": name})
+
+
+async def _organization(request: Request) -> Response:
+    name, organization = authorize(request), str(request.path_params["organization_id"])
+    if organization != number_of(name):
+        raise refused(403, "ACCESS_DENIED", "Not enough permissions to access this organization")
+    return JSONResponse({"id": int(organization), "localizedName": name})
