@@ -1,54 +1,30 @@
-"""Keeps targets moving: claims what is due, and works on a bounded number of them at once.
-
-Events and timers only say "look now". What is due is a question to the database, asked at least every second, so no
-lost message and no crash leaves a target behind.
-"""
+"""Keeps targets moving."""
 
 import asyncio
 import logging
 
 from services.common import tasks
 from services.publisher.app.delivering import Engine
+from services.publisher.app.due import POLL_S, DueWork
 from services.publisher.ports import Claim, Deliveries, LeaseLostError
 
 log = logging.getLogger("publisher.dispatching")
 
 SLOTS = 16  # targets worked on at once: nearly all their time is waiting for platforms
-POLL_S = 1.0
 LAST_S = 1.0  # for the answer to a mutation under way, when all other time to stop is over
 
 
-class Dispatcher:
+class Dispatcher(DueWork):
     """The one loop that starts deliveries."""
 
     def __init__(
         self, deliveries: Deliveries, engine: Engine, *, lease_s: float, slots: int = SLOTS, poll_s: float = POLL_S
     ) -> None:
+        super().__init__(poll_s=poll_s)
         self._deliveries = deliveries
         self._engine = engine
         self._lease_s = lease_s
         self._slots = slots
-        self._poll_s = poll_s
-        self._due = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
-        self._stopping = False
-
-    def wake(self) -> None:
-        """Something may be due."""
-        self._due.set()
-
-    async def run(self) -> None:
-        """Until stopped."""
-        while not self._stopping:
-            self._due.clear()
-            await self._start_due()
-            await _wait(self._due, self._poll_s)
-
-    async def stop(self, within_s: float) -> None:
-        """Takes on no more; deliveries have `within_s` seconds, then they are handed back."""
-        self._stopping = True
-        self.wake()
-        await tasks.drain(self._running, within_s)
 
     async def _start_due(self) -> None:
         free = self._slots - len(self._running)
@@ -63,15 +39,7 @@ class Dispatcher:
             if self._stopping:
                 await self._hand_back(claim)
                 continue
-            task = asyncio.create_task(self._work(claim))
-            self._running.add(task)
-            task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        self.wake()
-        if not task.cancelled() and (fault := task.exception()) is not None:
-            log.error("a delivery broke off; its lease will end", exc_info=fault)
+            self._begin(self._work(claim), f"delivery-{claim.post_id}-{claim.index}")
 
     async def _work(self, claim: Claim) -> None:
         delivering = asyncio.create_task(self._engine.deliver(claim))
@@ -113,11 +81,3 @@ class Dispatcher:
     def _wake_in(self, delay_s: float | None) -> None:
         if delay_s is not None and delay_s < self._poll_s:
             asyncio.get_running_loop().call_later(delay_s, self.wake)
-
-
-async def _wait(event: asyncio.Event, timeout_s: float) -> None:
-    try:
-        async with asyncio.timeout(timeout_s):
-            await event.wait()
-    except TimeoutError:
-        return

@@ -1,6 +1,6 @@
 """Has the files fetched that posts name by URL, each once, while their targets wait.
 
-What is due is a question to the database, asked at least every second. Ingest does the fetching, behind its guard.
+Ingest does the fetching, behind its guard.
 """
 
 import asyncio
@@ -8,51 +8,28 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from services.common import context, tasks
+from services.common import context
 from services.common.errors import MediaError
 from services.publisher.app.composing import PIN_LIFE
+from services.publisher.app.due import DueWork
 from services.publisher.domain.post import TargetError
 from services.publisher.ports import ImportClaim, Imports, MediaFacts, MediaSource
 
 log = logging.getLogger("publisher.importing")
 
 SLOTS = 8  # fetched at once: a slow server holds one of them for 45 s
-POLL_S = 1.0
 LEASE_S = 90.0  # longer than a fetch may take
 RETRY_S = (2.0, 10.0)  # after what may pass: a server that is away, a scanner, a store
 
 
-class Importer:
+class Importer(DueWork):
     """The one loop that starts imports."""
 
     def __init__(self, imports: Imports, media: MediaSource, *, now: Callable[[], datetime]) -> None:
+        super().__init__()
         self._imports = imports
         self._media = media
         self._now = now
-        self._due = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
-        self._stopping = False
-
-    def wake(self) -> None:
-        """Something may be due."""
-        self._due.set()
-
-    async def run(self) -> None:
-        """Until stopped."""
-        while not self._stopping:
-            self._due.clear()
-            await self._start_due()
-            try:
-                async with asyncio.timeout(POLL_S):
-                    await self._due.wait()
-            except TimeoutError:
-                continue
-
-    async def stop(self, within_s: float) -> None:
-        """Takes on no more; what is being fetched has `within_s` seconds, then it is put back."""
-        self._stopping = True
-        self.wake()
-        await tasks.drain(self._running, within_s)
 
     async def _start_due(self) -> None:
         free = SLOTS - len(self._running)
@@ -64,15 +41,7 @@ class Importer:
             log.warning("nothing could be claimed", extra={"why": exc.why})
             return
         for claim in claims:
-            task = asyncio.create_task(self.fetch(claim))
-            self._running.add(task)
-            task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        self.wake()
-        if not task.cancelled() and (fault := task.exception()) is not None:
-            log.error("an import broke off; its lease will end", exc_info=fault)
+            self._begin(self.fetch(claim), f"import-{claim.import_id}")
 
     async def fetch(self, claim: ImportClaim) -> None:
         """One file: it is there afterwards, or put back, or cannot be had."""
