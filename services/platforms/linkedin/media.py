@@ -32,14 +32,18 @@ class Upload:
         self._step = f"medium-{index}"
         self._path = "/rest/videos" if asset.is_video else "/rest/images"
 
-    async def bring(self) -> str:
-        """Its URN, once it may be shown. Raises PlatformError: NOT_READY while LinkedIn processes it."""
+    async def send(self) -> None:
+        """All of its bytes, if they are not there. Raises PlatformError."""
         saved = self._progress.load(self._step)
         if saved is None:
             saved = await self._kept(await (self._begun_video() if self._asset.is_video else self._begun_image()))
         if "sent" not in saved:
             await (self._parts(saved) if self._asset.is_video else self._image(saved))
-            saved = await self._kept({"urn": saved["urn"], "sent": time.time()})
+            await self._kept({"urn": saved["urn"], "sent": time.time()})
+
+    async def available(self) -> str:
+        """The URN of what was sent, once it may be shown. Raises PlatformError: NOT_READY until then."""
+        saved = self._progress.load(self._step) or {}
         urn = text_at(saved, "urn")
         await self._available(urn, number_at(saved, "sent") or 0.0)
         return urn

@@ -61,9 +61,10 @@ class LinkedInPublisher:
         """Uploads the media, and waits until LinkedIn can show them."""
         linkedin = LinkedIn(http, account)
         author = account.credentials.get("author") or (await linkedin.author()).urn
-        media: list[JSON] = []
-        for index, asset in enumerate(draft.assets):
-            media.append(await Upload(linkedin, author, asset, progress, index).bring())
+        uploads = [Upload(linkedin, author, asset, progress, index) for index, asset in enumerate(draft.assets)]
+        for upload in uploads:
+            await upload.send()
+        media: list[JSON] = [await upload.available() for upload in uploads]
         return {"author": author, "media": media}
 
     async def publish(
