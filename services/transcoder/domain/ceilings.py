@@ -1,7 +1,7 @@
 """What we decode at all, whatever a platform takes. Our own choice: phones and cameras stay below, bombs do not."""
 
 MAX_IMAGE_PX = 50_000_000  # of one picture
-MAX_ANIMATION_PX = 400_000_000  # of all frames that are decoded for a film of an animation: 13 s of one processor
+MAX_LOOP_PX = 400_000_000  # of all frames that are decoded for a film of an animation: 13 s of one processor
 MAX_ANIMATION_S = 60.0  # of such a film
 MAX_IMAGE_EDGE_PX = 16_384
 MAX_ANIMATION_FRAMES = 2_000

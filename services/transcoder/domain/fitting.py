@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.platforms.catalog import Limits, Platform, Preset
-from services.transcoder.domain.ceilings import MAX_ANIMATION_PX, MAX_ANIMATION_S
+from services.transcoder.domain.ceilings import MAX_LOOP_PX, MAX_ANIMATION_S
 from services.transcoder.domain.loops import LOOPED, as_film
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.work import Fit
@@ -54,8 +54,8 @@ def _looped(preset: Preset, probe: Probe) -> Misfit | None:
     if probe.container not in LOOPED or not probe.beat_ms:
         return Misfit("format_unsupported", f"{preset.id} is not made from an animated {probe.container}")
     film = as_film(preset.limits, probe)
-    if film.width * film.height * film.frames > MAX_ANIMATION_PX:
-        return Misfit("too_many_pixels", f"its frames have more than {MAX_ANIMATION_PX} pixels together")
+    if film.width * film.height * film.frames > MAX_LOOP_PX:
+        return Misfit("too_many_pixels", f"its frames have more than {MAX_LOOP_PX} pixels together")
     if film.duration_s > MAX_ANIMATION_S:
         return Misfit("duration_too_long", f"{film.duration_s:.2f} s are more than {MAX_ANIMATION_S:g} s")
     return _shape(preset.limits, film) or _length(preset.limits, film) or _rate(preset, film)
