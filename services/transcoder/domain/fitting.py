@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.platforms.catalog import Limits, Platform, Preset
-from services.transcoder.domain.ceilings import MAX_LOOP_PX, MAX_ANIMATION_S
+from services.transcoder.domain.ceilings import MAX_ANIMATION_S, MAX_LOOP_PX
 from services.transcoder.domain.loops import LOOPED, as_film
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.work import Fit
