@@ -32,12 +32,13 @@ OPTIONS = (
     # short way between stages a large window makes nothing faster.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", 256 << 10),
-    # A name stands for all replicas of a stage, and calls go to each in turn.
-    ("grpc.lb_policy_name", "round_robin"),
     # A stage that is back is used at once; gRPC itself would wait up to two minutes after a long absence.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
+# A name stands for all replicas of a stage, and calls go to each in turn. For one address it would only be worse: after
+# an absence of the stage, calls fail until the next try to connect, where otherwise they wait for it.
+REPLICAS = "dns:///"
 OURS = "/mediaapi."
 PROBES = "/mediaapi.v1.HealthService/"  # asked every few seconds: nothing to count or trace
 
@@ -163,8 +164,12 @@ async def _abort(rpc: Any, error: MediaError) -> NoReturn:
 
 @asynccontextmanager
 async def channel(target: str) -> AsyncIterator[grpc.aio.Channel]:
-    """Calls to another stage: they carry `context.current()` and fail with the MediaError the servicer raised."""
-    async with grpc.aio.insecure_channel(target, options=OPTIONS) as inner:
+    """Calls to another stage: they carry `context.current()` and fail with the MediaError the servicer raised.
+
+    target: host:port, or dns:///name:port for all addresses behind a name.
+    """
+    balanced = (("grpc.lb_policy_name", "round_robin"),) if target.startswith(REPLICAS) else ()
+    async with grpc.aio.insecure_channel(target, options=(*OPTIONS, *balanced)) as inner:
         yield Channel(inner)
 
 

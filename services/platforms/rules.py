@@ -38,8 +38,9 @@ def one_asset(platform: Platform, where: str, asset: Asset, *, also: Sequence[st
     if asset.content_type not in accept:
         message = f"{asset.content_type} is not taken by {platform.name}; {', '.join(accept)} are."
         yield Problem(where, "media_type_unsupported", message)
+    # Where there is none it is left out, so that what is described can go everywhere.
     limit = limits.alt_text_max if limits else 0
-    if (length := len(asset.alt_text or "")) > limit:
+    if 0 < limit < (length := len(asset.alt_text or "")):
         message = f"The alt text has {length} characters; {platform.name} takes {limit}."
         yield Problem(f"{where}.altText", "alt_text_too_long", message, limit, length)
 

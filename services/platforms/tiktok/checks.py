@@ -4,7 +4,6 @@ Source: developers.tiktok.com/doc/content-posting-api-reference-{direct-post,pho
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from services.platforms import catalog, rules
@@ -47,8 +46,8 @@ def problems(draft: Draft) -> Iterator[Problem]:
     if not draft.assets:
         yield Problem("media", "media_missing", "A post on TikTok needs a video or photos.")
     yield from rules.images_or_video(platform, draft.assets)
-    for index, asset in enumerate(draft.assets):  # alt texts are no problem: TikTok has none, and they are not sent
-        yield from rules.one_asset(platform, f"media[{index}]", replace(asset, alt_text=None))
+    for index, asset in enumerate(draft.assets):
+        yield from rules.one_asset(platform, f"media[{index}]", asset)
     for name, value in draft.options.items():
         yield from _option(draft, name, value)
 

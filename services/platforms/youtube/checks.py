@@ -4,7 +4,6 @@ Source: developers.google.com/youtube/v3/docs/videos, read 2026-10-08.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from services.platforms import catalog, rules
@@ -61,14 +60,13 @@ def _title(draft: Draft) -> Iterator[Problem]:
 
 
 def _media(draft: Draft) -> Iterator[Problem]:
-    """Alt texts are no problem: YouTube has none, and they are not sent."""
     platform = catalog.load()[PLATFORM]
     if not draft.assets:
         yield Problem("media", "media_missing", "A post on YouTube needs a video.")
     yield from rules.images_or_video(platform, draft.assets)
     for index, asset in enumerate(draft.assets):
         if asset.is_video:
-            yield from rules.one_asset(platform, f"media[{index}]", replace(asset, alt_text=None))
+            yield from rules.one_asset(platform, f"media[{index}]", asset)
 
 
 def _option(name: str, value: JSON) -> Iterator[Problem]:
