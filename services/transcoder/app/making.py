@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -146,7 +146,7 @@ class Making:
         made = {one.preset: one for one in result.renditions}
         keys: dict[str, str] = {}
         new: list[tuple[str, Path, str]] = []
-        already = {one.key for one in item.variants.values()}
+        held = {one.key: one for one in item.variants.values() if one.key}
         for preset in presets:
             one = made.get(preset)
             if one is None or one.status is not Status.READY or one.file is None or one.file in keys:
@@ -154,12 +154,11 @@ class Making:
             if one.content_type not in EXTENSIONS:
                 raise MediaError(Code.INTERNAL, why=f"{preset} came out as {one.content_type}")
             keys[one.file] = key = item.key_for(preset, one.digest, one.content_type)
-            if key not in already:
-                already.add(key)
+            if key not in held:
                 new.append((key, await folder.output(one.file), one.content_type))
         await to_the_end([self._store.put_file(*one) for one in new])
         await self._check_source(item, list(keys.values()))
-        return [_variant(item.variants[preset], made.get(preset), keys) for preset in presets]
+        return [_variant(item.variants[preset], made.get(preset), keys, held) for preset in presets]
 
     async def _check_source(self, item: Item, keys: Sequence[str]) -> None:
         """Ingest deletes a source together with what is served of it. Should the word of that be late, or lost, nothing
@@ -239,10 +238,14 @@ def _finding(item: Item, result: WorkResult) -> Finding:
     )
 
 
-def _variant(asked: Variant, made: Rendition | None, keys: dict[str, str]) -> Variant:
+def _variant(asked: Variant, made: Rendition | None, keys: Mapping[str, str], held: Mapping[str, Variant]) -> Variant:
     if made is None or (made.status is Status.READY and made.file is None):
         return replace(asked, status=Status.FAILED, reason=Code.PROCESSING_FAILED.value)
     key = keys[made.file] if made.status is Status.READY and made.file else None
+    if key is not None and key in held:
+        # A digest names what was done. An encoder that had more to do at once may have made other bytes of it, and
+        # those that are served stay.
+        return replace(held[key], preset=asked.preset, preset_digest=asked.preset_digest, eager=asked.eager)
     return replace(
         asked,
         status=made.status,

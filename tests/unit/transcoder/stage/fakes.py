@@ -266,6 +266,7 @@ class Engine:
     Attributes:
         gate: While it is closed, runs do not end.   error: raised instead of a result.   reject: preset to reason.
         misfit: platforms the source does not fit.   file: said to hold everything, whatever is written.
+        noise: behind what is written, as by an encoder that gives other bytes each time.
     """
 
     requests: list[WorkRequest] = field(default_factory=list)
@@ -277,6 +278,7 @@ class Engine:
     misfit: dict[str, str] = field(default_factory=dict)
     forget: set[str] = field(default_factory=set)
     file: str | None = None
+    noise: bytes = b""
     cancelled: int = 0
 
     async def run(self, request: WorkRequest, scratch: Path, *, deadline_s: float, progress: Progress) -> WorkResult:
@@ -305,7 +307,7 @@ class Engine:
             return Rendition(preset=preset, status=Status.REJECTED, digest="00000000", reason=self.reject[preset])
         film = request.kind == "video" and "cover" not in preset
         name = "film.mp4" if film else "display.jpg" if preset == "display" else "picture.jpg"
-        data = Path(request.source).read_bytes() + name.encode()
+        data = Path(request.source).read_bytes() + name.encode() + self.noise
         (scratch / name).write_bytes(data)
         return Rendition(
             preset=preset,

@@ -42,10 +42,15 @@ async def test_a_preset_nobody_needed_is_made_when_asked_for(world: World) -> No
 async def test_bytes_that_are_there_already_are_not_stored_again(world: World) -> None:
     ref = await world.rendered()
     puts = list(world.store.puts)
+    world.engine.noise = b"of an encoder that had other work beside it"
     await world.ensuring.create(ref, "instagram.story", 0)
     await world.work()
     assert world.store.puts == puts
-    assert world.variant(ref, "instagram.story").key == world.variant(ref, "x.image").key
+    variant = world.variant(ref, "instagram.story")
+    assert variant.key == world.variant(ref, "x.image").key
+    # What is told is what is served.
+    assert variant.key is not None
+    assert variant.size_bytes == len(world.store.objects[variant.key])
 
 
 async def test_who_will_not_wait_is_told_that_it_is_being_made(world: World) -> None:
