@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -16,9 +15,13 @@ import av
 from services.platforms import catalog
 from services.platforms.catalog import Preset
 from services.transcoder.domain.films import Mp4, encoded
+from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.work import WorkRequest
 from services.transcoder.engine import film, measuring, still, work
-from services.transcoder.engine.encoder import MUXER, SOUND_RATE_HZ, x264_options
+from services.transcoder.engine.encoder import MUXER, x264_options
+from services.transcoder.engine.film import Source
+from services.transcoder.engine.frames import Frames, Size
+from services.transcoder.engine.sound import RATE_HZ, Track
 
 CONTENT_TYPE = "video/quicktime"
 COVER = "cover"
@@ -63,39 +66,53 @@ def many_outputs(source: Path, folder: Path, presets: Sequence[Preset]) -> None:
 
 
 def floor(source: Path, folder: Path, presets: Sequence[Preset]) -> None:
-    """The encoders alone, on frames that are ready: what nothing that makes these renditions can be faster than."""
+    """The encoders alone, each in a thread, on frames that are ready: what nothing that makes these renditions can be
+    faster than."""
     probe = measuring.probe(source, CONTENT_TYPE)
     recipes = list({encoded(one, probe): None for one in presets})
     with film.opened(source, CONTENT_TYPE) as opened:
-        decoded = list(opened.container.decode(opened.picture))
-    threads = []
-    for one in recipes:
-        with film.opened(source, CONTENT_TYPE) as opened:
-            assert opened.sound is not None
-            sound = list(opened.container.decode(opened.sound))
-        scaled = [frame.reformat(one.width, one.height, "yuv420p") for frame in decoded]
-        threads.append(threading.Thread(target=_encode, args=(one, scaled, sound, folder / f"{one.height}.mp4")))
+        scaled = _scaled(opened, probe, recipes)
+    with film.opened(source, CONTENT_TYPE) as opened:
+        assert opened.sound is not None
+        sound = list(opened.container.decode(opened.sound))
+    threads = [
+        threading.Thread(target=_encode, args=(one, frames, folder / f"{one.height}.mp4"))
+        for one, frames in zip(recipes, scaled, strict=True)
+    ]
     with _Watch():
+        Track(recipes[0].audio_kbps).encode([*sound, None])
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
 
 
-def _encode(recipe: Mp4, frames: Sequence[av.VideoFrame], sound: Sequence[av.AudioFrame], path: Path) -> None:
+def _scaled(source: Source, probe: Probe, recipes: Sequence[Mp4]) -> list[list[av.VideoFrame]]:
+    """The very frames that the service encodes, by recipe."""
+    found: list[list[av.VideoFrame]] = [[] for _ in recipes]
+    frames: Frames | None = None
+    for frame in source.container.decode(source.picture):
+        if frames is None:
+            sizes = [Size(one.width, one.height) for one in recipes]
+            frames = Frames(probe, frame, sizes, rate=recipes[0].fps, pix_fmt="yuv420p")
+        frames.push(frame)
+        for n, each in enumerate(found):
+            each += frames.pull(n)
+    assert frames is not None
+    frames.push(None)
+    for n, each in enumerate(found):
+        each += frames.pull(n)
+    return found
+
+
+def _encode(recipe: Mp4, frames: Sequence[av.VideoFrame], path: Path) -> None:
     with av.open(path, "w", format="mp4", options=dict(MUXER)) as out:
         video = out.add_stream("libx264", rate=recipe.fps, options=x264_options(recipe))
-        audio = out.add_stream("aac", rate=SOUND_RATE_HZ, layout="stereo")
         assert isinstance(video, av.VideoStream)
-        assert isinstance(audio, av.AudioStream)
         video.width, video.height, video.pix_fmt = recipe.width, recipe.height, "yuv420p"
-        audio.bit_rate = recipe.audio_kbps * 1000
         for n, frame in enumerate(frames):
-            frame.pts, frame.time_base, frame.pict_type = n, Fraction(1) / recipe.fps, 0
+            frame.pts, frame.time_base, frame.pict_type = n, 1 / recipe.fps, 0
             out.mux(video.encode(frame))
-        for piece in sound:
-            out.mux(audio.encode(piece))
-        out.mux(audio.encode(None))
         out.mux(video.encode(None))
 
 
@@ -118,7 +135,7 @@ def _output(recipe: Mp4, path: Path) -> list[str]:
     encoder[encoder.index("-profile")] = "-profile:v"
     muxer = [word for name, value in MUXER.items() for word in (f"-{name}", value)]
     picture = ["-vf", f"scale={recipe.width}:{recipe.height}:flags=bicubic,fps={recipe.fps},format=yuv420p"]
-    sound = ["-c:a", "aac", "-b:a", f"{recipe.audio_kbps}k", "-ar", str(SOUND_RATE_HZ), "-ac", "2"]
+    sound = ["-c:a", "aac", "-b:a", f"{recipe.audio_kbps}k", "-ar", str(RATE_HZ), "-ac", "2"]
     return ["-map", "0:v:0", "-map", "0:a:0", *picture, "-c:v", "libx264", *encoder, *sound, *muxer, str(path)]
 
 

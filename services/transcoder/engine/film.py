@@ -76,8 +76,12 @@ class Source:
 
 
 @contextmanager
-def opened(path: Path, content_type: str) -> Iterator[Source]:
+def opened(path: Path, content_type: str, *, threads: int = THREADS) -> Iterator[Source]:
     """Opens a film for reading.
+
+    Args:
+        path, content_type: The file.
+        threads: Of the decoder. Before the first frame comes out it is given that many, so 1 for whoever wants only it.
 
     Raises:
         InputFault: It cannot be read, or holds what no decoder here takes.
@@ -92,10 +96,10 @@ def opened(path: Path, content_type: str) -> Iterator[Source]:
             options={"protocol_whitelist": "none", "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm"},
         )
         with closing(container):
-            yield _source(container)
+            yield _source(container, threads)
 
 
-def _source(container: InputContainer) -> Source:
+def _source(container: InputContainer, threads: int) -> Source:
     if len(container.streams) > MAX_STREAMS:
         raise InputFault(Code.MEDIA_TOO_COMPLEX, f"{len(container.streams)} tracks")
     pictures = [stream for stream in container.streams.video if not _attached(stream)]
@@ -109,7 +113,7 @@ def _source(container: InputContainer) -> Source:
         raise InputFault(Code.MEDIA_DIMENSIONS_EXCEEDED, f"{context.width} x {context.height}")
     # Only here does FFmpeg heed it; a stream may grow larger than its container says.
     context.options = {"max_pixels": str(MAX_VIDEO_PX)}
-    context.thread_type, context.thread_count = "SLICE" if context.name in _STALLING else "AUTO", THREADS
+    context.thread_type, context.thread_count = "SLICE" if context.name in _STALLING else "AUTO", threads
     return Source(container, picture, _sound(container))
 
 

@@ -28,7 +28,7 @@ _SLICE, _IDR_SLICE = 1, 5
 
 def probe(path: Path, content_type: str) -> Probe:
     """Measures a film: every packet's time, and the looks of its first frame. Raises InputFault."""
-    with film.opened(path, content_type) as source:
+    with film.opened(path, content_type, threads=1) as source:
         headers = _Headers.of(source.picture)
         clock = _Clock.of(source, headers)
         first = film.first_frame(source)

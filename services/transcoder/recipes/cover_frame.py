@@ -38,27 +38,43 @@ def choose(path: Path, content_type: str, probe: Probe, *, at_s: float | None = 
         InputFault: No frame can be decoded.
     """
     size = Size(*box(probe.width, probe.height, MAX_EDGE_PX, MAX_EDGE_PX, step=2))
-    if at_s is not None:
+    if at_s is None:
+        with film.opened(path, content_type, threads=1) as source:
+            found = _clearest(source, probe)
+    else:
         with film.opened(path, content_type) as source:
-            return _picture(_shown(source, at_s) or film.first_frame(source), probe, size)
-    best: VideoFrame | None = None
-    best_score = -1.0
-    for place_s in (0.0, *sorted({min(EARLY_S, probe.duration_s), *(probe.duration_s * place for place in PLACES)})):
-        with film.opened(path, content_type) as source:
-            frame = _key_frame(source, place_s)
-        if frame is not None and (score := _score(frame)) > best_score:
-            best, best_score = frame, score
-    if best is None:
-        with film.opened(path, content_type) as source:
-            best = film.first_frame(source)  # of a film whose only key frame is cut away
-    return _picture(best, probe, size)
+            found = _shown(source, at_s)
+    if found is None:
+        with film.opened(path, content_type, threads=1) as source:
+            found = film.first_frame(source)  # of a film whose only key frame is cut away
+    return _picture(found, probe, size)
 
 
-def _key_frame(source: Source, at_s: float) -> VideoFrame | None:
-    """The last key frame up to then."""
+def _clearest(source: Source, probe: Probe) -> VideoFrame | None:
+    places_s = (0.0, *sorted({min(EARLY_S, probe.duration_s), *(probe.duration_s * place for place in PLACES)}))
     source.picture.codec_context.skip_frame = "NONKEY"
+    seen: set[int] = set()
+    frames = (frame for place_s in places_s if (frame := _key_frame(source, place_s, seen)) is not None)
+    return max(frames, key=_score, default=None)
+
+
+def _key_frame(source: Source, at_s: float, seen: set[int]) -> VideoFrame | None:
+    """The last key frame up to then, unless it was seen already: decoded alone, since each costs as much as many of the
+    others, and a decoder would hold it back until it saw what follows."""
     _seek(source, at_s)
-    return next(iter(source.container.decode(source.picture)), None)
+    for packet in source.container.demux(source.picture):
+        at = packet.pts if packet.pts is not None else packet.dts
+        if not packet.is_keyframe or at is None:
+            continue
+        if at in seen:
+            return None
+        seen.add(at)
+        frames = [*packet.decode(), *source.picture.decode(None)]
+        source.picture.codec_context.flush_buffers()
+        for frame in frames:
+            frame.time_base = source.picture.time_base  # which nobody tells of what comes out at the end
+            return frame
+    return None
 
 
 def _shown(source: Source, at_s: float) -> VideoFrame | None:

@@ -11,10 +11,7 @@ from fractions import Fraction
 from math import ceil
 from pathlib import Path
 
-import av
 from av.audio.frame import AudioFrame
-from av.filter import Graph
-from av.filter.context import FilterContext
 from av.video.frame import VideoFrame
 
 from services.common.errors import Code
@@ -22,8 +19,9 @@ from services.transcoder.domain.films import Mp4
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.work import InputFault
 from services.transcoder.engine import film
-from services.transcoder.engine.encoder import SOUND_RATE_HZ, Encoder
+from services.transcoder.engine.encoder import Encoder
 from services.transcoder.engine.frames import Frames, Size
+from services.transcoder.engine.sound import Evened, Track
 
 
 def encode(
@@ -39,11 +37,12 @@ def encode(
     Raises:
         InputFault: The source cannot be decoded to its end.
     """
-    recipes = list(wanted)
-    rate = recipes[0].fps
     with film.opened(path, content_type) as source, ExitStack() as stack:
-        encoders = [stack.enter_context(Encoder(recipe, wanted[recipe])) for recipe in recipes]
-        decoding = _Decoding(probe, [Size(one.width, one.height) for one in recipes], rate, encoders)
+        tracks = {kbps: Track(kbps) for kbps in {one.audio_kbps for one in wanted} if kbps}
+        encoders = {
+            one: stack.enter_context(Encoder(one, to, tracks.get(one.audio_kbps))) for one, to in wanted.items()
+        }
+        decoding = _Decoding(probe, encoders, tracks)
         for packet in source.container.demux(*source.tracks):
             for frame in packet.decode():
                 if isinstance(frame, VideoFrame):
@@ -52,31 +51,34 @@ def encode(
                 elif isinstance(frame, AudioFrame):
                     decoding.sound(frame)
         decoding.finish()
-        for encoder in encoders:
+        for encoder in encoders.values():
+            encoder.end()
+        for encoder in encoders.values():
             encoder.finish()
 
 
 class _Decoding:
     """Hands decoded frames, evenly timed from zero, to all encoders."""
 
-    def __init__(self, probe: Probe, sizes: Sequence[Size], rate: Fraction, encoders: Sequence["Encoder"]) -> None:
+    def __init__(self, probe: Probe, encoders: Mapping[Mp4, Encoder], tracks: Mapping[int, Track]) -> None:
         self._probe = probe
-        self._sizes = sizes
-        self._rate = rate
         self._encoders = encoders
-        self._most = ceil(probe.duration_s * float(rate)) + 2
+        self._tracks = tracks
+        self._rate = next(iter(encoders)).fps
+        self._most = ceil(probe.duration_s * float(self._rate)) + 2
         self._frames: Frames | None = None
         self._start_s = Fraction(0)
         self._shown = -1
         self._counts = [0] * len(encoders)
         self._early: list[AudioFrame] = []
-        self._sound: _Sound | None = None
+        self._sound: Evened | None = None
 
     def picture(self, frame: VideoFrame) -> None:
         if frame.pts is None or frame.time_base is None:
             raise InputFault(Code.MEDIA_CORRUPT, "a frame without a time")
         if self._frames is None:
-            self._frames = Frames(self._probe, frame, self._sizes, rate=self._rate, pix_fmt="yuv420p")
+            sizes = [Size(one.width, one.height) for one in self._encoders]
+            self._frames = Frames(self._probe, frame, sizes, rate=self._rate, pix_fmt="yuv420p")
             self._first, self._start_s = frame.pts, frame.pts * frame.time_base
             for early in self._early:
                 self.sound(early)
@@ -100,9 +102,9 @@ class _Decoding:
                 raise InputFault(Code.MEDIA_CORRUPT, "sound without a picture")
             return
         if self._sound is None:
-            self._sound = _Sound(frame, len(self._encoders), self._probe.duration_s)
+            self._sound = Evened(frame, self._probe.duration_s)
         self._sound.push(frame, self._start_s)
-        self._hand_on_sound()
+        self._hand_on_sound(list(self._sound.pull()))
 
     def finish(self) -> None:
         if self._frames is None:
@@ -111,72 +113,20 @@ class _Decoding:
         self._hand_on()
         if self._sound is not None:
             self._sound.end()
-            self._hand_on_sound()
+            self._hand_on_sound([*self._sound.pull(), None])
 
     def _hand_on(self) -> None:
         assert self._frames is not None
-        for n, encoder in enumerate(self._encoders):
+        for n, encoder in enumerate(self._encoders.values()):
             for frame in self._frames.pull(n):
                 self._counts[n] += 1
                 if self._counts[n] > self._most:
                     raise InputFault(Code.MEDIA_FRAMES_EXCEEDED, "more frames than its length allows")
                 encoder.give(frame)
 
-    def _hand_on_sound(self) -> None:
-        assert self._sound is not None
-        for n, encoder in enumerate(self._encoders):
-            for frame in self._sound.pull(n):
-                encoder.give(frame)
-
-
-class _Sound:
-    """Stereo at 48 kHz as long as there is a picture: gaps become silence, what comes before or after is cut."""
-
-    def __init__(self, first: AudioFrame, outputs: int, duration_s: float) -> None:
-        self._graph = Graph()
-        self._last = round(duration_s * first.sample_rate)
-        self._clock = Fraction(1, first.sample_rate)
-        head: FilterContext = self._graph.add(
-            "abuffer",
-            f"sample_rate={first.sample_rate}:sample_fmt={first.format.name}:channel_layout={first.layout.name}"
-            f":time_base=1/{first.sample_rate}",
-        )
-        for name, args in (
-            ("aresample", f"{SOUND_RATE_HZ}:async=1:first_pts=0"),
-            ("aformat", f"sample_fmts=fltp:channel_layouts=stereo:sample_rates={SOUND_RATE_HZ}"),
-            ("asplit", f"outputs={outputs}"),
-        ):
-            added = self._graph.add(name, args)
-            head.link_to(added)
-            head = added
-        self._sinks: list[FilterContext] = []
-        for n in range(outputs):
-            sink = self._graph.add("abuffersink")
-            head.link_to(sink, n, 0)
-            self._sinks.append(sink)
-        self._graph.configure()
-        self._next = 0
-
-    def push(self, frame: AudioFrame, start_s: Fraction) -> None:
-        if frame.pts is None or frame.time_base is None:
-            at = self._next
-        else:
-            at = round((frame.pts * frame.time_base - start_s) / self._clock)
-        self._next = at + frame.samples
-        if at > self._last:
-            return  # a file may name any time, and the gap before it would be filled
-        frame.pts, frame.time_base = at, self._clock
-        self._graph.push(frame)
-
-    def end(self) -> None:
-        self._graph.push(None)
-
-    def pull(self, n: int) -> Sequence[AudioFrame]:
-        found: list[AudioFrame] = []
-        while True:
-            try:
-                frame = self._sinks[n].pull()
-            except (av.error.BlockingIOError, av.error.EOFError):
-                return found
-            assert isinstance(frame, AudioFrame)
-            found.append(frame)
+    def _hand_on_sound(self, frames: Sequence[AudioFrame | None]) -> None:
+        for kbps, track in self._tracks.items():
+            for packet in track.encode(frames):
+                for recipe, encoder in self._encoders.items():
+                    if recipe.audio_kbps == kbps:
+                        encoder.give(packet)

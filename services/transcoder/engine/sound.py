@@ -1,0 +1,93 @@
+"""Sound as renditions want it, encoded once for all: AAC-LC in stereo at 48 kHz, as long as there is a picture."""
+
+import io
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.filter import Graph
+from av.filter.context import FilterContext
+from av.packet import Packet
+from av.stream import Stream
+
+RATE_HZ = 48_000
+
+
+class Track:
+    """A film's sound at one bit rate, for all renditions that take it."""
+
+    def __init__(self, kbps: int) -> None:
+        # Nothing is written into it: streams are only made in containers, and this one opens its encoder at once.
+        self._container = av.open(io.BytesIO(), "w", format="adts")
+        self.stream: AudioStream = self._container.add_stream("aac", rate=RATE_HZ, layout="stereo")
+        self.stream.bit_rate = kbps * 1000
+        self._container.start_encoding()
+
+    def encode(self, frames: Iterable[AudioFrame | None]) -> "list[Packet[AudioStream]]":
+        """None: there are no more."""
+        return [packet for frame in frames for packet in self.stream.encode(frame)]
+
+
+def copied(packet: "Packet[AudioStream]", into: AudioStream) -> "Packet[Stream]":
+    """For another film's stream, since writing changes a packet."""
+    made = Packet(bytes(packet))
+    made.pts, made.dts, made.duration, made.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
+    made.is_keyframe, made.stream = packet.is_keyframe, into
+    return made
+
+
+class Evened:
+    """Stereo at 48 kHz as long as there is a picture: gaps become silence, what comes before or after is cut.
+
+    Args:
+        first: The first frame of sound.   duration_s: Of the picture.
+    """
+
+    def __init__(self, first: AudioFrame, duration_s: float) -> None:
+        self._graph = Graph()
+        self._last = round(duration_s * first.sample_rate)
+        self._clock = Fraction(1, first.sample_rate)
+        head: FilterContext = self._graph.add(
+            "abuffer",
+            f"sample_rate={first.sample_rate}:sample_fmt={first.format.name}:channel_layout={first.layout.name}"
+            f":time_base=1/{first.sample_rate}",
+        )
+        for name, args in (
+            ("aresample", f"{RATE_HZ}:async=1:first_pts=0"),
+            ("aformat", f"sample_fmts=fltp:channel_layouts=stereo:sample_rates={RATE_HZ}"),
+            ("abuffersink", ""),
+        ):
+            added = self._graph.add(name, args) if args else self._graph.add(name)
+            head.link_to(added)
+            head = added
+        self._sink = head
+        self._graph.configure()
+        self._next = 0
+
+    def push(self, frame: AudioFrame, start_s: Fraction) -> None:
+        """Takes a frame of a film whose picture starts then."""
+        if frame.pts is None or frame.time_base is None:
+            at = self._next
+        else:
+            at = round((frame.pts * frame.time_base - start_s) / self._clock)
+        self._next = at + frame.samples
+        if at > self._last:
+            return  # a file may name any time, and the gap before it would be filled
+        frame.pts, frame.time_base = at, self._clock
+        self._graph.push(frame)
+
+    def end(self) -> None:
+        """There is no more to push."""
+        self._graph.push(None)
+
+    def pull(self) -> Iterator[AudioFrame]:
+        """What there is so far."""
+        while True:
+            try:
+                frame = self._sink.pull()
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return
+            assert isinstance(frame, AudioFrame)
+            yield frame
