@@ -65,6 +65,13 @@ def many_outputs(source: Path, folder: Path, presets: Sequence[Preset]) -> None:
         _ffmpeg(source, *(word for output in outputs for word in output), *_still(folder))
 
 
+def per_size(source: Path, folder: Path, presets: Sequence[Preset]) -> None:
+    """One run of the command, an output for each distinct rendition: what somebody does who knows which are equal."""
+    probe = measuring.probe(source, CONTENT_TYPE)
+    distinct = {encoded(one, probe): one for one in presets}
+    many_outputs(source, folder, list(distinct.values()))
+
+
 def floor(source: Path, folder: Path, presets: Sequence[Preset]) -> None:
     """The encoders alone, each in a thread, on frames that are ready: what nothing that makes these renditions can be
     faster than."""
@@ -117,10 +124,12 @@ def _encode(recipe: Mp4, frames: Sequence[av.VideoFrame], path: Path) -> None:
 
 
 def quality(source: Path, folder: Path, presets: Sequence[Preset]) -> None:
-    """Tells SSIM, against the scaled source, and bytes of the largest and the smallest film in the folder."""
+    """Tells SSIM, against the scaled source, and bytes of a film of each size in the folder."""
     told: dict[str, float] = {}
-    sizes = {path: measuring.probe(path, "video/mp4") for path in sorted(folder.glob("*.mp4"))}
-    for path, probe in sizes.items():
+    probes = {path: measuring.probe(path, "video/mp4") for path in sorted(folder.glob("*.mp4"))}
+    heights = {probe.height: path for path, probe in probes.items()}  # those of one size are equal
+    for path in heights.values():
+        probe = probes[path]
         graph = f"[1:v]scale={probe.width}:{probe.height}:flags=bicubic[r];[0:v][r]ssim"
         command = ("ffmpeg", "-nostdin", "-i", str(path), "-i", str(source), "-lavfi", graph, "-f", "null", "-")
         said = subprocess.run(command, check=True, capture_output=True, text=True).stderr
@@ -166,6 +175,7 @@ WAYS: dict[str, Callable[[Path, Path, Sequence[Preset]], None]] = {
     "ours": ours,
     "per_platform": per_platform,
     "many_outputs": many_outputs,
+    "per_size": per_size,
     "floor": floor,
     "quality": quality,
 }

@@ -1,0 +1,35 @@
+"""What is run to measure films: clips made, and made into something by one of video_ways."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.harness import Contender, run
+
+LEVEL, TOO_HIGH = "4.0", "5.1"  # the second is no platform's, so that such a clip is not copied
+
+
+def clip(path: Path, seconds: float, size: tuple[int, int], level: str) -> None:
+    """Writes one, as bench.clips does. size: width and height in pixels."""
+    words = map(str, (path, seconds, *size, level))
+    run(Contender(path.stem, (sys.executable, "-m", "bench.clips", *words)))
+
+
+def cut(source: Path, seconds: float, to: Path, level: str) -> None:
+    """Writes its beginning, which then says it is of that level; nothing is encoded."""
+    words = ("-t", str(seconds), "-c", "copy", "-bsf:v", f"h264_metadata=level={level}")
+    run(Contender(to.stem, ("ffmpeg", "-nostdin", "-v", "error", "-i", str(source), *words, str(to))))
+
+
+def way(name: str, which: str, source: Path, folder: Path, platforms: Sequence[str]) -> Contender:
+    """One of video_ways, by its name there. What it makes goes into a folder of its own name; `quality` judges what
+    lies in the folder itself."""
+    place = folder if which == "quality" else folder_of(folder, name)
+    return Contender(name, (sys.executable, "-m", "bench.video_ways", which, str(source), str(place), *platforms))
+
+
+def folder_of(folder: Path, name: str) -> Path:
+    """Where a way puts what it makes; exists."""
+    place = folder / name
+    place.mkdir(exist_ok=True)
+    return place
