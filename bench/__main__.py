@@ -9,7 +9,7 @@ from bench.harness import REPORT, Section, publish, say
 # By name: rounds in, results out; and how many rounds there are unless told.
 PARTS: dict[str, tuple[Callable[[int], Section], int]] = {
     "images": (images.measure, 7),
-    "video": (video.measure, 5),  # ten minutes of an idle machine
+    "video": (video.measure, 5),  # thirteen minutes of two idle cores
     "webhooks": (webhooks.measure, 2),
 }
 
