@@ -9,7 +9,6 @@ from datetime import datetime
 
 import httpx
 
-from services.platforms import catalog
 from services.platforms.calls import text_at
 from services.platforms.containers import Containers, Dialect, Wanted, earliest
 from services.platforms.graph import Graph, Service
@@ -62,11 +61,6 @@ class ContainerPublisher:
     dialect: Callable[[Draft], Dialect]
     listing: Callable[[Draft], Listing]
     preset: Callable[[Mapping[str, JSON]], str] = default_preset
-
-    @property
-    def aliases(self) -> Sequence[str]:
-        """As in spec.toml."""
-        return catalog.load()[self.id].aliases
 
     def check(self, draft: Draft) -> Sequence[Problem]:
         """See the platform's checks.py."""

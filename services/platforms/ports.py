@@ -30,6 +30,8 @@ import httpx
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
+DUPLICATE_POST = "duplicate_post"  # code of what is refused since the account has a post like it
+
 SaveCredentials = Callable[[Mapping[str, str]], Awaitable[None]]
 
 
@@ -186,10 +188,12 @@ class Receipt:
     """The post is live. url is where people see it, None where the platform has no address for it.
 
     platform_post_id is "" where the platform says that the post is live, and not which one it is.
+    looked_up: it was found by what it says. Another post of the account may say the same.
     """
 
     platform_post_id: str
     url: str | None
+    looked_up: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,11 +235,6 @@ class Publisher(Protocol):
     @property
     def id(self) -> str:
         """The folder's name, which is the platform's id everywhere."""
-        ...
-
-    @property
-    def aliases(self) -> Sequence[str]:
-        """Other names callers may use for the id."""
         ...
 
     def check(self, draft: Draft) -> Sequence[Problem]:

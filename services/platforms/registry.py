@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from services.platforms import catalog
 from services.platforms.ports import Publisher
 
 if TYPE_CHECKING:  # whoever publishes has no ASGI framework installed
@@ -45,11 +46,11 @@ def aliases() -> Mapping[str, str]:
     """Other names of platforms → their id. Raises RegistryError if a name means two."""
     known = publishers()
     found: dict[str, str] = {}
-    for publisher in known.values():
-        for alias in publisher.aliases:
-            if alias in known or found.get(alias, publisher.id) != publisher.id:
-                raise RegistryError(f"{publisher.id}/publish.py: the alias {alias!r} is taken")
-            found[alias] = publisher.id
+    for name in known:
+        for alias in catalog.load()[name].aliases:
+            if alias in known or found.get(alias, name) != name:
+                raise RegistryError(f"{name}/spec.toml: the alias {alias!r} is taken")
+            found[alias] = name
     return MappingProxyType(found)
 
 

@@ -301,10 +301,11 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Where the platform put it."""
+    """Where the platform put it. looked_up: as in platforms.Receipt."""
 
     platform_post_id: str
     url: str | None
+    looked_up: bool = False
 
 
 class LeaseLostError(Exception):
@@ -328,8 +329,11 @@ class Deliveries(Protocol):
     async def intend(self, claim: Claim, handle: str, prepared: Mapping[str, JSON], counters: Counters) -> Attempt:
         """Commits the next intent. An open one before it is closed as absent."""
 
-    async def published(self, claim: Claim, number: int, published: Published) -> None:
-        """Result, usage and state in one transaction. Does not need the lease: the platform's word is enough."""
+    async def published(self, claim: Claim, number: int, published: Published) -> bool:
+        """Result, usage and state in one transaction. Does not need the lease: the platform's word is enough.
+
+        False, and nothing is written: it was only looked up, and is known as another target's of the account.
+        """
 
     async def again(self, claim: Claim, again: Again, error: TargetError | None) -> None:
         """Puts the target back. With an error, an open intent is closed as not sent; else it stays open."""

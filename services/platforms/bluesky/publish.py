@@ -9,7 +9,6 @@ from datetime import datetime
 
 import httpx
 
-from services.platforms import catalog
 from services.platforms.bluesky import checks, record, refusals, video
 from services.platforms.bluesky.session import Session, Sessions
 from services.platforms.bluesky.tid import tid
@@ -39,11 +38,6 @@ class Bluesky:
 
     def __init__(self) -> None:
         self._sessions = Sessions()
-
-    @property
-    def aliases(self) -> Sequence[str]:
-        """As in spec.toml."""
-        return catalog.load()[self.id].aliases
 
     def check(self, draft: Draft) -> Sequence[Problem]:
         """See checks.py."""

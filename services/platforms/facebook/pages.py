@@ -4,6 +4,7 @@ Source: developers.facebook.com/docs/pages-api/posts, …/docs/graph-api/referen
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from services.platforms.calls import at, list_at, repeatable, text_at
@@ -72,7 +73,7 @@ async def look(
             raise
         for one in list_at(found, "data"):
             if _is_ours(one, draft, photos):
-                return receipt(text_at(one, "id"))
+                return replace(receipt(text_at(one, "id")), looked_up=True)
         after = text_at(found, "paging", "cursors", "after")
         if not after or not text_at(found, "paging", "next"):
             return Absent(safe_to_send=False)

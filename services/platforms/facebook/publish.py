@@ -9,11 +9,11 @@ from datetime import datetime
 
 import httpx
 
-from services.platforms import catalog
 from services.platforms.calls import body, list_at, once, text_at
 from services.platforms.facebook import checks, pages, refusals, videos
 from services.platforms.graph import BUSY, Graph, refusal
 from services.platforms.ports import (
+    DUPLICATE_POST,
     JSON,
     Absent,
     Account,
@@ -34,11 +34,6 @@ class Facebook:
     """ports.Publisher and ports.ChoosesPresets for pages on facebook.com."""
 
     id = checks.PLATFORM
-
-    @property
-    def aliases(self) -> Sequence[str]:
-        """As in spec.toml."""
-        return catalog.load()[self.id].aliases
 
     def preset(self, options: Mapping[str, JSON]) -> str:
         """Reels have a shape of their own."""
@@ -139,7 +134,7 @@ async def _posted(graph: Graph, page_id: str, draft: Draft, photos: list[JSON]) 
     error = refusal(pages.SERVICE, answer)
     if (error.fault, error.code) == BUSY:
         raise OutcomeUnknown(f"Facebook answered: {error.message}")
-    if error.code == refusals.DUPLICATE:
+    if error.code == DUPLICATE_POST:
         found = await pages.look(graph, page_id, draft, photos, draft.created_at)
         if isinstance(found, Receipt):
             return found

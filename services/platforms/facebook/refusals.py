@@ -10,9 +10,8 @@ import httpx
 
 from services.platforms.calls import body, text_at
 from services.platforms.graph import BUSY, RATE, Meaning, Service, refusal
-from services.platforms.ports import Fault, PlatformError
+from services.platforms.ports import DUPLICATE_POST, Fault, PlatformError
 
-DUPLICATE = "duplicate"
 OFFSET_WRONG = "upload_offset_wrong"
 
 _BY_SUBCODE: Mapping[int, Meaning] = {
@@ -24,14 +23,14 @@ _BY_SUBCODE: Mapping[int, Meaning] = {
     1609010: BUSY,
     1390008: RATE,
     1366046: (Fault.PERMANENT, "media_too_large"),
-    1366051: (Fault.PERMANENT, DUPLICATE),
+    1366051: (Fault.PERMANENT, DUPLICATE_POST),
     1346003: (Fault.PERMANENT, "policy_refused"),
     1404102: (Fault.PERMANENT, "policy_refused"),
 }
 _BY_CODE: Mapping[int, Meaning] = {
     9: (Fault.QUOTA, "daily_limit"),
     368: (Fault.QUOTA, "held_for_spam"),
-    506: (Fault.PERMANENT, DUPLICATE),
+    506: (Fault.PERMANENT, DUPLICATE_POST),
 }
 
 

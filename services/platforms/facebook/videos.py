@@ -18,7 +18,16 @@ from services.platforms.facebook.checks import is_reel
 from services.platforms.facebook.pages import SERVICE
 from services.platforms.forms import form
 from services.platforms.graph import BUSY, Graph, refusal
-from services.platforms.ports import JSON, Draft, Fault, OutcomeUnknown, PlatformError, Progress, Underway
+from services.platforms.ports import (
+    DUPLICATE_POST,
+    JSON,
+    Draft,
+    Fault,
+    OutcomeUnknown,
+    PlatformError,
+    Progress,
+    Underway,
+)
 
 STEP = "video"
 POLL_S = 3.0
@@ -172,7 +181,7 @@ async def finish(graph: Graph, page_id: str, draft: Draft, prepared: Mapping[str
         answer = await once(_send(graph, f"/{page_id}/videos", wanted))
     if answer.is_client_error:
         error = refusal(SERVICE, answer)
-        if (error.fault, error.code) == BUSY or error.code == refusals.DUPLICATE:
+        if (error.fault, error.code) == BUSY or error.code == DUPLICATE_POST:
             raise OutcomeUnknown(f"Facebook answered: {error.message}")
         raise error
     if at(body(answer), "success") is not True:

@@ -6,16 +6,18 @@ shares/posts-api, read 2026-09-19.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import httpx
 
-from services.platforms import catalog, oauth
+from services.platforms import oauth
 from services.platforms.calls import list_at, once, text_at
 from services.platforms.linkedin import checks, posts, refusals
 from services.platforms.linkedin.api import LinkedIn
 from services.platforms.linkedin.media import Upload
 from services.platforms.ports import (
+    DUPLICATE_POST,
     JSON,
     Absent,
     Account,
@@ -36,11 +38,6 @@ class LinkedInPublisher:
     """ports.Publisher for members and organizations on linkedin.com."""
 
     id = checks.PLATFORM
-
-    @property
-    def aliases(self) -> Sequence[str]:
-        """As in spec.toml."""
-        return catalog.load()[self.id].aliases
 
     def check(self, draft: Draft) -> Sequence[Problem]:
         """See checks.py."""
@@ -82,7 +79,7 @@ class LinkedInPublisher:
         if not answer.is_client_error:
             raise OutcomeUnknown(f"LinkedIn answered {answer.status_code}")
         error = await linkedin.api.refusal(answer)
-        if error.code == refusals.DUPLICATE:
+        if error.code == DUPLICATE_POST:
             found = await _look(linkedin, draft, prepared, draft.created_at)
             if isinstance(found, Receipt):
                 return found
@@ -113,7 +110,7 @@ async def _look(
         raise
     for one in list_at(found, "elements"):
         if posts.is_post(one, draft, _media(prepared), since):
-            return _receipt(text_at(one, "id"))
+            return replace(_receipt(text_at(one, "id")), looked_up=True)
     return Absent(safe_to_send=False)
 
 

@@ -9,17 +9,17 @@ import httpx
 
 from services.platforms.calls import body, retry_after_s, text_at
 from services.platforms.oauth import refused
-from services.platforms.ports import Fault, PlatformError
+from services.platforms.ports import DUPLICATE_POST, Fault, PlatformError
 
 MAX_MESSAGE_CHARS = 300
-DUPLICATE, NOT_PERMITTED = "duplicate", "not_permitted"
+NOT_PERMITTED = "not_permitted"
 
 Meaning = tuple[Fault, str]
 REFUSED: Meaning = (Fault.PERMANENT, "post_refused")
 LOST: Meaning = (Fault.REBUILD, "upload_lost")
 DAILY: Meaning = (Fault.QUOTA, "daily_limit")
 _BY_CODE: dict[str, Meaning] = {
-    "DUPLICATE_POST": (Fault.PERMANENT, DUPLICATE),
+    "DUPLICATE_POST": (Fault.PERMANENT, DUPLICATE_POST),
     "NONEXISTENT_VERSION": (Fault.TRANSIENT, "version_retired"),
     "VERSION_MISSING": (Fault.TRANSIENT, "version_retired"),
     "MEDIA_ASSET_PROCESSING_FAILED": (Fault.REBUILD, "media_processing_failed"),

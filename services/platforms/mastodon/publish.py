@@ -6,11 +6,12 @@ Source: docs.joinmastodon.org/methods/statuses, docs.joinmastodon.org/methods/ac
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from services.platforms import catalog, oauth
+from services.platforms import oauth
 from services.platforms.bearer import Api
 from services.platforms.calls import body, list_at, once, repeatable, text_at
 from services.platforms.mastodon import checks, limits
@@ -46,11 +47,6 @@ class Mastodon:
     """ports.Publisher for accounts on any server."""
 
     id = checks.PLATFORM
-
-    @property
-    def aliases(self) -> Sequence[str]:
-        """As in spec.toml."""
-        return catalog.load()[self.id].aliases
 
     def check(self, draft: Draft) -> Sequence[Problem]:
         """See checks.py."""
@@ -141,7 +137,7 @@ async def _look(api: Api, draft: Draft, prepared: Mapping[str, JSON], since: dat
             if _created_at(found) < since - MARGIN:
                 return Absent(safe_to_send=False)
             if is_post(found, draft, list_at(prepared, "media")):
-                return _receipt(found)
+                return replace(_receipt(found), looked_up=True)
         if not page:
             return Absent(safe_to_send=False)
         query["max_id"] = text_at(page[-1], "id")

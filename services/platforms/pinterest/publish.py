@@ -6,11 +6,12 @@ Source: github.com/pinterest/api-description v5/openapi.json.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import httpx
 
-from services.platforms import catalog, oauth
+from services.platforms import oauth
 from services.platforms.bearer import Api
 from services.platforms.calls import body, list_at, once, text_at, whole
 from services.platforms.pinterest import boards, checks, pins, video
@@ -39,11 +40,6 @@ class Pinterest:
     """ports.Publisher for accounts on pinterest.com."""
 
     id = checks.PLATFORM
-
-    @property
-    def aliases(self) -> Sequence[str]:
-        """As in spec.toml."""
-        return catalog.load()[self.id].aliases
 
     def check(self, draft: Draft) -> Sequence[Problem]:
         """See checks.py."""
@@ -119,9 +115,9 @@ class Pinterest:
             ours += [found for found in list_at(page, "items") if pins.is_pin(found, draft, since - MARGIN)]
             bookmark = text_at(page, "bookmark")
             if not bookmark:
-                return _receipt(text_at(min(ours, key=_age), "id")) if ours else Absent(safe_to_send=False)
+                return _eldest(ours) or Absent(safe_to_send=False)
             query = {**query, "bookmark": bookmark}
-        return _receipt(text_at(min(ours, key=_age), "id")) if ours else CannotTell()
+        return _eldest(ours) or CannotTell()
 
 
 async def _source(draft: Draft, prepared: Mapping[str, JSON]) -> dict[str, JSON]:
@@ -144,6 +140,12 @@ def _listing(draft: Draft, prepared: Mapping[str, JSON]) -> str:
 def _age(found: JSON) -> float:
     made = pins.created_at(found)
     return made.timestamp() if made else 0.0
+
+
+def _eldest(pins_alike: Sequence[JSON]) -> Receipt | None:
+    if not pins_alike:
+        return None
+    return replace(_receipt(text_at(min(pins_alike, key=_age), "id")), looked_up=True)
 
 
 def _receipt(pin_id: str) -> Receipt:

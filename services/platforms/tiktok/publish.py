@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from services.platforms import catalog, oauth
+from services.platforms import oauth
 from services.platforms.calls import once, text_at
 from services.platforms.ports import (
     JSON,
@@ -37,11 +37,6 @@ class TikTokPublisher:
     """ports.Publisher for accounts on tiktok.com."""
 
     id = checks.PLATFORM
-
-    @property
-    def aliases(self) -> Sequence[str]:
-        """As in spec.toml."""
-        return catalog.load()[self.id].aliases
 
     def check(self, draft: Draft) -> Sequence[Problem]:
         """See checks.py."""

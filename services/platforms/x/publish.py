@@ -5,15 +5,17 @@ that is not there yet may still appear. Source: docs.x.com/x-api/posts/create-po
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import httpx
 
-from services.platforms import catalog, oauth
+from services.platforms import oauth
 from services.platforms.bearer import Api
 from services.platforms.calls import body, list_at, once, text_at
 from services.platforms.ports import (
+    DUPLICATE_POST,
     JSON,
     Absent,
     Account,
@@ -26,7 +28,7 @@ from services.platforms.ports import (
     Receipt,
     VerifiedAccount,
 )  # fmt: skip
-from services.platforms.x import checks, refusals, timeline
+from services.platforms.x import checks, timeline
 from services.platforms.x.api import SERVICE, Me, ask_me
 from services.platforms.x.media import Upload
 
@@ -40,11 +42,6 @@ class X:
     """ports.Publisher for accounts on x.com."""
 
     id = checks.PLATFORM
-
-    @property
-    def aliases(self) -> Sequence[str]:
-        """As in spec.toml."""
-        return catalog.load()[self.id].aliases
 
     def check(self, draft: Draft) -> Sequence[Problem]:
         """See checks.py."""
@@ -86,7 +83,7 @@ class X:
         if not answer.is_client_error:
             raise OutcomeUnknown(f"X answered {answer.status_code}")
         error = await api.refusal(answer)
-        if error.code == refusals.DUPLICATE:
+        if error.code == DUPLICATE_POST:
             found = await _look(api, draft, prepared, draft.created_at)
             if isinstance(found, Receipt):
                 return found
@@ -129,7 +126,7 @@ async def _look(api: Api, draft: Draft, prepared: Mapping[str, JSON], since: dat
             raise
         for found in list_at(page, "data"):
             if timeline.is_post(found, draft, media):
-                return _receipt(prepared, text_at(found, "id"))
+                return replace(_receipt(prepared, text_at(found, "id")), looked_up=True)
         token = text_at(page, "meta", "next_token")
         if not token:
             return Absent(safe_to_send=False)

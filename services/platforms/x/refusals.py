@@ -8,10 +8,9 @@ import re
 import httpx
 
 from services.platforms.calls import body, list_at, retry_after_s, text_at
-from services.platforms.ports import Fault, PlatformError
+from services.platforms.ports import DUPLICATE_POST, Fault, PlatformError
 
 RESET = "x-rate-limit-reset"
-DUPLICATE = "duplicate_post"
 UNAUTHORIZED = "credentials_refused"
 MAX_MESSAGE_CHARS = 300
 
@@ -26,7 +25,7 @@ _BY_TYPE = {
 }
 # Told by sentence only.
 _BY_SENTENCE = (
-    (re.compile(r"duplicate content", re.IGNORECASE), Fault.PERMANENT, DUPLICATE),
+    (re.compile(r"duplicate content", re.IGNORECASE), Fault.PERMANENT, DUPLICATE_POST),
     (re.compile(r"media ids? (is|are) invalid", re.IGNORECASE), Fault.REBUILD, "media_expired"),
     (re.compile(r"post a video longer than", re.IGNORECASE), Fault.PERMANENT, "video_too_long"),
     (re.compile(r"(suspended|temporarily locked)", re.IGNORECASE), Fault.ACCOUNT, "account_suspended"),

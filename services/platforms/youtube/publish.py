@@ -9,7 +9,7 @@ from datetime import datetime
 
 import httpx
 
-from services.platforms import catalog, oauth
+from services.platforms import oauth
 from services.platforms.bearer import Api
 from services.platforms.calls import at, body, list_at, once, repeatable, text_at
 from services.platforms.ports import (
@@ -39,11 +39,6 @@ class YouTube:
     """ports.Publisher for channels on youtube.com."""
 
     id = checks.PLATFORM
-
-    @property
-    def aliases(self) -> Sequence[str]:
-        """As in spec.toml."""
-        return catalog.load()[self.id].aliases
 
     def check(self, draft: Draft) -> Sequence[Problem]:
         """See checks.py."""

@@ -7,7 +7,7 @@ import httpx
 
 from services.platforms.calls import body, retry_after_s, text_at
 from services.platforms.oauth import refused
-from services.platforms.ports import Fault, PlatformError
+from services.platforms.ports import DUPLICATE_POST, Fault, PlatformError
 
 MAX_MESSAGE_CHARS = 300
 NOT_PERMITTED = "not_permitted"
@@ -73,7 +73,7 @@ def refusal(answer: httpx.Response) -> PlatformError:
 _UNPROCESSED: dict[str, Meaning] = {
     "uploadAborted": (Fault.REBUILD, "upload_lost"),
     "length": (Fault.PERMANENT, "video_too_long"),
-    "duplicate": (Fault.PERMANENT, "duplicate_post"),
+    "duplicate": (Fault.PERMANENT, DUPLICATE_POST),
     "uploaderAccountClosed": SUSPENDED,
     "uploaderAccountSuspended": SUSPENDED,
 }

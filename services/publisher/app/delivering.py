@@ -39,6 +39,9 @@ log = logging.getLogger("publisher.delivering")
 FaultPoint = Callable[[str], Awaitable[None]]
 
 UNREADABLE = "The account's credentials could not be opened."
+DUPLICATE = platforms.PlatformError(
+    platforms.Fault.PERMANENT, platforms.DUPLICATE_POST, "The account has another post that says the same."
+)
 UNREACHABLE = "The platform could not be reached, or answered in an unknown way."
 
 
@@ -201,7 +204,9 @@ class Engine:
             return await self._recorder.settle(work, delivery.in_doubt(self._policy, counters))
         self._called(work, "published", began)
         await self._fault_point("after_publish")
-        return await self._recorder.published(work, attempt, receipt)
+        if await self._recorder.published(work, attempt, receipt):
+            return None
+        return await self._fail(work, DUPLICATE, counted=counters, session=job.session)
 
     def _called(self, work: Work, outcome: str, began: datetime) -> None:
         self._meter.called(work.target.platform, outcome, (self._now() - began).total_seconds())
@@ -223,7 +228,9 @@ class Engine:
             found = platforms.CannotTell()
         log.info("looked up", extra={**names(work), "found": type(found).__name__})
         if isinstance(found, platforms.Receipt):
-            return await self._recorder.published(work, attempt, found)
+            if await self._recorder.published(work, attempt, found):
+                return None
+            found = platforms.Absent(safe_to_send=False)
         if isinstance(found, platforms.Absent) and not found.safe_to_send:
             decision = delivery.not_shown(self._policy, work.counters, attempt.since, self._now())
             return await self._recorder.settle(work, decision)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 from services.platforms import ports as platforms
 from services.publisher.domain.delivery import Again, Decision, Stop
@@ -11,24 +12,28 @@ from services.publisher.ports import Attempt, Caller, Deliveries, LeaseLostError
 
 log = logging.getLogger("publisher.recording")
 
+T = TypeVar("T")
+
 TRIES = 5  # of a result that the database did not take, PAUSE_S apart
 PAUSE_S = 2.0
 
 
 class Recorder:
-    """Results of one target. Every method returns the seconds until the target is due again, None if never."""
+    """Results of one target. What settles it returns the seconds until it is due again, None if never."""
 
     def __init__(self, deliveries: Deliveries, meter: Meter) -> None:
         self._deliveries = deliveries
         self._meter = meter
 
-    async def published(self, work: Work, attempt: Attempt, receipt: platforms.Receipt) -> float | None:
-        """It is live."""
-        published = Published(receipt.platform_post_id, receipt.url)
-        await self._record(lambda: self._deliveries.published(work.claim, attempt.number, published))
+    async def published(self, work: Work, attempt: Attempt, receipt: platforms.Receipt) -> bool:
+        """It is live. False, and nothing is recorded: what was looked up is another target's post."""
+        published = Published(receipt.platform_post_id, receipt.url, receipt.looked_up)
+        if not await self._record(lambda: self._deliveries.published(work.claim, attempt.number, published)):
+            log.info("another target's", extra={**names(work), "platform_post_id": receipt.platform_post_id})
+            return False
         self._meter.settled(work.target.platform, TargetStatus.PUBLISHED)
         log.info("published", extra={**names(work), "attempt": attempt.number})
-        return None
+        return True
 
     async def under_way(self, work: Work, attempt: Attempt, found: Mapping[str, JSON]) -> None:
         """What the platform told of a post it is at work on; see told()."""
@@ -56,20 +61,17 @@ class Recorder:
         error = TargetError("publish_unconfirmed", f"It was sent, and cannot be confirmed any more. {message}")
         return await self.settle(work, Stop(TargetStatus.UNCONFIRMED, error))
 
-    async def _record(self, write: Callable[[], Awaitable[None]]) -> None:
+    async def _record(self, write: Callable[[], Awaitable[T]]) -> T:
         """A result the database cannot take would leave a doubt on the platform, so it is offered more than once."""
-        for left in reversed(range(TRIES)):
+        for _ in range(TRIES - 1):
             try:
-                await write()
+                return await write()
             except LeaseLostError:
                 raise
             except Exception:
-                if not left:
-                    raise
                 log.exception("the result was not recorded; once more")
-            else:
-                return
             await asyncio.sleep(PAUSE_S)
+        return await write()
 
 
 def told(work: Work, attempt: Attempt) -> Mapping[str, JSON]:

@@ -113,6 +113,24 @@ class TestOnce:
         assert (await stage.settled(await stage.post())).status is PostStatus.PUBLISHED
 
 
+async def test_a_post_that_was_only_looked_up_is_one_targets_alone(stage: Stage) -> None:
+    await stage.connect()
+    for _ in range(2):
+        await stage.post()
+    rows = stage.world.deliveries
+    claims = await rows.claim(2, POLICY.lease_s)
+    for claim in claims:
+        await rows.intend(claim, "", {}, Counters())
+    looked_up = Published("alike", None, looked_up=True)
+    taken = await asyncio.gather(*(rows.published(claim, 1, looked_up) for claim in claims))
+    assert sorted(taken) == [False, True]
+    assert stage.metered() == 1
+    assert sorted(stage.sql("SELECT status FROM publisher.targets")) == [("published",), ("publishing",)]
+    # What the platform itself says is believed.
+    [other] = [claim for claim, done in zip(claims, taken, strict=True) if not done]
+    assert await rows.published(other, 1, Published("alike", None))
+
+
 class TestWorkers:
     @asynccontextmanager
     async def _workers(self, stage: Stage, url: str, count: int) -> AsyncIterator[None]:

@@ -368,11 +368,14 @@ class FakeStore:
         state.attempts.append(attempt)
         return attempt
 
-    async def published(self, claim: Claim, number: int, published: Published) -> None:
+    async def published(self, claim: Claim, number: int, published: Published) -> bool:
         state = self.states[claim.post_id, claim.index]
+        others = {it.target.platform_post_id for it in self.states.values() if it is not state}
+        if published.looked_up and published.platform_post_id in others:
+            return False
         self._close(state, "published")
         if state.target.status is TargetStatus.PUBLISHED:
-            return
+            return True
         self.usage.append((period(self.now()), claim.index))
         self.settled.set()
         state.epoch += 1
@@ -380,6 +383,7 @@ class FakeStore:
         state.target = replace(
             state.target, status=TargetStatus.PUBLISHED, platform_post_id=published.platform_post_id, url=published.url
         )
+        return True
 
     async def again(self, claim: Claim, again: Again, error: TargetError | None) -> None:
         state = self._held(claim)

@@ -1,6 +1,7 @@
 """What becomes of a target, whatever its platform answers and wherever the process ends."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -28,6 +29,7 @@ from tests.unit.publisher.fakes import ALICE, START
 
 POLICY = Policy()
 PHOTO = (MediaInput(media_id="med_1"),)
+ALIKE = replace(RECEIPT, looked_up=True)
 
 
 @pytest.fixture
@@ -281,6 +283,33 @@ class TestDoubt:
         assert (await bench.work_until_settled(post)).target.status is TargetStatus.PUBLISHED
         assert len(bench.paper.published) == 1
 
+    async def test_what_looks_the_same_and_is_anothers_is_no_evidence(self, bench: Bench) -> None:
+        await bench.post()
+        await bench.work()
+        post = await bench.post()
+        bench.paper.publishing.append(OutcomeUnknown("502"))
+        bench.paper.looking_up += [ALIKE] * 50
+        state = await bench.work_until_settled(post)
+        assert (state.target.status, state.target.platform_post_id) == (TargetStatus.UNCONFIRMED, None)
+        assert len(bench.store.usage) == 1
+
+    async def test_a_duplicate_is_refused_if_what_it_repeats_is_anothers(self, bench: Bench) -> None:
+        await bench.post()
+        await bench.work()
+        post = await bench.post()
+        bench.paper.publishing.append(ALIKE)
+        state = await bench.work_until_settled(post)
+        assert state.target.status is TargetStatus.FAILED
+        assert state.target.error is not None
+        assert state.target.error.code == "duplicate_post"
+        assert [it.outcome for it in state.attempts] == ["not_sent"]
+        assert len(bench.store.usage) == 1
+
+    async def test_a_duplicate_of_its_own_is_published(self, bench: Bench) -> None:
+        post = await bench.post()
+        bench.paper.publishing.append(ALIKE)
+        assert (await bench.work_until_settled(post)).target.status is TargetStatus.PUBLISHED
+
     async def test_credentials_that_do_not_open_do_not_end_a_doubt(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -383,10 +412,10 @@ class TestCrashes:
         monkeypatch.setattr(recording, "PAUSE_S", 0.0)
         real, refusals = bench.store.published, [MediaError(Code.UNAVAILABLE)] * 2
 
-        async def sometimes(*args: object) -> None:
+        async def sometimes(*args: object) -> bool:
             if refusals:
                 raise refusals.pop()
-            await real(*args)  # type: ignore[arg-type]
+            return await real(*args)  # type: ignore[arg-type]
 
         monkeypatch.setattr(bench.store, "published", sometimes)
         post = await bench.post()

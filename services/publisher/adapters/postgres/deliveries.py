@@ -81,6 +81,13 @@ _PUBLISHED = text(
     " error_code = NULL, error_message = NULL, platform_post_id = :platform_post_id, url = :url, published_at = now()"
     f" WHERE {_SAME} AND status <> 'published' RETURNING platform, published_at"
 )
+_ONE_BY_ONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:platform_post_id, 0))")
+_ANOTHERS = text(
+    "SELECT 1 FROM publisher.targets mine JOIN publisher.targets another USING (workspace_id, account_id)"
+    " WHERE mine.workspace_id = :workspace_id AND mine.post_id = :post_id AND mine.index = :index"
+    " AND another.platform_post_id = :platform_post_id"
+    " AND (another.post_id, another.index) <> (mine.post_id, mine.index) LIMIT 1"
+)
 _CLOSE_PUBLISHED = text(
     "UPDATE publisher.attempts SET outcome = 'published', ended_at = now() WHERE workspace_id = :workspace_id"
     " AND post_id = :post_id AND target_index = :index AND number = :number"
@@ -168,18 +175,23 @@ class PostgresDeliveries:
             row = (await conn.execute(_OPEN, bind)).mappings().one()
         return rows.attempt(row)
 
-    async def published(self, claim: Claim, number: int, published: Published) -> None:
-        """Result, usage and state in one transaction; whoever holds the lease."""
+    async def published(self, claim: Claim, number: int, published: Published) -> bool:
+        """Result, usage and state in one transaction; whoever holds the lease. False: it is another target's."""
         bind = {**_key(claim), "platform_post_id": published.platform_post_id, "url": published.url}
         async with self._database.tx(claim.workspace_id) as conn:
+            # Two that say the same may be looked up at once.
+            await conn.execute(_ONE_BY_ONE, bind)
+            if published.looked_up and (await conn.execute(_ANOTHERS, bind)).first() is not None:
+                return False
             await conn.execute(_CLOSE_PUBLISHED, {**_key(claim), "number": number})
             row = (await conn.execute(_PUBLISHED, bind)).mappings().one_or_none()
             if row is None:
-                return
+                return True
             await conn.execute(
                 _METER, {**_key(claim), "platform": row["platform"], "period": period(row["published_at"])}
             )
             await refresh_post(conn, claim.workspace_id, claim.post_id)
+        return True
 
     async def again(self, claim: Claim, again: Again, error: TargetError | None) -> None:
         """Puts the target back. With an error, an open intent is closed as not sent; else it stays open."""

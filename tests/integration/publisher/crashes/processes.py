@@ -161,8 +161,8 @@ class _Rows:
     async def intend(self, claim: Claim, handle: str, prepared: Mapping[str, JSON], counters: Counters) -> Attempt:
         return await self._process.step(WRITE, lambda: self._inner.intend(claim, handle, prepared, counters))
 
-    async def published(self, claim: Claim, number: int, published: Published) -> None:
-        await self._process.step(WRITE, lambda: self._inner.published(claim, number, published))
+    async def published(self, claim: Claim, number: int, published: Published) -> bool:
+        return await self._process.step(WRITE, lambda: self._inner.published(claim, number, published))
 
     async def again(self, claim: Claim, again: Again, error: TargetError | None) -> None:
         await self._process.step(WRITE, lambda: self._inner.again(claim, again, error))

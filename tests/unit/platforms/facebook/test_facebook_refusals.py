@@ -14,8 +14,8 @@ from services.platforms.ports import Fault
     [
         (400, 100, 0, Fault.PERMANENT, "post_refused"),
         (400, 100, 33, Fault.REBUILD, "upload_lost"),
-        (400, 506, 0, Fault.PERMANENT, "duplicate"),
-        (400, 100, 1366051, Fault.PERMANENT, "duplicate"),
+        (400, 506, 0, Fault.PERMANENT, "duplicate_post"),
+        (400, 100, 1366051, Fault.PERMANENT, "duplicate_post"),
         (400, 324, 1366046, Fault.PERMANENT, "media_too_large"),
         (400, 100, 1346003, Fault.PERMANENT, "policy_refused"),
         (400, 100, 1404102, Fault.PERMANENT, "policy_refused"),

@@ -74,7 +74,7 @@ def test_little_text(text: str, wanted: str) -> None:
         (408, "", Fault.TRANSIENT, "upstream_busy"),
         (409, "", Fault.TRANSIENT, "upstream_busy"),
         (413, "", Fault.PERMANENT, "media_too_large"),
-        (422, "DUPLICATE_POST", Fault.PERMANENT, "duplicate"),
+        (422, "DUPLICATE_POST", Fault.PERMANENT, "duplicate_post"),
         (422, "", Fault.PERMANENT, "post_refused"),
         (426, "NONEXISTENT_VERSION", Fault.TRANSIENT, "version_retired"),
         (429, "", Fault.QUOTA, "daily_limit"),

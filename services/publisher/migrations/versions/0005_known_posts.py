@@ -1,0 +1,21 @@
+"""Whose post on a platform it is: asked about each that was only looked up."""
+
+from alembic import op
+
+revision = "publisher_0005"
+down_revision = "publisher_0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Creates the index."""
+    op.execute(
+        "CREATE INDEX targets_known ON publisher.targets (workspace_id, account_id, platform_post_id)"
+        " WHERE platform_post_id IS NOT NULL"
+    )
+
+
+def downgrade() -> None:
+    """Drops it."""
+    op.execute("DROP INDEX publisher.targets_known")
