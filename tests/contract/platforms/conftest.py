@@ -1,6 +1,7 @@
 """Every platform's sandbox on a free port, and the publisher's own HTTP client to reach them."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -23,65 +24,16 @@ async def sandboxes(tmp_path_factory: pytest.TempPathFactory, cdn: Cdn) -> Async
         yield running
 
 
-@pytest.fixture
-async def instagram(sandboxes: Sandboxes) -> AsyncIterator[Played]:
-    """Instagram; no fault outlives its test."""
-    played = sandboxes.platform("instagram")
-    yield played
-    await sandboxes.http.delete(f"{played.url}/_sandbox/faults")
+def _played(platform: str) -> Any:
+    @pytest.fixture(name=platform)
+    async def played(sandboxes: Sandboxes) -> AsyncIterator[Played]:
+        """The platform; no fault outlives its test."""
+        playing = sandboxes.platform(platform)
+        yield playing
+        await sandboxes.http.delete(f"{playing.url}/_sandbox/faults")
+
+    return played
 
 
-@pytest.fixture
-async def threads(sandboxes: Sandboxes) -> AsyncIterator[Played]:
-    """Threads; no fault outlives its test."""
-    played = sandboxes.platform("threads")
-    yield played
-    await sandboxes.http.delete(f"{played.url}/_sandbox/faults")
-
-
-@pytest.fixture
-async def pinterest(sandboxes: Sandboxes) -> AsyncIterator[Played]:
-    """Pinterest; no fault outlives its test."""
-    played = sandboxes.platform("pinterest")
-    yield played
-    await sandboxes.http.delete(f"{played.url}/_sandbox/faults")
-
-
-@pytest.fixture
-async def x(sandboxes: Sandboxes) -> AsyncIterator[Played]:
-    """X; no fault outlives its test."""
-    played = sandboxes.platform("x")
-    yield played
-    await sandboxes.http.delete(f"{played.url}/_sandbox/faults")
-
-
-@pytest.fixture
-async def youtube(sandboxes: Sandboxes) -> AsyncIterator[Played]:
-    """YouTube; no fault outlives its test."""
-    played = sandboxes.platform("youtube")
-    yield played
-    await sandboxes.http.delete(f"{played.url}/_sandbox/faults")
-
-
-@pytest.fixture
-async def tiktok(sandboxes: Sandboxes) -> AsyncIterator[Played]:
-    """TikTok; no fault outlives its test."""
-    played = sandboxes.platform("tiktok")
-    yield played
-    await sandboxes.http.delete(f"{played.url}/_sandbox/faults")
-
-
-@pytest.fixture
-async def facebook(sandboxes: Sandboxes) -> AsyncIterator[Played]:
-    """Facebook; no fault outlives its test."""
-    played = sandboxes.platform("facebook")
-    yield played
-    await sandboxes.http.delete(f"{played.url}/_sandbox/faults")
-
-
-@pytest.fixture
-async def linkedin(sandboxes: Sandboxes) -> AsyncIterator[Played]:
-    """LinkedIn; no fault outlives its test."""
-    played = sandboxes.platform("linkedin")
-    yield played
-    await sandboxes.http.delete(f"{played.url}/_sandbox/faults")
+facebook, instagram, linkedin, pinterest = map(_played, ("facebook", "instagram", "linkedin", "pinterest"))
+threads, tiktok, x, youtube = map(_played, ("threads", "tiktok", "x", "youtube"))
