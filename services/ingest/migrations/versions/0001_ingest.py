@@ -95,5 +95,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """There is no way back from the first version."""
-    raise NotImplementedError("restore a backup instead")
+    """Drops all there is."""
+    op.execute("DROP TABLE ingest.inbox, ingest.outbox")
+    for table in reversed(TABLES):
+        op.execute(f"DROP TABLE {SCHEMA}.{table}")

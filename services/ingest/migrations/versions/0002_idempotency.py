@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from services.common.migrate import index_beside_writers
+
 revision = "ingest_0002"
 down_revision = "ingest_0001"
 branch_labels = None
@@ -10,10 +12,11 @@ depends_on = None
 
 def upgrade() -> None:
     """Adds the key; most items have none."""
-    op.execute("ALTER TABLE ingest.media ADD COLUMN idempotency_key text")
-    op.execute(
-        "CREATE INDEX media_idempotency ON ingest.media (workspace_id, idempotency_key)"
-        " WHERE idempotency_key IS NOT NULL"
+    op.execute("ALTER TABLE ingest.media ADD COLUMN IF NOT EXISTS idempotency_key text")
+    index_beside_writers(
+        op,
+        "ingest.media_idempotency",
+        "ingest.media (workspace_id, idempotency_key) WHERE idempotency_key IS NOT NULL",
     )
 
 

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from services.common.migrate import index_beside_writers
+
 revision = "ingest_0007"
 down_revision = "ingest_0006"
 branch_labels = None
@@ -10,8 +12,8 @@ depends_on = None
 
 def upgrade() -> None:
     """Nobody was told so far."""
-    op.execute("ALTER TABLE ingest.media ADD COLUMN end_told boolean NOT NULL DEFAULT false")
-    op.execute("CREATE INDEX media_ending ON ingest.media (expires_at) WHERE state = 'ready' AND NOT end_told")
+    op.execute("ALTER TABLE ingest.media ADD COLUMN IF NOT EXISTS end_told boolean NOT NULL DEFAULT false")
+    index_beside_writers(op, "ingest.media_ending", "ingest.media (expires_at) WHERE state = 'ready' AND NOT end_told")
 
 
 def downgrade() -> None:

@@ -2,12 +2,21 @@
 
 from alembic import op
 
+from services.common.migrate import index_beside_writers
+
 revision = "ingest_0008"
 down_revision = "ingest_0007"
 branch_labels = None
 depends_on = None
 
 PLACES = ("quarantine", "sources", "renditions", "quarantine_parts", "active_parts")
+
+INDEXES = {
+    "media_id": "media (id)",
+    "uploads_media_id": "uploads (media_id)",
+    "media_active_key": "media (active_key COLLATE \"C\") WHERE state IN ('processing', 'ready')",
+    "media_quarantine_key": "media (quarantine_key COLLATE \"C\") WHERE state = 'scanning'",
+}
 
 WALKS = """
     place text PRIMARY KEY,
@@ -19,23 +28,16 @@ WALKS = """
 
 def upgrade() -> None:
     """Every walk begins at the first key. Items are asked for by id alone, and by the range their keys are in."""
+    for name, rows in INDEXES.items():
+        index_beside_writers(op, f"ingest.{name}", f"ingest.{rows}")
     op.execute(f"CREATE TABLE ingest.walks ({WALKS})")
     for place in PLACES:
         op.execute(f"INSERT INTO ingest.walks (place) VALUES ('{place}')")  # noqa: S608  words of ours
     op.execute("GRANT SELECT, UPDATE ON ingest.walks TO mediaapi_ingest_system")
-    op.execute("CREATE INDEX media_id ON ingest.media (id)")
-    op.execute("CREATE INDEX uploads_media_id ON ingest.uploads (media_id)")
-    op.execute(
-        'CREATE INDEX media_active_key ON ingest.media (active_key COLLATE "C")'
-        " WHERE state IN ('processing', 'ready')"
-    )
-    op.execute(
-        "CREATE INDEX media_quarantine_key ON ingest.media (quarantine_key COLLATE \"C\") WHERE state = 'scanning'"
-    )
 
 
 def downgrade() -> None:
     """Forgets how far it was."""
     op.execute("DROP TABLE ingest.walks")
-    for index in ("media_id", "uploads_media_id", "media_active_key", "media_quarantine_key"):
+    for index in INDEXES:
         op.execute(f"DROP INDEX ingest.{index}")

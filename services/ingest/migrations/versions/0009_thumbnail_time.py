@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from services.common.migrate import index_beside_writers
+
 revision = "ingest_0009"
 down_revision = "ingest_0008"
 branch_labels = None
@@ -11,10 +13,10 @@ depends_on = None
 def upgrade() -> None:
     """Adds the moment, and when the transcoder is told of it again unless it heard; so far nobody chose."""
     op.execute(
-        "ALTER TABLE ingest.media ADD COLUMN thumbnail_time double precision CHECK (thumbnail_time >= 0),"
-        " ADD COLUMN cover_due_at timestamptz"
+        "ALTER TABLE ingest.media ADD COLUMN IF NOT EXISTS thumbnail_time double precision CHECK (thumbnail_time >= 0),"
+        " ADD COLUMN IF NOT EXISTS cover_due_at timestamptz"
     )
-    op.execute("CREATE INDEX media_covers ON ingest.media (cover_due_at) WHERE cover_due_at IS NOT NULL")
+    index_beside_writers(op, "ingest.media_covers", "ingest.media (cover_due_at) WHERE cover_due_at IS NOT NULL")
 
 
 def downgrade() -> None:

@@ -138,5 +138,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Never: the tables hold what was published."""
-    raise NotImplementedError("publisher tables are not dropped")
+    """Drops all there is."""
+    op.execute("DROP TABLE publisher.inbox, publisher.outbox")
+    for table in reversed(TABLES):
+        op.execute(f"DROP TABLE {SCHEMA}.{table}")

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from services.common.migrate import index_beside_writers
+
 revision = "publisher_0005"
 down_revision = "publisher_0004"
 branch_labels = None
@@ -10,9 +12,10 @@ depends_on = None
 
 def upgrade() -> None:
     """Creates the index."""
-    op.execute(
-        "CREATE INDEX targets_known ON publisher.targets (workspace_id, account_id, platform_post_id)"
-        " WHERE platform_post_id IS NOT NULL"
+    index_beside_writers(
+        op,
+        "publisher.targets_known",
+        "publisher.targets (workspace_id, account_id, platform_post_id) WHERE platform_post_id IS NOT NULL",
     )
 
 

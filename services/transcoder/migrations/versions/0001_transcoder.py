@@ -88,5 +88,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """There is no way back from the first version."""
-    raise NotImplementedError("restore a backup instead")
+    """Drops all there is."""
+    op.execute("DROP TABLE transcoder.inbox, transcoder.outbox")
+    for table in reversed(TABLES):
+        op.execute(f"DROP TABLE {SCHEMA}.{table}")
