@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
 import grpc
-from google.protobuf import struct_pb2
+from google.protobuf import any_pb2, struct_pb2
 from google.protobuf.json_format import MessageToDict
+from google.rpc import status_pb2
 from mediaapi.v1 import error_pb2
 from opentelemetry.trace import SpanKind
 from prometheus_client import Histogram
@@ -20,6 +21,9 @@ from services.common.errors import Code, MediaError, Violation
 log = logging.getLogger(__name__)
 
 TRAILER = "mediaapi-error-bin"
+# What others than our own stages read errors by; asked for with the metadata x-error-details: status. Never both, since
+# metadata has little room.
+STATUS_TRAILER = "grpc-status-details-bin"
 TIMEOUT_S = 30.0  # of a unary call nobody gave a deadline
 OPTIONS = (
     ("grpc.max_receive_message_length", 4 << 20),
@@ -47,11 +51,23 @@ SERVED = Histogram("rpc_served_seconds", "RPCs answered.", ("method", "code"))
 
 def pack(error: MediaError) -> bytes:
     """As it crosses an RPC."""
+    return _detail(error).SerializeToString()
+
+
+def pack_status(error: MediaError) -> bytes:
+    """As a google.rpc.Status, with what `pack` says as its detail."""
+    detail = any_pb2.Any()
+    detail.Pack(_detail(error))
+    code, _ = grpc.StatusCode[error.row.grpc].value
+    told: bytes = status_pb2.Status(code=code, message=error.message, details=[detail]).SerializeToString()
+    return told
+
+
+def _detail(error: MediaError) -> error_pb2.ErrorDetail:
     details = struct_pb2.Struct()
     details.update({name: _plain(value) for name, value in error.details.items()})
     rows = [error_pb2.FieldViolation(field=row.field, message=row.message) for row in error.violations]
-    detail = error_pb2.ErrorDetail(code=error.code, message=error.message, details=details, violations=rows)
-    return detail.SerializeToString()
+    return error_pb2.ErrorDetail(code=error.code, message=error.message, details=details, violations=rows)
 
 
 def unpack(data: bytes) -> MediaError:
@@ -122,7 +138,7 @@ class _Served:
         except Exception as exc:  # noqa: BLE001  sorted by _known, and answered
             error = _known(exc)
             code = error.code
-            await _abort(rpc, error)
+            await self._abort(rpc, error)
         finally:
             SERVED.labels(self._method, code).observe(time.perf_counter() - began)
 
@@ -137,7 +153,7 @@ class _Served:
             telemetry.failed(span, exc)
             error = _known(exc)
             code = error.code
-            await _abort(rpc, error)
+            await self._abort(rpc, error)
         finally:
             span.end()
             SERVED.labels(self._method, code).observe(time.perf_counter() - began)
@@ -145,6 +161,12 @@ class _Served:
     def _enter(self) -> str:
         context.enter(context.from_metadata(self._metadata))
         return str(dict(self._metadata).get("traceparent", ""))
+
+    async def _abort(self, rpc: Any, error: MediaError) -> NoReturn:
+        asked = ("x-error-details", "status") in self._metadata
+        trailer = (STATUS_TRAILER, pack_status(error)) if asked else (TRAILER, pack(error))
+        await rpc.abort(grpc.StatusCode[error.row.grpc], error.message, trailing_metadata=(trailer,))
+        raise AssertionError("abort raises")
 
 
 def _known(exc: Exception) -> MediaError:
@@ -154,12 +176,6 @@ def _known(exc: Exception) -> MediaError:
         return exc
     log.error("rpc failed", exc_info=exc)
     return MediaError(Code.INTERNAL)
-
-
-async def _abort(rpc: Any, error: MediaError) -> NoReturn:
-    status = grpc.StatusCode[error.row.grpc]
-    await rpc.abort(status, error.message, trailing_metadata=((TRAILER, pack(error)),))
-    raise AssertionError("abort raises")
 
 
 @asynccontextmanager
