@@ -86,6 +86,7 @@ types: setup
 protos: setup
 	$(BIN)/python proto/protos.py check
 	$(BIN)/python -m services.gateway.openapi.committed check
+	$(BIN)/python -m deploy.json_port check
 
 envoy: setup
 	$(BIN)/python -m deploy.local validate-envoy
@@ -93,9 +94,10 @@ envoy: setup
 fast: setup
 	$(BIN)/python -m pytest -q tests/unit tests/arch tests/chart
 
-gen: setup ## Generated from the protos: code, docs/openapi.json and the client's types
+gen: setup ## Generated from the protos: code, docs/openapi.json, the JSON port's Envoy and the client's types
 	$(BIN)/python proto/protos.py gen
 	$(BIN)/python -m services.gateway.openapi.committed write
+	$(BIN)/python -m deploy.json_port write
 	node sdk/typescript/scripts/types.mjs
 
 gen-baseline: setup ## Make today's protos the released interface that `make check` compares with

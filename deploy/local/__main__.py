@@ -16,8 +16,10 @@ from pathlib import Path
 from types import FrameType
 
 from deploy.local import background, doctor
+from deploy.local.certificates import Authority
 from deploy.local.console import LogView, StatusLine, banner, environment_file
 from deploy.local.envoy import Envoy
+from deploy.local.json_port import Door, JsonPort
 from deploy.local.nats import STAGES as NATS_USERS
 from deploy.local.ports import Ports
 from deploy.local.processes import LocalError
@@ -79,10 +81,13 @@ def clean() -> int:
 
 
 def validate_envoy() -> int:
-    """See that Envoy takes the shipped configuration."""
+    """See that Envoy takes both shipped configurations."""
     with tempfile.TemporaryDirectory() as folder:
-        Envoy(State(Path(folder)), ports=Ports(), credentials=Credentials("key", "secret")).validate()
-    print("envoy: configuration OK")
+        state = State(Path(folder))
+        Envoy(state, ports=Ports(), credentials=Credentials("key", "secret")).validate()
+        Authority("a").furnish(Path(folder), "json-port")
+        JsonPort(state, ports=Ports(), door=Door(certificates=Path(folder), callers="a")).validate()
+    print("envoy: configurations OK")
     return 0
 
 
