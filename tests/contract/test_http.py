@@ -102,6 +102,15 @@ class World:
 async def world() -> AsyncIterator[World]:
     keyring, stages = Keyring(), Stages()
     rates = dict.fromkeys(Kind, Rate(requests=1_000, window_s=60))
+    async with serving(keyring, stages, rates) as http:
+        it = World(keyring, stages, http, rates)
+        it.sends_as(keyring.issue())
+        yield it
+
+
+@asynccontextmanager
+async def serving(keyring: Keyring, stages: Upstreams, rates: Mapping[Kind, Rate]) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a gateway in front of those stages; its answers are held against the API reference."""
     docs = Docs(ROUTES, URL)
     api = TranscodingApi(
         ROUTES,
@@ -113,14 +122,8 @@ async def world() -> AsyncIterator[World]:
     )
     observe = Observer(CollectorRegistry())
     front = Front(api, pages=docs.pages(), new_request_id=lambda: ids.new("req"), observe=observe)
-    async with _client(front, Described(json.loads(docs._json))) as http:
-        it = World(keyring, stages, http, rates)
-        it.sends_as(keyring.issue())
-        yield it
+    described = Described(json.loads(docs._json))
 
-
-@asynccontextmanager
-async def _client(front: Front, described: Described) -> AsyncIterator[httpx.AsyncClient]:
     async def check(response: httpx.Response) -> None:
         await response.aread()
         if response.request.url.path.startswith("/v1"):
