@@ -1,8 +1,9 @@
 """Roles, schemas and tables.   python -m services.common.migrate [--to <revision>] ingest publisher …
 
 Reads the administrator's URL from the file in MEDIA_MIGRATE_DATABASE_URL_FILE and each stage's password from
-MEDIA_MIGRATE_<STAGE>_PASSWORD_FILE. Safe to repeat, to run twice at once, and to run while the stages work: what waits
-for a lock longer than a moment lets go, for who comes after would wait behind it, and tries again.
+MEDIA_MIGRATE_<STAGE>_PASSWORD_FILE; with MEDIA_MIGRATE_SCALER_PASSWORD_FILE, whoever scales the transcoder by what
+waits may log in too. Safe to repeat, to run twice at once, and to run while the stages work: what waits for a lock
+longer than a moment lets go, for who comes after would wait behind it, and tries again.
 """
 
 import argparse
@@ -26,6 +27,7 @@ LOCK = 0x6D656469  # any number, the same for all who migrate
 TURN_EVERY_S = 0.5
 LOCK_TIMEOUT_MS = 2_000
 TRIES = 60
+SCALER = "MEDIA_MIGRATE_SCALER_PASSWORD_FILE"
 PAUSE_S = 1.0  # those who waited behind go first
 
 
@@ -46,6 +48,8 @@ def main(arguments: Sequence[str]) -> None:
         for stage in wanted.stages:
             _roles(conn, stage, _file(f"MEDIA_MIGRATE_{stage.upper()}_PASSWORD_FILE"))
             _tables(conn, stage, wanted.to)
+        if SCALER in os.environ:
+            _scaler(conn, _file(SCALER))
     engine.dispose()
 
 
@@ -118,6 +122,12 @@ def _roles(conn: Connection, stage: str, password: str) -> None:
     for row in rows:
         _run(conn, row)
     conn.commit()
+
+
+def _scaler(conn: Connection, password: str) -> None:
+    """The role is one of the transcoder's tables' making."""
+    with conn.begin():
+        _run(conn, sql.SQL("ALTER ROLE mediaapi_scaler LOGIN PASSWORD {}").format(sql.Literal(password)))
 
 
 def _tables(conn: Connection, stage: str, to: str) -> None:

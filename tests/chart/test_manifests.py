@@ -8,7 +8,7 @@ from tests.chart.rendered import CASES, CHART, COMPONENT, Release, release, valu
 
 VERSIONS = ("1.30", "1.33", "1.37")
 # Of others' making; their definitions are not part of Kubernetes.
-CUSTOM = {"ExternalSecret"}
+CUSTOM = {"ExternalSecret", "ScaledObject", "TriggerAuthentication"}
 WARNING = 2
 
 
@@ -102,6 +102,12 @@ def test_budgets_leave_room_to_drain_a_node(found: Release) -> None:
         one["metadata"]["labels"][COMPONENT]: one["spec"]["minReplicas"]
         for one in found.of_kind("HorizontalPodAutoscaler")
     }
+    queued = {
+        one["metadata"]["labels"][COMPONENT]: one["spec"]["minReplicaCount"] for one in found.of_kind("ScaledObject")
+    }
+    # One autoscaler at most: KEDA makes one of its own.
+    assert not least.keys() & queued.keys()
+    least |= queued
     budgets = {one["metadata"]["labels"][COMPONENT] for one in found.of_kind("PodDisruptionBudget")}
     # Either the autoscaler says how many there are, or the deployment does, and never both.
     assert all((replicas[part] is None) == (part in least) for part in replicas)

@@ -44,12 +44,21 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("envoy.trustedHops", -1, "/envoy/trustedHops"),
         ("image.pullPolicy", "Sometimes", "/image/pullPolicy"),
         ("drain_s", 0, "/drain_s"),
+        ("keda", {"enabled": True, "pods": 3}, "'pods'"),
+        ("keda.podSeconds", 0, "/keda/podSeconds"),
     ],
 )
 def test_a_value_nobody_meant(path: str, value: Any, named: str) -> None:
     with pytest.raises(helm_python.HelmError) as caught:
         chart().render(changed(path, value), name=RELEASE, namespace=NAMESPACE)
     assert named in str(caught.value)
+
+
+def test_what_waits_scales_nothing_without_an_end() -> None:
+    asked = changed("keda.enabled", True)
+    asked["stages"] = {"transcoder": {"autoscaling": None}}
+    with pytest.raises(helm_python.HelmError, match="/stages/transcoder"):
+        chart().render(asked, name=RELEASE, namespace=NAMESPACE)
 
 
 def test_without_policies_nobody_has_to_say_where_the_stores_are() -> None:

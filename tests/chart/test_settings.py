@@ -112,6 +112,11 @@ def test_external_secrets_hold_what_the_files_need() -> None:
     assert release("minimal").of_kind("ExternalSecret") == []
 
 
+def test_films_take_half_of_the_memory_there_is(tmp_path: Path) -> None:
+    assert loaded("full", "transcoder", tmp_path).films_bytes == 3 * 1024**3 // 2
+    assert loaded("open", "transcoder", tmp_path).films_bytes == 900_000_000
+
+
 def test_the_tables_of_every_stage_that_has_some_are_migrated() -> None:
     [container] = release("minimal").named("Job", "migrate")["spec"]["template"]["spec"]["containers"]
     with_tables = {path.parent.name for path in Path("services").glob("*/migrations")}

@@ -78,6 +78,7 @@ spec:
   unhealthyPodEvictionPolicy: AlwaysAllow
   selector: {matchLabels: {{ include "media.selector" . | fromYaml | toJson }}}
 {{- end }}
+{{- if and .row.autoscaling (not (include "media.queued" .)) }}
 {{- with .row.autoscaling }}
 ---
 apiVersion: autoscaling/v2
@@ -95,6 +96,12 @@ spec:
   # Work under way is finished, not cut: fewer pods only after ten quiet minutes.
   behavior: {scaleDown: {stabilizationWindowSeconds: 600}}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Not empty: scaled by what waits for it. Two autoscalers of one deployment would pull it to and fro. */}}
+{{- define "media.queued" -}}
+{{- if and .root.Values.keda.enabled (eq .part "transcoder") }}true{{ end -}}
 {{- end }}
 
 {{/* A new pod only beside the old ones; fewer at no time. */}}
@@ -121,6 +128,20 @@ selector: {matchLabels: {{ include "media.selector" . | fromYaml | toJson }}}
 {{- toJson $found -}}
 {{- end }}
 
+{{/* The migration job's files. */}}
+{{- define "media.migrateKeys" -}}
+{{- $keys := list "database_url" -}}
+{{- range include "media.withTables" . | fromJsonArray }}{{ $keys = append $keys (printf "%s_password" .) }}{{ end -}}
+{{- if .Values.keda.enabled }}{{ $keys = append $keys "scaler_password" }}{{ end -}}
+{{- toJson $keys -}}
+{{- end }}
+
+{{/* Bytes in a quantity. */}}
+{{- define "media.bytes" -}}
+{{- $units := dict "" 1 "k" 1000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- printf "%d" (mulf (regexFind "^[0-9.]+" . | float64) (index $units (regexFind "[A-Za-z]*$" .)) | int64) -}}
+{{- end }}
+
 {{/* Plain settings of a stage, as one flat map. */}}
 {{- define "media.settings" -}}
 {{- $root := .root -}}{{- $row := .row -}}
@@ -145,6 +166,8 @@ selector: {matchLabels: {{ include "media.selector" . | fromYaml | toJson }}}
 {{- if $row.clamd }}{{ $_ := set $settings "clamd_address" (printf "%s.%s.svc:%v" (include "media.name" (dict "root" $root "part" "clamd")) $root.Release.Namespace $root.Values.clamd.port) }}{{ end -}}
 {{- if $row.sandbox }}{{ $_ := set $settings "sandbox_url" (include "media.sandboxUrl" $root) }}{{ end -}}
 {{- if $row.scratch }}{{ $_ := set $settings "scratch_dir" "/scratch" }}{{ $_ := set $settings "workers" $row.workers }}{{ end -}}
+{{- /* Films get half of the memory, unless somebody said otherwise; images, and the stage itself, the rest. */ -}}
+{{- if and $row.scratch (not (hasKey $settings "films_bytes")) }}{{ $_ := set $settings "films_bytes" (printf "%d" (div (include "media.bytes" $row.resources.limits.memory | int64) 2)) }}{{ end -}}
 {{- toJson $settings -}}
 {{- end }}
 
@@ -155,6 +178,8 @@ http://{{ include "media.name" (dict "root" . "part" "sandbox") }}.{{ .Release.N
 {{/* A settings map as environment variables. */}}
 {{- define "media.env" -}}
 {{- range $name, $value := .settings }}
+{{- /* Numbers that came by JSON would be told as 9e+08. */ -}}
+{{- if and (kindIs "float64" $value) (eq $value (floor $value)) }}{{ $value = int64 $value }}{{ end }}
 - {name: {{ printf "MEDIA_%s_%s" (upper $.part) (upper $name) }}, value: {{ $value | toString | quote }}}
 {{- end }}
 {{- range $name := .keys }}
