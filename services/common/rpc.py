@@ -40,9 +40,9 @@ OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
-# A name stands for all replicas of a stage, and calls go to each in turn. For one address it would only be worse: after
-# an absence of the stage, calls fail until the next try to connect, where otherwise they wait for it.
-REPLICAS = "dns:///"
+# A name or a list stands for all replicas of a stage, and calls go to each in turn. For one address it would only be
+# worse: after an absence of the stage, calls fail until the next try to connect, where otherwise they wait for it.
+REPLICAS = ("dns:///", "ipv4:")
 OURS = "/mediaapi."
 PROBES = "/mediaapi.v1.HealthService/"  # asked every few seconds: nothing to count or trace
 
@@ -182,7 +182,7 @@ def _known(exc: Exception) -> MediaError:
 async def channel(target: str) -> AsyncIterator[grpc.aio.Channel]:
     """Calls to another stage: they carry `context.current()` and fail with the MediaError the servicer raised.
 
-    target: host:port, or dns:///name:port for all addresses behind a name.
+    target: host:port, or dns:///name:port for all addresses behind a name, or ipv4:address:port,… for several.
     """
     balanced = (("grpc.lb_policy_name", "round_robin"),) if target.startswith(REPLICAS) else ()
     async with grpc.aio.insecure_channel(target, options=(*OPTIONS, *balanced)) as inner:

@@ -41,13 +41,23 @@ class Worker(Protocol):
 class Runtime:
     """One process of a stage.
 
-    Stopping, in this order: health says NOT_SERVING, fronts close, no more work is taken on, RPCs and work finish
-    within `drain_s` seconds, what is left is given back, everything entered is closed in reverse.
+    Stopping, in this order: health says NOT_SERVING, `leave_s` seconds later fronts close, no more work is taken on,
+    RPCs and work finish within `drain_s` seconds, what is left is given back, everything entered is closed in reverse.
     """
 
-    def __init__(self, name: str, *, listen: str, metrics_listen: str, drain_s: float, otel_endpoint: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        listen: str,
+        metrics_listen: str,
+        drain_s: float,
+        leave_s: float = 0.0,
+        otel_endpoint: str = "",
+    ) -> None:
         self.name = name
         self._drain_s = drain_s
+        self._leave_s = leave_s
         self._metrics_listen = metrics_listen
         self._closing = AsyncExitStack()
         self._fronts: list[AbstractAsyncContextManager[object]] = []
@@ -111,6 +121,11 @@ class Runtime:
 
         self._starting.append((name, loop))
 
+    @property
+    def leaving(self) -> bool:
+        """Whether it was told to stop: it still serves, and those who choose among several should choose another."""
+        return self._stop.is_set()
+
     def stop(self) -> None:
         """Begins to stop; when told again, ends at once."""
         if self._stop.is_set():
@@ -133,6 +148,7 @@ class Runtime:
             await self._stop.wait()
             log.info("stopping")
             await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+            await asyncio.sleep(self._leave_s)
         await asyncio.gather(self.server.stop(self._drain_s), *(worker.stop(self._drain_s) for worker in self._workers))
         for task in tasks:
             task.cancel()

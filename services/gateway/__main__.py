@@ -19,7 +19,7 @@ async def main() -> None:
     conf = settings.load(Settings, "MEDIA_GATEWAY")
     log.setup("gateway", conf.log_level)
     places = {"listen": conf.listen, "metrics_listen": conf.metrics_listen, "otel_endpoint": conf.otel_endpoint}
-    async with Runtime("gateway", **places, drain_s=conf.drain_s) as run:
+    async with Runtime("gateway", **places, drain_s=conf.drain_s, leave_s=conf.leave_s) as run:
         database = await run.enter(db.connect(conf.database_url, schema="gateway"))
         targets = {
             "gateway": f"127.0.0.1:{run.port}",
@@ -36,6 +36,7 @@ async def main() -> None:
             public_url=conf.public_url,
             plans_file=conf.plans_file,
             pace=conf.pace(),
+            leaving=lambda: run.leaving,
         )
         add_KeyServiceServicer_to_server(KeyRpc(gateway.ring), run.server)
         run.check("postgres", database.ping)

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import grpc
@@ -65,6 +65,7 @@ class Gateway:
         public_url: str,
         plans_file: str = "",
         pace: Pace = STANDARD,
+        leaving: Callable[[], bool] = lambda: False,
         registry: CollectorRegistry = REGISTRY,
     ) -> "Gateway":
         """Wires them. `channels`: one for each stage by name, the gateway's own RPCs among them."""
@@ -82,7 +83,7 @@ class Gateway:
             answers=answers,
         )
         api = UploadApi(transcoding, table, Sessions(table, upstreams), answers)
-        health = Health(channels)
+        health = Health(channels, leaving)
         pages = {"/healthz": health.healthz, "/readyz": health.readyz, **Docs(table, public_url).pages()}
         http = Front(api, pages=pages, new_request_id=lambda: ids.new("req"), observe=Observer(registry), pace=pace)
         return cls(http, ring, replays, buckets)

@@ -19,6 +19,7 @@ class Settings:
     listen: str = var(str, "host:port of the gRPC server", default="127.0.0.1:7000")
     metrics_listen: str = var(str, "host:port of /metrics, /healthz and /readyz", default="127.0.0.1:9000")
     drain_s: float = var(float, "seconds a stop waits for requests, > 0", default=20.0)
+    leave_s: float = var(float, "seconds a stopping process goes on taking requests, so that Envoy learns", default=0.0)
     log_level: str = var(str, "debug, info, warning or error", default="info")
     otel_endpoint: str = var(str, "OTLP/HTTP endpoint for traces; empty: none", default="")
     database_url: str = DATABASE_URL

@@ -1,7 +1,7 @@
-"""`/healthz` and `/readyz`: whether this process lives, and whether every stage has what it needs."""
+"""`/healthz` and `/readyz`: whether this process takes requests, and whether every stage has what it needs."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import grpc
 from mediaapi.v1 import health_service_pb2, health_service_pb2_grpc
@@ -17,12 +17,14 @@ _NO_STORE = (("cache-control", "no-store"),)
 class Health:
     """Asks each stage by its own name, the gateway's own gRPC included."""
 
-    def __init__(self, stages: Mapping[str, grpc.aio.Channel]) -> None:
+    def __init__(self, stages: Mapping[str, grpc.aio.Channel], leaving: Callable[[], bool]) -> None:
         self._stages = stages
+        self._leaving = leaving
 
     async def healthz(self, exchange: Exchange) -> Response:
-        """Up, whatever else is not."""
-        return Response(200, dumps({"status": "ok"}), headers=_NO_STORE)
+        """Up, whatever else is not. 503 once it is told to stop: Envoy asks, and sends no more here."""
+        leaving = self._leaving()
+        return Response(503 if leaving else 200, dumps({"status": "leaving" if leaving else "ok"}), headers=_NO_STORE)
 
     async def readyz(self, exchange: Exchange) -> Response:
         """200 when every stage is ready, else 503; each dependency by stage and name."""
