@@ -41,23 +41,14 @@ class Worker(Protocol):
 class Runtime:
     """One process of a stage.
 
-    Stopping, in this order: health says NOT_SERVING, `leave_s` seconds later fronts close, no more work is taken on,
-    RPCs and work finish within `drain_s` seconds, what is left is given back, everything entered is closed in reverse.
+    Stopping, in this order: health says NOT_SERVING, fronts close as late as they wish, no more work is taken on, RPCs
+    and work finish within `drain_s` seconds, what is left is given back, everything entered is closed in reverse.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        listen: str,
-        metrics_listen: str,
-        drain_s: float,
-        leave_s: float = 0.0,
-        otel_endpoint: str = "",
-    ) -> None:
+    def __init__(self, name: str, *, listen: str, metrics_listen: str, drain_s: float, otel_endpoint: str = "") -> None:
         self.name = name
         self._drain_s = drain_s
-        self._leave_s = leave_s
+        self._leave_s = 0.0
         self._metrics_listen = metrics_listen
         self._closing = AsyncExitStack()
         self._fronts: list[AbstractAsyncContextManager[object]] = []
@@ -87,9 +78,11 @@ class Runtime:
         """Opens something that is closed at the end."""
         return await self._closing.enter_async_context(resource)
 
-    def front(self, server: AbstractAsyncContextManager[object]) -> None:
-        """A server that calls this process's own RPCs: opened after they are served, closed before they end."""
+    def front(self, server: AbstractAsyncContextManager[object], *, leave_s: float = 0.0) -> None:
+        """A server that calls this process's own RPCs: opened after they are served, closed before they end, and no
+        sooner than `leave_s` seconds after health says so."""
         self._fronts.append(server)
+        self._leave_s = max(self._leave_s, leave_s)
 
     def check(self, name: str, ask: Callable[[], Awaitable[Any]]) -> None:
         """A dependency: ready while `ask` returns, with what an operator should know, and does not raise."""

@@ -19,7 +19,7 @@ async def main() -> None:
     conf = settings.load(Settings, "MEDIA_GATEWAY")
     log.setup("gateway", conf.log_level)
     places = {"listen": conf.listen, "metrics_listen": conf.metrics_listen, "otel_endpoint": conf.otel_endpoint}
-    async with Runtime("gateway", **places, drain_s=conf.drain_s, leave_s=conf.leave_s) as run:
+    async with Runtime("gateway", **places, drain_s=conf.drain_s) as run:
         database = await run.enter(db.connect(conf.database_url, schema="gateway"))
         targets = {
             "gateway": f"127.0.0.1:{run.port}",
@@ -42,7 +42,8 @@ async def main() -> None:
         run.check("postgres", database.ping)
         run.every(OLD_EVERY_S, gateway.replays.forget_old, name="old answers")
         run.every(OLD_EVERY_S, gateway.buckets.forget_old, name="old buckets")
-        run.front(serving(gateway.http, conf.http_listen, drain_s=conf.drain_s, stop=gateway.http.stop))
+        server = serving(gateway.http, conf.http_listen, drain_s=conf.drain_s, stop=gateway.http.stop)
+        run.front(server, leave_s=conf.leave_s)
         await run.serve()
 
 
