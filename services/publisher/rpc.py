@@ -1,6 +1,7 @@
 """PublisherService: proto in, use case, proto out."""
 
 import re
+from dataclasses import fields
 from datetime import UTC
 
 from google.protobuf import struct_pb2
@@ -28,6 +29,7 @@ from services.publisher.post_view import message as _post
 from services.publisher.webhook_rpc import Rpc, WebhookRpc
 
 MAX_WAIT_S = 30.0
+CHANGEABLE = frozenset(field.name for field in fields(PostInput))
 PROVISIONED_ID = re.compile(r"acc_[A-Za-z0-9_-]{1,60}")
 
 
@@ -65,7 +67,7 @@ class PublisherRpc(WebhookRpc):
         """Changes a post that is not due yet."""
         ctx = context.current()
         wanted = _post_input(request)
-        change = PostChange(wanted=wanted, given=frozenset(request.update_mask.paths))
+        change = PostChange(wanted=wanted, given=_given(request))
         post = await self._change.update(
             _caller(), _plain(request.id), change, plan=ctx.plan, request_id=ctx.request_id
         )
@@ -144,6 +146,19 @@ class PublisherRpc(WebhookRpc):
             credentials=_json(request.credentials),
             service_url=request.service_url if request.HasField("service_url") else None,
         )
+
+
+def _given(request: pb.UpdatePostRequest) -> frozenset[str]:
+    """What is to be changed. Who names nothing means whatever is there, so that nothing is dropped in silence.
+
+    Raises:
+        MediaError: INVALID_REQUEST, it names what cannot be changed.
+    """
+    named = frozenset(request.update_mask.paths)
+    if unknown := sorted(named - CHANGEABLE):
+        rows = [Violation("updateMask", f"{name[:64]} cannot be changed") for name in unknown[:20]]
+        raise MediaError(Code.INVALID_REQUEST, violations=rows, field="updateMask")
+    return named or frozenset(field.name for field, _ in request.ListFields()) & CHANGEABLE
 
 
 def _post_input(request: pb.CreatePostRequest | pb.ValidatePostRequest | pb.UpdatePostRequest) -> PostInput:

@@ -167,7 +167,7 @@ class UpdatePostRequest(_message.Message):
     def scheduled_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """What is given; the others stay as they are."""
+        """What is changed; nothing named: whatever is given."""
 
     def __init__(
         self,
