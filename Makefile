@@ -12,6 +12,7 @@ IMAGES := gateway ingest scanner transcoder publisher sandbox migrate
 REPOSITORY ?= letmepost-media
 TAG ?= dev
 BASE ?=
+SBOM ?= .local/sbom
 CODE := services deploy tests bench proto/protos.py
 
 .DEFAULT_GOAL := help
@@ -118,6 +119,14 @@ images: ## An image of each stage, as REPOSITORY/<stage>:TAG on BASE, by docker,
 	@builder=$$(command -v docker || command -v podman || command -v buildah) || { echo "none of docker, podman, buildah is here"; exit 1; }; \
 	for stage in $(IMAGES); do \
 	  $$builder build $(if $(BASE),--build-arg BASE=$(BASE)) -f deploy/k8s/Dockerfile --target $$stage -t $(REPOSITORY)/$$stage:$(TAG) . || exit 1; done
+
+.PHONY: sbom release
+sbom: setup ## What is in each image, as CycloneDX, into SBOM (.local/sbom)
+	$(BIN)/python -m deploy.sbom $(SBOM) --tag $(TAG) $(if $(BASE),--base $(BASE))
+
+release: ## `images` and `sbom` for others to run: BASE must be name@sha256:…, which stays what it is
+	@echo '$(BASE)' | grep -Eq '^[^@ ]+@sha256:[0-9a-f]{64}$$' || { echo "BASE=name@sha256:<64 digits> is needed: a tag may be another image tomorrow"; exit 1; }
+	@$(MAKE) --no-print-directory images sbom
 
 doctor: ## What is missing on this machine
 	@$(PYTHON) deploy/local/bootstrap.py --doctor; found=$$?; \
