@@ -24,6 +24,9 @@ INSIDE = {
     ("scanner", "clamd", 3310),
     ("envoy", "gateway", HTTP),
     ("test", "envoy", 8080),
+    ("json-port", "ingest", GRPC),
+    ("json-port", "transcoder", GRPC),
+    ("json-port", "publisher", GRPC),
 }
 STORES = {
     "gateway": {"postgres"},
@@ -32,6 +35,7 @@ STORES = {
     "transcoder": {"postgres", "nats", "s3"},
     "publisher": {"postgres", "nats"},
     "envoy": {"s3"},
+    "json-port": set(),
     "migrate": {"postgres"},
     "clamd": set(),
     "sandbox": set(),

@@ -8,6 +8,8 @@ import pytest
 
 from tests.chart.rendered import NAMESPACE, RELEASE, chart, values
 
+JSON_PORT = values("full")["jsonPort"]
+
 
 def changed(path: str, value: Any) -> dict[str, Any]:
     """The least that has to be said, with one thing said differently."""
@@ -44,6 +46,11 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("envoy.trustedHops", -1, "/envoy/trustedHops"),
         ("image.pullPolicy", "Sometimes", "/image/pullPolicy"),
         ("drain_s", 0, "/drain_s"),
+        ("jsonPort", JSON_PORT | {"callers": []}, "/jsonPort/callers"),
+        ("jsonPort", JSON_PORT | {"callers": ["*.example.com"]}, "/jsonPort/callers"),
+        ("jsonPort", JSON_PORT | {"callers": ["a|.*"]}, "/jsonPort/callers"),
+        ("jsonPort", JSON_PORT | {"peers": []}, "/jsonPort/peers"),
+        ("jsonPort", JSON_PORT | {"tlsSecret": ""}, "/jsonPort/tlsSecret"),
         ("keda", {"enabled": True, "pods": 3}, "'pods'"),
         ("keda.podSeconds", 0, "/keda/podSeconds"),
     ],
