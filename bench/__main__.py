@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from bench import images, video, webhooks
+from bench import images, replicas, video, webhooks
 from bench.harness import REPORT, Section, publish, say
 
 # By name: rounds in, results out; and how many rounds there are unless told.
@@ -11,6 +11,7 @@ PARTS: dict[str, tuple[Callable[[int], Section], int]] = {
     "images": (images.measure, 7),
     "video": (video.measure, 5),  # thirteen minutes of two idle cores
     "webhooks": (webhooks.measure, 2),
+    "replicas": (replicas.measure, 3),
 }
 
 
