@@ -21,13 +21,15 @@ from services.common.errors import Code, MediaError, Violation
 log = logging.getLogger(__name__)
 
 TRAILER = "mediaapi-error-bin"
-# What others than our own stages read errors by; asked for with the metadata x-error-details: status. Never both, since
-# metadata has little room.
+# What others than our own stages read errors by; asked for with the metadata x-error-details: status.
 STATUS_TRAILER = "grpc-status-details-bin"
 TIMEOUT_S = 30.0  # of a unary call nobody gave a deadline
 OPTIONS = (
     ("grpc.max_receive_message_length", 4 << 20),
     ("grpc.max_send_message_length", 4 << 20),
+    # An error names everything that is wrong with a request, in the metadata at the end: of a post some hundred rows.
+    ("grpc.max_metadata_size", 256 << 10),
+    ("grpc.absolute_max_metadata_size", 512 << 10),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
