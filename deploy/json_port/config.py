@@ -28,6 +28,8 @@ _CLUSTER = """\
       typed_extension_protocol_options:
         envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
           "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+          # A stage's error comes in its headers, with every row of it.
+          common_http_protocol_options: {{max_response_headers_kb: 256}}
           explicit_http_config:
             http2_protocol_options: {{connection_keepalive: {{interval: 30s, timeout: 10s}}}}"""
 

@@ -18,12 +18,12 @@ from deploy.local.ports import HOST
 from deploy.local.state import REPOSITORY, State
 from services.common import ids
 from services.common.context import CallContext
-from services.common.errors import TABLE, Code, MediaError
+from services.common.errors import TABLE, Code, MediaError, Violation
 from services.gateway.services import route_table
 from services.gateway.transcode.routes import Route
 from tests.contract.json.cases import cases
 from tests.contract.json.differences import row
-from tests.contract.json.sides import CALLER, NAME, Sides, both, context
+from tests.contract.json.sides import CALLER, NAME, Case, Sides, both, context
 
 DOCUMENT = REPOSITORY / "docs" / "json-transcoding.md"
 ROUTES = route_table().routes
@@ -83,6 +83,13 @@ async def test_an_error_looks_as_the_document_shows(sides: Sides) -> None:
     sides.script.expect(MediaError(Code.MEDIA_NOT_FOUND, media_id="med_1"))
     answer = await sides.port.get("/v1/media/med_1")
     assert (answer.status_code, answer.headers["content-type"], answer.json()) == (404, "application/json", shown)
+
+
+async def test_an_error_crosses_with_all_its_rows(sides: Sides) -> None:
+    rows = [Violation(f"targets[{n // 20}].media[{n % 20}]", "x" * 100) for n in range(500)]
+    error = MediaError(Code.POST_INVALID, violations=rows)
+    seen = await sides.ask(Case("", "POST", "/v1/posts", {"targets": [{"platform": "a"}]}, says=error))
+    assert [(it.error, it.fields) for it in seen] == [("post_invalid", tuple(row.field for row in rows))] * 2
 
 
 @pytest.mark.parametrize("route", SERVED, ids=lambda route: route.rpc.name)

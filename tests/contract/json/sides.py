@@ -112,15 +112,15 @@ def context(folder: Path) -> ssl.SSLContext:
 @asynccontextmanager
 async def both(state: State) -> AsyncIterator[Sides]:
     """The real Envoy, and the gateway."""
-    ports, script, keyring, authority = Ports.free(), Script(), Keyring(), Authority("ours")
+    script, keyring, authority = Script(), Keyring(), Authority("ours")
     authority.furnish(state.folder("port"), NAME)
     authority.furnish(state.folder("caller"), CALLER)
-    envoy = JsonPort(state, ports=ports, door=Door(certificates=state.folder("port"), callers=re.escape(CALLER)))
     rates = dict.fromkeys(Kind, Rate(requests=10_000, window_s=60))
     async with AsyncExitStack() as held:
-        channels = await held.enter_async_context(serving(script, ports))
+        ports, channels = await held.enter_async_context(serving(script))
         front = await held.enter_async_context(gateway(keyring, Upstreams(channels), rates))
         front.headers["authorization"] = f"Bearer {keyring.issue()}"
+        envoy = JsonPort(state, ports=ports, door=Door(certificates=state.folder("port"), callers=re.escape(CALLER)))
         held.callback(envoy.stop)
         envoy.start()
         url = f"https://{NAME}:{ports.edge}"

@@ -1,8 +1,8 @@
 """Stages that answer from a script, over real gRPC: what the gateway and the JSON port both call."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 
 import grpc
 from google.protobuf import message_factory
@@ -67,23 +67,16 @@ class Script:
 
 
 @asynccontextmanager
-async def serving(script: Script, ports: Ports) -> AsyncIterator[Mapping[str, grpc.aio.Channel]]:
-    """Each public service on the port of its stage; the channels to them, by the service's full name."""
-    servers = []
-    channels = {}
-    try:
+async def serving(script: Script) -> AsyncIterator[tuple[Ports, Mapping[str, grpc.aio.Channel]]]:
+    """Each public service on a port of its own, that of its stage; the channels to them, by the service's full name."""
+    async with AsyncExitStack() as held:
+        ports: dict[str, int] = {}
+        channels: dict[str, grpc.aio.Channel] = {}
         for stage, service in PUBLIC.items():
             server = grpc.aio.server(interceptors=[rpc.ServerInterceptor()], options=rpc.OPTIONS)
             server.add_generic_rpc_handlers((script.handlers(service),))
-            server.add_insecure_port(f"{HOST}:{getattr(ports, stage)}")
+            ports[stage] = server.add_insecure_port(f"{HOST}:0")
             await server.start()
-            servers.append(server)
-            channels[service.full_name] = rpc.Channel(
-                grpc.aio.insecure_channel(f"{HOST}:{getattr(ports, stage)}", options=rpc.OPTIONS)
-            )
-        yield channels
-    finally:
-        for channel in channels.values():
-            await channel.close()
-        for server in servers:
-            await server.stop(None)
+            held.push_async_callback(server.stop, None)
+            channels[service.full_name] = await held.enter_async_context(rpc.channel(f"{HOST}:{ports[stage]}"))
+        yield replace(Ports.free(), **ports), channels
