@@ -15,8 +15,9 @@ from grpc_health.v1.health import aio as grpc_health
 from grpc_reflection.v1alpha import reflection
 from mediaapi.v1 import health_service_pb2 as pb
 from mediaapi.v1 import health_service_pb2_grpc
+from prometheus_client import Gauge
 
-from services.common import metrics_http, rpc, telemetry
+from services.common import metrics_http, rpc, telemetry, waiting
 from services.common.errors import MediaError
 from services.common.events import Bus, Handler
 
@@ -27,7 +28,10 @@ Check = Callable[[], Awaitable[str | None]]
 
 CHECK_TIMEOUT_S = 2.0
 AGAIN_AFTER_S = 1.0
+READY_EVERY_S = 15.0
 SECOND_SIGNAL = 130
+
+READY = Gauge("dependency_ready", "1: what this process needs answers as it should.", ("dependency",))
 
 
 class Worker(Protocol):
@@ -94,6 +98,7 @@ class Runtime:
         """Hands those events to the handler."""
         self.check("nats", bus.ping)
         self.work(bus.consumer(durable, subjects, handler, concurrency=concurrency), name=durable)
+        self.background(lambda: waiting.watch(bus, durable), name=f"watch {durable}")
 
     def work(self, worker: Worker, *, name: str) -> None:
         """Work that is finished, or given back, before the process ends."""
@@ -132,6 +137,8 @@ class Runtime:
         reflection.enable_server_reflection((reflection.SERVICE_NAME, "grpc.health.v1.Health"), self.server)
         await self.enter(metrics_http.serving(self._metrics_listen, lambda: readiness(self._checks)))
         await self.server.start()
+        # As often as somebody looks at the metrics, whether or not anybody asks for readiness.
+        self.every(READY_EVERY_S, lambda: readiness(self._checks), name="readiness")
         tasks = [asyncio.create_task(_forever(name, work), name=name) for name, work in self._starting]
         async with AsyncExitStack() as fronts:
             for server in self._fronts:
@@ -165,6 +172,8 @@ class Readiness(health_service_pb2_grpc.HealthServiceServicer):
 async def readiness(checks: dict[str, Check]) -> pb.GetReadinessResponse:
     """Asks every dependency at once."""
     rows = await asyncio.gather(*(_asked(name, ask) for name, ask in checks.items()))
+    for row in rows:
+        READY.labels(row.name).set(row.ok)
     return pb.GetReadinessResponse(ready=all(row.ok for row in rows), checks=rows)
 
 

@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.common import waiting
 from services.common.db import Database
 from services.ingest.adapters.postgres.chores import PostgresChores
 from services.ingest.adapters.postgres.media import PostgresMedia
 from services.ingest.adapters.postgres.uploads import PostgresUploads
+from services.ingest.adapters.postgres.waiting import steps
 from services.ingest.adapters.postgres.walks import PostgresWalks
 from services.ingest.app.admitting import Door, UploadLimits
 from services.ingest.app.cleaning import Cleaning
@@ -58,6 +60,7 @@ class Ingest:
     sweeping: Sweeping
     upload_sweeping: UploadSweeping
     reconciling: Reconciling
+    waiting: waiting.Steps
 
     @classmethod
     def assemble(cls, world: World, limits: UploadLimits) -> "Ingest":
@@ -84,7 +87,7 @@ class Ingest:
             importing=Importing(uploading, world.remote),
             resuming=resuming,
             judging=judging,
-            rendering=Rendering(table),
+            rendering=Rendering(table, world.meter),
             reading=Reading(table, world.active, world.wakeups, now=world.now),
             removing=removing,
             describing=describing,
@@ -93,6 +96,7 @@ class Ingest:
             reconciling=Reconciling(
                 PostgresWalks(world.database), world.quarantine, world.active, world.meter, now=world.now
             ),
+            waiting=steps(world.database),
         )
 
     def chores(self) -> tuple[tuple[str, float, Callable[[], Awaitable[None]]], ...]:
@@ -106,4 +110,5 @@ class Ingest:
             ("ended_uploads", 15.0, self.upload_sweeping.ended),
             ("expiries", 5.0, self.sweeping.expiries),
             ("reconciliation", 5.0, self.reconciling.round),
+            ("waiting", waiting.LOOK_EVERY_S, self.waiting.look),
         )

@@ -363,6 +363,8 @@ class Meter(Protocol):
 
     def compared(self, place: str, orphans: int, missing: int, foreign: int) -> None: ...
     def removed(self, place: str) -> None: ...
+    def settled(self, state: str, elapsed_s: float) -> None:
+        """The last eager rendition of an item, and how long after its row was made."""
 
 
 class Scanner(Protocol):

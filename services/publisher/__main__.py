@@ -10,7 +10,7 @@ from services.common.runtime import Runtime
 from services.platforms import registry
 from services.publisher import webhook_assembly
 from services.publisher.adapters import files, metrics, sealing, stages, vault
-from services.publisher.adapters.postgres import accounts, changes, deliveries, imports, keys, pins, posts
+from services.publisher.adapters.postgres import accounts, changes, deliveries, imports, keys, pins, posts, waiting
 from services.publisher.app.assembly import Application, World
 from services.publisher.events import PublisherEvents
 from services.publisher.rpc import PublisherRpc
@@ -39,9 +39,8 @@ async def main() -> None:
             publishers=registry.publishers(),
             aliases=registry.aliases(),
             http=await run.enter(guarded_http.connect(trusted=[conf.sandbox_url, *conf.trusted_origins])),
-            sandbox_url=conf.sandbox_url,
+            sandbox_url=conf.sandbox_url, meter=metrics.Metrics(),
             now=clock.utc_now, new_id=ids.new, random_bytes=os.urandom,
-            meter=metrics.Metrics(),
         )  # fmt: skip
         app = Application(world)
         webhooks = await webhook_assembly.start(run, conf, database, bus, world)
@@ -53,6 +52,7 @@ async def main() -> None:
         run.work(app.importer, name="importer")
         run.background(outbox.Relay(database, bus, posts.SCHEMA).run, name="relay")
         run.every(5.0, app.release_pins, name="pins")
+        run.every(15.0, waiting.steps(database).look, name="waiting")
         await run.serve()
 
 

@@ -4,9 +4,11 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from services.common import waiting
 from services.common.db import Database
 from services.transcoder.adapters.postgres.chores import PostgresChores
 from services.transcoder.adapters.postgres.items import PostgresItems
+from services.transcoder.adapters.postgres.waiting import steps
 from services.transcoder.app.dispatching import Dispatcher
 from services.transcoder.app.ensuring import Ensuring
 from services.transcoder.app.making import Making
@@ -44,6 +46,7 @@ class Transcoder:
     receiving: Receiving
     ensuring: Ensuring
     sweeping: Sweeping
+    waiting: waiting.Steps
 
     @classmethod
     def assemble(cls, world: World) -> "Transcoder":
@@ -51,6 +54,7 @@ class Transcoder:
         items = PostgresItems(world.database, world.view)
         making = Making(items, world.wakeups, world.store, world.engine, world.scratch, world.onlookers, world.meter)
         dispatcher = Dispatcher(items, making, workers=world.workers, films_bytes=world.films_bytes)
+        world.meter.films(dispatcher.films_taken_bytes, world.films_bytes)
         sweeping = Sweeping(items, PostgresChores(world.database, world.view), world.store)
         return cls(
             items=items,
@@ -59,11 +63,16 @@ class Transcoder:
             receiving=Receiving(items, sweeping, new_token=_token, wake=dispatcher.wake),
             ensuring=Ensuring(items, world.wakeups, wake=dispatcher.wake),
             sweeping=sweeping,
+            waiting=steps(world.database),
         )
 
     def chores(self) -> tuple[tuple[str, float, Callable[[], Awaitable[None]]], ...]:
         """What is done again and again: name, seconds between, one round."""
-        return (("litter", 5.0, self.sweeping.litter), ("words", 10.0, self.sweeping.words))
+        return (
+            ("litter", 5.0, self.sweeping.litter),
+            ("words", 10.0, self.sweeping.words),
+            ("waiting", waiting.LOOK_EVERY_S, self.waiting.look),
+        )
 
 
 def _token() -> str:

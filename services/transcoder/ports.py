@@ -197,6 +197,10 @@ class Meter(Protocol):
     """Numbers for those who watch."""
 
     def job(self, kind: Kind, outcome: str, elapsed_s: float) -> None: ...
+    def films(self, taken_bytes: Callable[[], int], room_bytes: int) -> None:
+        """How much memory videos take at any moment, by estimate, and may take together."""
+        ...
+
     def variant(self, how: str) -> None:
         """One preset settled: how it was made, "copied", "rejected" or "failed"."""
         ...

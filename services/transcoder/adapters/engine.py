@@ -12,6 +12,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 
+from prometheus_client import Counter
+
 from services.common.errors import Code, MediaError
 from services.transcoder.domain.work import InputFault, Progress, Status, WorkRequest, WorkResult, untold
 
@@ -30,6 +32,8 @@ ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "LANG": "C.
 # The file made the decoder break one of its limits, or break.
 _TOO_MUCH = frozenset({signal.SIGXCPU, signal.SIGXFSZ})
 _BROKEN = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGSYS})
+
+ENDED = Counter("transcoder_children_total", "Decoders that did a job, by what they ended with.", ("end",))
 
 
 class SandboxedEngine:
@@ -86,8 +90,12 @@ class SandboxedEngine:
         child = await self._take()
         try:
             answer = await child.work(request, scratch, deadline_s, progress)
+        except MediaError:
+            ENDED.labels("late").inc()
+            raise
         finally:
             await child.end()
+        ENDED.labels(_end(answer)).inc()
         result = _read(answer)
         _inspect(result, scratch)
         return result
@@ -230,6 +238,10 @@ def _percent(said: object, presets: Collection[str]) -> Mapping[str, int]:
     """What makes sense of it."""
     found = said.items() if isinstance(said, dict) else ()
     return {name: one for name, one in found if name in presets and type(one) is int and 0 <= one < 100}
+
+
+def _end(answer: Mapping[str, object]) -> str:
+    return next((name for name in ("result", "fault", "crash") if name in answer), "unavailable")
 
 
 def _read(answer: Mapping[str, object]) -> WorkResult:

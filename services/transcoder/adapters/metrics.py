@@ -1,6 +1,6 @@
 """ports.Meter as Prometheus series."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
@@ -24,6 +24,10 @@ class Metrics:
         self._variants = Counter(
             "transcoder_variants_total", "Presets settled, by how they were satisfied.", ("how",), registry=registry
         )
+        self._films = Gauge(
+            "transcoder_films_bytes", "Memory that videos under way take, by estimate.", registry=registry
+        )
+        self._room = Gauge("transcoder_films_room_bytes", "What they may take together.", registry=registry)
         layer = Gauge("transcoder_isolation_layer", "1: in force around the decoder.", ("layer",), registry=registry)
         for name in layers:
             layer.labels(name).set(1)
@@ -32,6 +36,11 @@ class Metrics:
         """See ports.Meter."""
         self._jobs.labels(kind, outcome).inc()
         self._seconds.labels(kind).observe(elapsed_s)
+
+    def films(self, taken_bytes: Callable[[], int], room_bytes: int) -> None:
+        """See ports.Meter."""
+        self._films.set_function(taken_bytes)
+        self._room.set(room_bytes)
 
     def variant(self, how: str) -> None:
         """See ports.Meter."""

@@ -37,6 +37,10 @@ class Dispatcher:
         self._woken = asyncio.Event()
         self._stopping = False
 
+    def films_taken_bytes(self) -> int:
+        """Of memory, by estimate, by the videos under way."""
+        return sum(memory_bytes(px) for px in self._films.values())
+
     def wake(self) -> None:
         """There may be something to do."""
         self._woken.set()
@@ -85,8 +89,7 @@ class Dispatcher:
             self.wake()
 
     def _most_px(self) -> int | None:
-        taken_bytes = sum(memory_bytes(px) for px in self._films.values())
-        return room_px(self._films_bytes - taken_bytes) if self._films else None
+        return room_px(self._films_bytes - self.films_taken_bytes()) if self._films else None
 
     def _done(self, task: asyncio.Task[None], item: Item) -> None:
         self._running.discard(task)

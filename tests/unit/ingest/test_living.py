@@ -39,6 +39,9 @@ async def test_an_item_is_ready_when_the_last_eager_preset_is_settled(world: Wor
     media = await world.reading.settled(ref, 5)
     assert (media.state, media.view) == (State.READY, '{"version": 2}')
     assert world.told().count(Announcement.SETTLED) == 1
+    await hear(world, ref, 3)
+    counted = world.metrics.get_sample_value("ingest_settled_seconds_count", {"state": "ready"})
+    assert counted == 1  # once, however often the transcoder speaks
 
 
 async def test_older_words_and_repeated_ones_change_nothing(world: World) -> None:

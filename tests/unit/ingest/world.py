@@ -7,8 +7,11 @@ from dataclasses import replace
 from itertools import count
 from typing import Literal
 
+from prometheus_client import CollectorRegistry
+
 from services.common.context import CallContext
 from services.common.plans import Plans
+from services.ingest.adapters.metrics import Metrics
 from services.ingest.app.admitting import Door, UploadLimits
 from services.ingest.app.cleaning import Cleaning
 from services.ingest.app.describing import Describing
@@ -60,7 +63,8 @@ class World:
             door=self.door,
         )
         self.judging = Judging(self.table, self.scanner, self.active, cleaning, quarantine_bucket="quarantine")
-        self.rendering = Rendering(self.table)
+        self.metrics = CollectorRegistry()
+        self.rendering = Rendering(self.table, Metrics(self.metrics))
         self.reading = Reading(self.table, self.active, Never(), now=self.clock)
         self.removing = Removing(self.table, cleaning)
         self.describing = Describing(self.table)

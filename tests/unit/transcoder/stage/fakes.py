@@ -356,6 +356,9 @@ class Meter:
     def job(self, kind: Kind, outcome: str, elapsed_s: float) -> None:
         self.jobs.append((kind, outcome))
 
+    def films(self, taken_bytes: Callable[[], int], room_bytes: int) -> None:
+        self.film_bytes = taken_bytes
+
     def variant(self, how: str) -> None:
         self.variants.append(how)
 
