@@ -17,7 +17,7 @@ from deploy.local.certificates import Authority
 from deploy.local.ports import HOST
 from deploy.local.state import REPOSITORY, State
 from services.common import ids
-from services.common.context import CallContext
+from services.common.context import CallContext, to_metadata
 from services.common.errors import TABLE, Code, MediaError, Violation
 from services.gateway.services import route_table
 from services.gateway.transcode.routes import Route
@@ -115,6 +115,18 @@ async def test_a_stage_is_told_what_the_caller_says_of_itself_and_no_more(sides:
     assert {name: seen.metadata.get(name) for name in steering} == dict.fromkeys(steering) | {
         "x-error-details": "status"
     }
+
+
+async def test_at_the_gateway_none_of_that_can_be_said(sides: Sides) -> None:
+    theirs = CallContext(ids.new("ws"), "r-1", plan="business", live=True, wait_s=30.0, idempotency_key="once")
+    said = dict(to_metadata(theirs)) | {"x-api-key-id": "key_1", "x-error-details": "status"}
+    sides.script.expect(MediaError(Code.MEDIA_NOT_FOUND, media_id="a"))
+    answer = await sides.gateway.get("/v1/media/a", headers=said)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "media_not_found")
+    (seen,) = sides.script.received
+    assert seen.caller == CallContext("ws_1", "r-1", plan="pro")
+    assert "x-error-details" not in seen.metadata
+    assert seen.metadata["x-api-key-id"] != "key_1"
 
 
 UNFIT = {
