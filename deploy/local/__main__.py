@@ -1,5 +1,7 @@
 """The local stack.   python -m deploy.local run | up | down | doctor | clean | validate-envoy | nats-rights
 
+`store-rights` is what the chart's own stores are made from.
+
 State lives in .local (LMP_STATE_DIR), the API listens on LMP_PORT (8080). LMP_LOGS=all shows the logs of PostgreSQL,
 NATS, S3, clamd and Envoy too. See the Makefile for what each command does.
 """
@@ -20,10 +22,10 @@ from deploy.local.certificates import Authority
 from deploy.local.console import LogView, StatusLine, banner, environment_file
 from deploy.local.envoy import Envoy
 from deploy.local.json_port import Door, JsonPort
-from deploy.local.nats import STAGES as NATS_USERS
+from deploy.local.nats import permissions
 from deploy.local.ports import Ports
 from deploy.local.processes import LocalError
-from deploy.local.s3 import Credentials
+from deploy.local.s3 import IDENTITIES, Credentials
 from deploy.local.stack import Stack, replicas_of
 from deploy.local.state import State
 
@@ -92,9 +94,15 @@ def validate_envoy() -> int:
 
 
 def nats_rights() -> int:
-    """Print what each stage's user may do, in the form NATS' `authorization { users }` takes."""
-    users = [{"user": name, "permissions": rights.permissions} for name, rights in NATS_USERS.items()]
+    """Print what each stage's user may do, and an operator's, in the form NATS' `authorization { users }` takes."""
+    users = [{"user": name, "permissions": allowed} for name, allowed in permissions().items()]
     print(json.dumps(users, indent=2))
+    return 0
+
+
+def store_rights() -> int:
+    """Print who may do what in NATS and in the buckets, for the chart's own stores."""
+    print(json.dumps({"nats": permissions(), "s3": IDENTITIES}, indent=2))
     return 0
 
 
@@ -106,6 +114,7 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "clean": clean,
     "validate-envoy": validate_envoy,
     "nats-rights": nats_rights,
+    "store-rights": store_rights,
 }
 
 if __name__ == "__main__":

@@ -72,6 +72,26 @@ STAGES: Mapping[str, Rights] = {
     ),
 }
 
+# Whoever runs `lmp-admin dead-letters`: sees what consumers could not handle, tells it to everybody again, or drops it.
+OPERATOR = "operator"
+OPERATOR_PERMISSIONS: Mapping[str, object] = {
+    "publish": {
+        "allow": [
+            "media.v1.>",
+            "$JS.API.STREAM.CREATE.*",
+            f"$JS.API.STREAM.MSG.GET.{STREAMS[1]}",
+            f"$JS.API.STREAM.MSG.DELETE.{STREAMS[1]}",
+        ]
+    },
+    "subscribe": {"allow": ["_INBOX.>"]},
+}
+
+
+def permissions() -> dict[str, Mapping[str, object]]:
+    """Of each user but the one who may do everything, in the words of NATS' `authorization`."""
+    return {name: rights.permissions for name, rights in STAGES.items()} | {OPERATOR: OPERATOR_PERMISSIONS}
+
+
 _CONFIG = Template("""\
 server_name: letmepost-local
 listen: "$host:$port"
@@ -107,8 +127,8 @@ class Nats(Daemon):
     def prepare(self) -> None:
         users: list[dict[str, object]] = [{"user": ADMIN, "password": self.state.secret(f"nats-{ADMIN}")}]
         users += [
-            {"user": name, "password": self.state.secret(f"nats-{name}"), "permissions": rights.permissions}
-            for name, rights in STAGES.items()
+            {"user": name, "password": self.state.secret(f"nats-{name}"), "permissions": allowed}
+            for name, allowed in permissions().items()
         ]
         text = _CONFIG.substitute(
             host=HOST,

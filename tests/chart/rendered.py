@@ -43,7 +43,7 @@ class Release:
     def pods(self) -> Iterator[tuple[str, Values, dict[str, str]]]:
         """Part, pod spec and labels of every pod, those of jobs and tests too."""
         for one in self.manifests:
-            if one["kind"] in ("Deployment", "Job"):
+            if one["kind"] in ("Deployment", "StatefulSet", "Job"):
                 template = one["spec"]["template"]
                 yield template["metadata"]["labels"][COMPONENT], template["spec"], template["metadata"]["labels"]
             elif one["kind"] == "Pod":

@@ -77,7 +77,7 @@ def test_every_temporary_folder_has_an_end(found: Release) -> None:
 
 def test_selectors_choose_the_pods_that_are_meant(found: Release) -> None:
     pods = [labels for _, _, labels in found.pods()]
-    for kind in ("Service", "Deployment", "PodDisruptionBudget"):
+    for kind in ("Service", "Deployment", "StatefulSet", "PodDisruptionBudget"):
         for one in found.of_kind(kind):
             wanted = one["spec"]["selector"].get("matchLabels", one["spec"]["selector"])
             chosen = [labels for labels in pods if wanted.items() <= labels.items()]

@@ -68,6 +68,14 @@ def test_what_waits_scales_nothing_without_an_end() -> None:
         chart().render(asked, name=RELEASE, namespace=NAMESPACE)
 
 
+@pytest.mark.parametrize("other", ["keda.enabled", "secrets.external"])
+def test_bundled_stores_are_for_trying_out(other: str) -> None:
+    asked = changed(other, True if other == "keda.enabled" else {"enabled": True, "store": {"name": "vault"}})
+    asked["bundled"] = {"enabled": True}
+    with pytest.raises(helm_python.HelmError, match=other.replace(".", "/")):
+        chart().render(asked, name=RELEASE, namespace=NAMESPACE)
+
+
 def test_without_policies_nobody_has_to_say_where_the_stores_are() -> None:
     chart().render(values("open"), name=RELEASE, namespace=NAMESPACE)
     with pytest.raises(helm_python.HelmError):

@@ -152,6 +152,7 @@ def test_tls_is_where_it_was_asked_for() -> None:
 
     plain, tls = "envoy.transport_sockets.raw_buffer", "envoy.transport_sockets.tls"
     assert {case: transports(case) for case in CASES} == {
+        "bundled": (plain, plain),
         "full": (tls, plain),
         "minimal": (plain, tls),
         "open": (plain, plain),

@@ -13,6 +13,7 @@ from mediaapi.v1 import events_pb2
 from nats.js.api import DeliverPolicy
 
 from deploy.local.daemon import base_environment
+from deploy.local.nats import OPERATOR
 from deploy.local.s3 import ACTIVE
 from deploy.local.stages import environment
 from deploy.local.state import REPOSITORY
@@ -42,7 +43,7 @@ def admin(service: Service) -> Callable[..., Told]:
     env = dict(base_environment())
     for stage in ("gateway", "ingest", "publisher"):
         env |= environment(stage, wiring)
-    nats_url = wiring.state.write_secret("admin.nats-url", wiring.nats.url())
+    nats_url = wiring.state.write_secret("admin.nats-url", wiring.nats.url(OPERATOR))
     env["MEDIA_ADMIN_NATS_URL_FILE"] = str(nats_url)
 
     def run(*arguments: str, without: tuple[str, ...] = ()) -> Told:

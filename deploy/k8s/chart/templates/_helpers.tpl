@@ -128,6 +128,20 @@ selector: {matchLabels: {{ include "media.selector" . | fromYaml | toJson }}}
 {{- toJson $found -}}
 {{- end }}
 
+{{/* Where the stores are: the operator's, or our own of one pod each. */}}
+{{- define "media.stores" -}}
+{{- $stores := deepCopy .Values.stores -}}
+{{- if .Values.bundled.enabled }}
+{{- range $name, $port := dict "postgres" 5432 "nats" 4222 "s3" 8333 }}
+{{- $own := dict "podSelector" (dict "matchLabels" (include "media.selector" (dict "root" $ "part" $name) | fromYaml)) -}}
+{{- $_ := set $stores $name (merge (dict "port" $port "peers" (list $own)) (index $stores $name)) -}}
+{{- end -}}
+{{- $_ := set $stores.s3 "host" (printf "%s.%s.svc" (include "media.name" (dict "root" $ "part" "s3")) .Release.Namespace) -}}
+{{- $_ := set $stores.s3 "tls" false -}}
+{{- end -}}
+{{- toJson $stores -}}
+{{- end }}
+
 {{/* The migration job's files. */}}
 {{- define "media.migrateKeys" -}}
 {{- $keys := list "database_url" -}}
@@ -145,7 +159,7 @@ selector: {matchLabels: {{ include "media.selector" . | fromYaml | toJson }}}
 {{/* Plain settings of a stage, as one flat map. */}}
 {{- define "media.settings" -}}
 {{- $root := .root -}}{{- $row := .row -}}
-{{- $s3 := $root.Values.stores.s3 -}}
+{{- $s3 := include "media.stores" $root | fromJson | dig "s3" dict -}}
 {{- $settings := merge (dict) ($row.env | default dict) $root.Values.common -}}
 {{- $_ := set $settings "listen" (printf "0.0.0.0:%v" $row.port) -}}
 {{- $_ := set $settings "metrics_listen" (printf "0.0.0.0:%v" $row.metricsPort) -}}
