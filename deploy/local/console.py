@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from deploy.local.stack import Stack
 
 FOLLOW_EVERY_S = 0.2
+ACCOUNTS_A_LINE = 3
 DAEMONS = ("postgres", "nats", "s3", "clamd", "envoy")
 TEST_SIGNATURES = """\
   !! NO VIRUS SIGNATURES: clamd has the bundled test signatures and finds test files only. Fine for trying things,
@@ -98,13 +99,14 @@ def environment_file(stack: "Stack") -> Path:
 
 def banner(stack: "Stack", *, seconds: float) -> str:
     """Where it is and how to use it; also kept in a file for `up`."""
-    accounts = "  ".join(f"{account.id} ({account.platform})" for account in stack.tenant.accounts)
+    shown = [f"{account.id} ({account.platform})" for account in stack.tenant.accounts]
+    rows = ["  ".join(shown[at : at + ACCOUNTS_A_LINE]) for at in range(0, len(shown), ACCOUNTS_A_LINE)]
     env = _near(stack.state.root / "env")
     lines = [
         "",
         f"  letmepost Media API   {stack.url}   ready in {seconds:.1f} s",
         f"  API key               {stack.api_key}",
-        f"  accounts              {accounts}",
+        *(f"  {'accounts' if row is rows[0] else '':<22}{row}" for row in rows),
         f"  reference             {stack.url}/docs   {stack.url}/openapi.json",
         f"  logs                  {_near(stack.state.logs)}/",
         "",

@@ -12,6 +12,8 @@ import pytest
 
 from deploy.local.ports import Ports, variable
 from deploy.local.state import REPOSITORY
+from deploy.local.tenant import demo_accounts
+from services.platforms import registry
 from tests.e2e.client import eventually
 
 
@@ -32,10 +34,11 @@ def test_it_prints_url_and_key_answers_and_ctrl_c_leaves_no_process(tmp_path: Pa
         )
         url, key = values["LMP_BASE_URL"].strip("'"), values["LMP_API_KEY"].strip("'")
         assert key in log.read_text()
-        for account in ("acc_bsky_xyz", "acc_x_xyz", "acc_pin_xyz"):
-            assert account in log.read_text()
+        for account in demo_accounts():
+            assert account.id in log.read_text()
         answer = httpx.get(f"{url}/v1/accounts", headers={"Authorization": f"Bearer {key}"})
-        assert len(answer.json()["data"]) == 3
+        connected = {account["platform"] for account in answer.json()["data"]}
+        assert connected == set(registry.publishers())
         children = descendants(running.pid)
         assert len(children) >= 10
     finally:

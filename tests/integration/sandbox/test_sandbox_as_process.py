@@ -75,8 +75,9 @@ def received(url: str, platform: str) -> list[dict[str, Any]]:
 def test_the_local_accounts_publish_and_the_page_shows_it_after_a_restart_too(sandbox: Stage) -> None:
     url, data = url_of(sandbox), picture()
     assert httpx.get(f"{url}/healthz").status_code == 200
-    ids = {account.platform: asyncio.run(publish(url, account, data)) for account in demo_accounts()}
-    assert len(ids) >= 3
+    accounts = [one for one in demo_accounts() if one.platform in ("bluesky", "x", "pinterest")]
+    ids = {account.platform: asyncio.run(publish(url, account, data)) for account in accounts}
+    assert len(ids) == 3
     sandbox.kill()
     sandbox.start()
     for platform, post_id in ids.items():
