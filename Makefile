@@ -99,6 +99,7 @@ gen: setup ## Generated from the protos: code, docs/openapi.json, the JSON port'
 	$(BIN)/python proto/protos.py gen
 	$(BIN)/python -m services.gateway.openapi.committed write
 	$(BIN)/python -m deploy.json_port write
+	$(BIN)/python -m deploy.monitoring.dashboard write
 	$(BIN)/python -m deploy.local store-rights > deploy/k8s/chart/files/rights.json
 	node sdk/typescript/scripts/types.mjs
 

@@ -1,8 +1,9 @@
 """Operators' commands on the events that a consumer could not handle. Reads MEDIA_ADMIN_NATS_URL_FILE.
 
-A replayed event is told to everybody again: whoever handled it knows its id and does nothing.
+An event that is retried is told to everybody again: whoever handled it knows its id and does nothing.
 """
 
+import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,10 +11,11 @@ from dataclasses import dataclass
 
 import nats.errors
 import nats.js.errors
+from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
 from mediaapi.v1 import events_pb2
 
-from services.common import events, settings
+from services.common import events, log, settings
 from services.common.commands import Answer, Command, CommandError, Row, at_least_one
 from services.common.errors import Code, MediaError
 from services.common.events import DEAD, DEAD_ROOT, Bus
@@ -87,12 +89,12 @@ class Letters:
                 return letter
         raise CommandError(f"there is no dead letter {sequence}")
 
-    async def replay(self, letter: Letter) -> None:
+    async def retry(self, letter: Letter) -> None:
         """Tells it again, then drops it: one that is told twice is handled once. Raises CommandError for no event."""
         event = letter.event
         if event is None:
             raise CommandError(f"dead letter {letter.sequence} is not an event: it can only be dropped")
-        await self._bus.publish(events.subject(event), letter.body, message_id=f"replay-{letter.sequence}")
+        await self._bus.publish(events.subject(event), letter.body, message_id=f"retry-{letter.sequence}")
         await self.drop(letter)
 
     async def drop(self, letter: Letter) -> None:
@@ -121,12 +123,25 @@ async def _list(arguments: Namespace) -> Answer:
     return Answer(rows, note="" if rows else "There is none.")
 
 
-async def _replay(arguments: Namespace) -> Answer:
+async def _retry(arguments: Namespace) -> Answer:
     async with _letters() as letters:
         chosen = await _chosen(letters, arguments)
         for letter in chosen:
-            await letters.replay(letter)
+            await letters.retry(letter)
     return Answer([letter.row() for letter in chosen], note=f"{len(chosen)} told again.")
+
+
+async def _show(arguments: Namespace) -> Answer:
+    async with _letters() as letters:
+        letter = await letters.one(arguments.sequence)
+    event = letter.event
+    more: Row = {
+        "version": event and event.version,
+        "requestId": event and event.request_id,
+        "sizeBytes": len(letter.body),
+        "payload": event and _payload(event),
+    }
+    return Answer([{**letter.row(), **more}], single=True)
 
 
 async def _drop(arguments: Namespace) -> Answer:
@@ -134,6 +149,12 @@ async def _drop(arguments: Namespace) -> Answer:
         letter = await letters.one(arguments.sequence)
         await letters.drop(letter)
     return Answer([letter.row()], single=True, note="Dropped.")
+
+
+def _payload(event: events_pb2.Event) -> str:
+    """As JSON, without what looks like a secret."""
+    told = MessageToDict(getattr(event, str(event.WhichOneof("payload"))))
+    return log.clean(json.dumps(told, ensure_ascii=False))
 
 
 async def _chosen(letters: Letters, arguments: Namespace) -> list[Letter]:
@@ -148,21 +169,22 @@ def _of_list(parser: ArgumentParser) -> None:
     parser.add_argument("--limit", type=at_least_one, default=SHOWN, help=f"rows shown ({SHOWN})")
 
 
-def _of_replay(parser: ArgumentParser) -> None:
+def _of_retry(parser: ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("sequence", nargs="?", type=at_least_one, help="of one letter")
     which.add_argument("--all", action="store_true", help="every event there is")
     which.add_argument("--consumer", help="every event of this consumer")
 
 
-def _of_drop(parser: ArgumentParser) -> None:
+def _of_one(parser: ArgumentParser) -> None:
     parser.add_argument("sequence", type=at_least_one)
 
 
 COMMANDS = {
     "dead-letters": (
         Command("list", "oldest first", _of_list, _list),
-        Command("replay", "tell events again, once their cause is mended", _of_replay, _replay),
-        Command("drop", "forget one", _of_drop, _drop),
+        Command("show", "one, with all that it says", _of_one, _show),
+        Command("retry", "tell events again, once their cause is mended", _of_retry, _retry),
+        Command("drop", "forget one", _of_one, _drop),
     )
 }

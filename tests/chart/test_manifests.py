@@ -8,7 +8,7 @@ from tests.chart.rendered import CASES, CHART, COMPONENT, Release, release, valu
 
 VERSIONS = ("1.30", "1.33", "1.37")
 # Of others' making; their definitions are not part of Kubernetes.
-CUSTOM = {"ExternalSecret", "ScaledObject", "TriggerAuthentication"}
+CUSTOM = {"ExternalSecret", "PodMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication"}
 WARNING = 2
 
 

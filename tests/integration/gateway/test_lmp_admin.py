@@ -146,10 +146,15 @@ async def test_an_event_nobody_could_handle_is_listed_told_again_and_gone(
         rows = admin("dead-letters", "list", "--consumer", "publisher_queue", "--json").json
         assert [row["event"] for row in rows] == ["post_queued", None]
         assert rows[0]["eventId"] == told.id
-        broken = admin("dead-letters", "replay", str(rows[1]["sequence"]))
+        shown = admin("dead-letters", "show", str(rows[0]["sequence"]), "--json").json
+        assert shown.items() >= rows[0].items()
+        assert (json.loads(shown["payload"]), shown["sizeBytes"]) == ({"targetIndex": 9}, told.ByteSize())
+        unread = admin("dead-letters", "show", str(rows[1]["sequence"]), "--json").json
+        assert (unread["event"], unread["payload"], unread["sizeBytes"]) == (None, None, 10)
+        broken = admin("dead-letters", "retry", str(rows[1]["sequence"]))
         assert (broken.code, "not an event" in broken.err) == (1, True)
         heard = await bus.jetstream.subscribe(events.subject(told), deliver_policy=DeliverPolicy.NEW)
-        assert [row["eventId"] for row in admin("dead-letters", "replay", "--all", "--json").json] == [told.id]
+        assert [row["eventId"] for row in admin("dead-letters", "retry", "--all", "--json").json] == [told.id]
         assert (await heard.next_msg(timeout=60)).data == told.SerializeToString()
         assert admin("dead-letters", "drop", str(rows[1]["sequence"])).code == 0
     assert admin("dead-letters", "list", "--json").json == []

@@ -18,8 +18,7 @@ STEPS = {
         " AND failing_since IS NOT NULL"
     ),
     "publisher_disabled_endpoints": (
-        "SELECT coalesce(failing_since, created_at) AS since FROM publisher.webhook_endpoints"
-        " WHERE status = 'disabled'"
+        "SELECT coalesce(failing_since, created_at) AS since FROM publisher.webhook_endpoints WHERE status = 'disabled'"
     ),
 }
 
