@@ -121,7 +121,7 @@ def test_a_pod_has_time_to_leave_and_to_finish(found: Release) -> None:
             continue
         leave_s = container["lifecycle"]["preStop"]["sleep"]["seconds"]
         told = {one["name"]: one.get("value", "") for one in container.get("env", ())}
-        drain_s = float(told.get(f"MEDIA_{part.upper()}_DRAIN_S", 0))
+        drain_s = sum(float(told.get(f"MEDIA_{part.upper()}_{name}", 0)) for name in ("LEAVE_S", "DRAIN_S"))
         assert spec["terminationGracePeriodSeconds"] >= leave_s + drain_s + 15, part
 
 

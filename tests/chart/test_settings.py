@@ -109,7 +109,22 @@ def test_external_secrets_hold_what_the_files_need() -> None:
         external = release("full").named("ExternalSecret", part)["spec"]
         assert {row["secretKey"] for row in external["data"]} == wanted
         assert external["target"] == {"name": f"lmp-{part}"}
+        # https://external-secrets.io/latest/api/externalsecret/
+        assert external.keys() == {"refreshInterval", "secretStoreRef", "target", "data"}
+        assert external["secretStoreRef"] == {"kind": "ClusterSecretStore", "name": "vault"}
+        assert all(row.keys() == {"secretKey", "remoteRef"} for row in external["data"])
+        assert all(row["remoteRef"].keys() == {"key", "property"} for row in external["data"])
     assert release("minimal").of_kind("ExternalSecret") == []
+
+
+def test_a_gateway_that_leaves_tells_envoy_in_time(tmp_path: Path) -> None:
+    """Envoy keeps a pod that its name no longer stands for until the pod says that it leaves."""
+    config = yaml.safe_load(release("minimal").named("ConfigMap", "envoy")["data"]["envoy.yaml"])
+    [gateway] = [one for one in config["static_resources"]["clusters"] if one["name"] == "gateway"]
+    [asked] = gateway["health_checks"]
+    seconds = [float(asked[name].removesuffix("s")) for name in ("interval", "timeout")]
+    leave_s = loaded("minimal", "gateway", tmp_path).leave_s
+    assert leave_s >= asked["unhealthy_threshold"] * seconds[0] + seconds[1]
 
 
 def test_films_take_half_of_the_memory_there_is(tmp_path: Path) -> None:
