@@ -3,17 +3,22 @@
 import ast
 import json
 import re
+import shutil
 import subprocess
+from base64 import b64encode
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import helm_python
 import pytest
+import yaml
 
 from deploy.local.nats import find_program, permissions
 from deploy.local.s3 import IDENTITIES
 from deploy.local.state import State
 from services.common import settings
-from tests.chart.rendered import CHART, STAGES, Release, environment, release
+from tests.chart.rendered import CHART, STAGES, Release, environment, release, values
 from tests.chart.test_reach import allows, rules
 from tests.chart.test_settings import MOUNT, PROGRAMS
 
@@ -93,7 +98,7 @@ def test_every_file_a_pod_reads_is_in_its_secret(part: str, found: Release) -> N
     assert mounted == [f"lmp-{part}"]
 
 
-def test_programs_read_the_secrets_as_they_are_made(found: Release, tmp_path: Any) -> None:
+def test_programs_read_the_secrets_as_they_are_made(found: Release, tmp_path: Path) -> None:
     state = State(tmp_path)
     for part in ("gateway", "publisher"):
         told = environment(found.named("Deployment", part)["spec"]["template"]["spec"]["containers"][0])
@@ -133,7 +138,31 @@ def test_tables_come_after_the_store_that_holds_them(found: Release) -> None:
     assert found.named("Secret", "bundled")["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
 
 
-def test_nats_takes_its_configuration(tmp_path: Any) -> None:
+def test_an_upgrade_finds_the_secrets_and_makes_up_those_that_are_new(tmp_path: Path) -> None:
+    """There is no cluster to look into here: what would be found is handed over as a value."""
+    copied = Path(shutil.copytree(CHART, tmp_path / "chart"))
+    template = copied / "templates" / "bundled" / "secrets.yaml"
+    looked_up = '(lookup "v1" "Secret" .Release.Namespace $words)'
+    assert template.read_text().count(looked_up) == 1
+    template.write_text(template.read_text().replace(looked_up, '(dict "data" (.Values.global.found | default dict))'))
+    chart = helm_python.Chart.load(str(copied))
+
+    def made(found: dict[str, str]) -> dict[str, dict[str, str]]:
+        texts = chart.render({**values("bundled"), "global": {"found": found}}, name="lmp", namespace="media")
+        [text] = [text for path, text in texts.items() if path.endswith("bundled/secrets.yaml")]
+        return {one["metadata"]["name"]: one["stringData"] for one in yaml.safe_load_all(text) if one}
+
+    first = made({})
+    words = {name: b64encode(word.encode()).decode() for name, word in first["lmp-bundled"].items()}
+    assert made(words) == first
+    del words["nats_operator"]
+    later = made(words)
+    changed = {name for name in first["lmp-bundled"] if first["lmp-bundled"][name] != later["lmp-bundled"][name]}
+    assert changed == {"nats_operator"}
+    assert made({}) != first
+
+
+def test_nats_takes_its_configuration(tmp_path: Path) -> None:
     config = tmp_path / "nats.conf"
     config.write_text(secret("nats")["nats.conf"].replace("/data", str(tmp_path)))
     subprocess.run([find_program("nats-server"), "-t", "--config", str(config)], check=True, capture_output=True)
