@@ -135,7 +135,7 @@ def _tables(conn: Connection, stage: str, to: str) -> None:
         try:
             return _steps(conn, stage, to)
         except OperationalError as error:
-            if not isinstance(error.orig, errors.LockNotAvailable):
+            if not isinstance(error.orig, errors.LockNotAvailable | errors.DeadlockDetected):
                 raise
             conn.rollback()
             sys.stderr.write(f"{stage}: a table is in use; once more\n")

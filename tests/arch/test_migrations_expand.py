@@ -19,6 +19,7 @@ EXCEPTIONS = {
     "ingest_0006": "drops an index, which changes what a query costs and not what it answers",
 }
 CREATED = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\S+)")
+ALTERED = re.compile(r"ALTER TABLE (\S+)")
 RULES = (
     (r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)\S+ ON (\S+)", "an index that keeps writers out"),
     (r"ALTER TABLE (\S+) .*\bDROP COLUMN", "a column is dropped"),
@@ -39,7 +40,10 @@ RULES = (
 def broken(statements: list[str]) -> list[str]:
     """What is wrong with them; tables they made themselves are nobody's yet."""
     own = {found[1] for one in statements if (found := CREATED.search(one))}
-    return [
+    altered = {found[1] for one in statements if (found := ALTERED.search(one))} - own
+    # Held together, they are a deadlock with whoever uses them in another order, and Postgres ends either.
+    several = [f"tables altered together: {sorted(altered)}"] if len(altered) > 1 else []
+    return several + [
         f"{why}: {one}"
         for one in statements
         for rule, why in RULES
@@ -93,6 +97,12 @@ def test_it_only_adds(migration: Script, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_would_hold_up_or_break_is_seen(statement: str) -> None:
     assert broken([statement])
     assert not broken(["CREATE TABLE a.b (c text)", statement])
+
+
+def test_two_tables_in_use_are_two_migrations() -> None:
+    first, second = "ALTER TABLE a.b ADD COLUMN c text", "ALTER TABLE a.d ADD COLUMN c text"
+    assert broken([first, second])
+    assert not broken([first, "CREATE TABLE a.d (e text)", second])
 
 
 @pytest.mark.parametrize(
