@@ -40,10 +40,10 @@ COUNTED = {
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What was done. per_s: of the work's own unit. busy: of all cores, 0 to 1."""
+    """What was done. per_s: of the work's own unit. cpu_s: the stages' for one of it."""
 
     per_s: float
-    busy: float
+    cpu_s: float
 
 
 def measure(rounds: int) -> Section:
@@ -63,7 +63,7 @@ def measure(rounds: int) -> Section:
                 if count > 1:
                     shares = {stage: min(least, _least_share(stack, stage)) for stage, least in shares.items()}
     rows = [[name, f"{count}", *_figures(done, name, count)] for name in WORKS for count in COUNTS]
-    head = ("work", "of each stage", "a second", "÷ one of each", "cores busy")
+    head = ("work", "of each stage", "a second", "÷ one of each", "stages' CPU for one")
     circumstances = (
         f"{CLIENTS} clients on the same machine; lists and photos for {LASTS_S:g} s, {POSTS} posts."
         f" Medians of {rounds}; before, the load of the machine was {load:.1f}."
@@ -94,7 +94,7 @@ def _posts(stack: Stack) -> Done:
     account = next(one.id for one in stack.tenant.accounts if one.platform == "bluesky")
     targets = [{"platform": "bluesky", "accountId": account}]
     texts = [f"measured {uuid.uuid4().hex}" for _ in range(POSTS)]
-    client, began, before = Client(stack.url, stack.api_key), time.monotonic(), _cpu()
+    client, began, before = Client(stack.url, stack.api_key), time.monotonic(), _cpu_s(stack)
     try:
         with ThreadPoolExecutor(CLIENTS) as pool:
             for answer in pool.map(lambda text: client.create_post(text, [], targets), texts):
@@ -102,7 +102,7 @@ def _posts(stack: Stack) -> Done:
     finally:
         client.close()
     eventually(lambda: set(texts) <= {it["text"] for it in received(stack, "bluesky")}, within_s=PATIENCE_S)
-    return Done(POSTS / (time.monotonic() - began), _busy(before, _cpu()))
+    return Done(POSTS / (time.monotonic() - began), (_cpu_s(stack) - before) / POSTS)
 
 
 WORKS: Mapping[str, Callable[[Stack], Done]] = {
@@ -114,7 +114,7 @@ WORKS: Mapping[str, Callable[[Stack], Done]] = {
 
 def _steadily(stack: Stack, once: Callable[[Client], None]) -> Done:
     """Clients that each do it again and again. What fails is raised."""
-    began, before, over = time.monotonic(), _cpu(), threading.Event()
+    began, before, over = time.monotonic(), _cpu_s(stack), threading.Event()
 
     def work(_: int) -> int:
         client, times = Client(stack.url, stack.api_key), 0
@@ -131,13 +131,13 @@ def _steadily(stack: Stack, once: Callable[[Client], None]) -> Done:
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         times = sum(pool.map(work, range(CLIENTS)))
-    return Done(times / (time.monotonic() - began), _busy(before, _cpu()))
+    return Done(times / (time.monotonic() - began), (_cpu_s(stack) - before) / times)
 
 
 def _figures(done: Mapping[tuple[str, int], Sequence[Done]], name: str, count: int) -> list[str]:
     per_s = {each: statistics.median(one.per_s for one in done[name, each]) for each in (COUNTS[0], count)}
-    busy = statistics.median(one.busy for one in done[name, count])
-    return [f"{per_s[count]:.1f}", f"{per_s[count] / per_s[COUNTS[0]]:.2f}", f"{busy * (os.cpu_count() or 1):.1f}"]
+    cpu_s = statistics.median(one.cpu_s for one in done[name, count])
+    return [f"{per_s[count]:.1f}", f"{per_s[count] / per_s[COUNTS[0]]:.2f}", f"{1000 * cpu_s:.0f} ms"]
 
 
 def _least_share(stack: Stack, stage: str) -> float:
@@ -151,11 +151,12 @@ def _counted(port: int, series: str) -> float:
     return sum(sample.value for family in families for sample in family.samples if sample.name == series)
 
 
-def _cpu() -> tuple[int, int]:
-    """Ticks of all cores since the machine began: idle ones, and all."""
-    ticks = [int(one) for one in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    return ticks[3] + ticks[4], sum(ticks)
-
-
-def _busy(before: tuple[int, int], after: tuple[int, int]) -> float:
-    return 1 - (after[0] - before[0]) / (after[1] - before[1])
+def _cpu_s(stack: Stack) -> float:
+    """What the stages have used so far, and children of theirs that have ended."""
+    ticks = 0
+    for name, pid in stack.pids.items():
+        if name.partition("-")[0] in COUNTED:
+            # Past the name in brackets, which may have blanks of its own: utime, stime, cutime, cstime.
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
