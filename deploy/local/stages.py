@@ -37,7 +37,7 @@ class Wiring:
     # Ports of all replicas, if there is more than one of each stage.
     replicas: Sequence[Ports] = ()
     replica: int = 0  # whose wiring this is
-    # Settings of stages beside those all of them need here, by stage and name.
+    # Settings of stages beside those all of them need here, by stage, or one replica of it (`ingest-1`), and name.
     tuned: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     @property
@@ -95,11 +95,12 @@ def environment(stage: str, wiring: Wiring) -> dict[str, str]:
     """The settings of one stage; its secrets are written to files and named by …_FILE."""
     config = _configs(wiring)[stage]
     prefix = f"MEDIA_{stage.upper()}_"
-    plain = {**config.plain, **wiring.tuned.get(stage, {})}
+    tuned = wiring.tuned.get(stage, {}), wiring.tuned.get(_numbered(stage, wiring.replica), {})
+    plain = {**config.plain, **tuned[0], **tuned[1]}
     result = {prefix + name.upper(): str(value) for name, value in plain.items()}
     for name, value in config.secret.items():
         path = wiring.state.write_secret(f"{stage}.{name}", value)
-        result[f"{prefix}{name.upper()}_FILE"] = str(path)
+        result.setdefault(f"{prefix}{name.upper()}_FILE", str(path))
     return result
 
 

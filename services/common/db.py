@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
 
 import psycopg
 from sqlalchemy import text
@@ -17,7 +18,15 @@ log = logging.getLogger(__name__)
 
 POOL_SIZE = 5
 POOL_WAIT_S = 10
-CONNECT_TIMEOUT_S = 5
+# A server that fell silent is noticed by the kernel, whether something is under way (user timeout) or nothing is
+# (keepalives): Linux itself would wait a quarter of an hour, or two hours.
+SILENCE: Mapping[str, Any] = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 20_000,  # ms
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+}
 STATEMENT_TIMEOUT_MS = 30_000
 RECONNECT_AFTER_S = 0.5
 
@@ -35,7 +44,7 @@ async def connect(url: str, *, schema: str) -> AsyncIterator["Database"]:
         pool_timeout=POOL_WAIT_S,
         pool_pre_ping=True,
         connect_args={
-            "connect_timeout": CONNECT_TIMEOUT_S,
+            **SILENCE,
             "options": f"-c search_path={schema} -c statement_timeout={STATEMENT_TIMEOUT_MS}",
         },
     )
@@ -136,9 +145,7 @@ class Wakeups:
         """For ever."""
         while True:
             try:
-                connecting = psycopg.AsyncConnection.connect(
-                    self._url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S
-                )
+                connecting = psycopg.AsyncConnection.connect(self._url, autocommit=True, **SILENCE)
                 async with await connecting as conn:
                     await conn.execute(f"LISTEN {self._channel}".encode())
                     self._wake_all()

@@ -50,6 +50,7 @@ ACK_WAIT_S = 30.0
 MAX_DELIVER = 5
 RETRY_AFTER_S = (1.0, 5.0, 15.0, 60.0)
 PULL_S = 5.0
+PING_EVERY_S = 10  # a server that misses two has fallen silent
 FOR_EVER = -1
 TIMEOUT_S = 5.0
 
@@ -88,7 +89,12 @@ def subject(made: events_pb2.Event) -> str:
 async def connect(url: str, *, reconnects: int = FOR_EVER) -> AsyncIterator["Bus"]:
     """The event bus. reconnects: how often it tries again, where the first connection fails too."""
     client = await nats.connect(
-        url, max_reconnect_attempts=reconnects, reconnect_time_wait=0.5, connect_timeout=5, error_cb=_on_error
+        url,
+        max_reconnect_attempts=reconnects,
+        reconnect_time_wait=0.5,
+        connect_timeout=5,
+        ping_interval=PING_EVERY_S,
+        error_cb=_on_error,
     )
     try:
         yield Bus(client)

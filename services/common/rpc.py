@@ -1,6 +1,7 @@
 """gRPC between stages: the caller's context and the one error table cross it unchanged."""
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Sequence
@@ -45,6 +46,8 @@ OPTIONS = (
 # A name or a list stands for all replicas of a stage, and calls go to each in turn. For one address it would only be
 # worse: after an absence of the stage, calls fail until the next try to connect, where otherwise they wait for it.
 REPLICAS = ("dns:///", "ipv4:")
+CALLS = "calls"  # the health service by which a replica says whether it should be called, apart from whether it lives
+BALANCED = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": CALLS}}
 OURS = "/mediaapi."
 PROBES = "/mediaapi.v1.HealthService/"  # asked every few seconds: nothing to count or trace
 
@@ -186,7 +189,7 @@ async def channel(target: str) -> AsyncIterator[grpc.aio.Channel]:
 
     target: host:port, or dns:///name:port for all addresses behind a name, or ipv4:address:port,… for several.
     """
-    balanced = (("grpc.lb_policy_name", "round_robin"),) if target.startswith(REPLICAS) else ()
+    balanced = (("grpc.service_config", json.dumps(BALANCED)),) if target.startswith(REPLICAS) else ()
     async with grpc.aio.insecure_channel(target, options=(*OPTIONS, *balanced)) as inner:
         yield Channel(inner)
 

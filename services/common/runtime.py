@@ -28,6 +28,7 @@ Check = Callable[[], Awaitable[str | None]]
 
 CHECK_TIMEOUT_S = 2.0
 AGAIN_AFTER_S = 1.0
+VITAL_EVERY_S = 2.0
 READY_EVERY_S = 15.0
 SECOND_SIGNAL = 130
 
@@ -57,6 +58,8 @@ class Runtime:
         self._closing = AsyncExitStack()
         self._fronts: list[AbstractAsyncContextManager[object]] = []
         self._checks: dict[str, Check] = {}
+        self._vital: dict[str, Check] = {}
+        self._alive = True
         self._workers: list[Worker] = []
         self._starting: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
         self._stop = asyncio.Event()
@@ -88,9 +91,15 @@ class Runtime:
         self._fronts.append(server)
         self._leave_s = max(self._leave_s, leave_s)
 
-    def check(self, name: str, ask: Callable[[], Awaitable[Any]]) -> None:
-        """A dependency: ready while `ask` returns, with what an operator should know, and does not raise."""
+    def check(self, name: str, ask: Callable[[], Awaitable[Any]], *, vital: bool = False) -> None:
+        """A dependency: ready while `ask` returns, with what an operator should know, and does not raise.
+
+        vital: nothing works without it. Callers with a choice then call another replica, which may be better off; if
+        none is, a probe that ends processes must not know.
+        """
         self._checks[name] = ask
+        if vital:
+            self._vital[name] = ask
 
     def consume(
         self, bus: Bus, durable: str, subjects: Sequence[str], handler: Handler, *, concurrency: int = 8
@@ -120,9 +129,9 @@ class Runtime:
         self._starting.append((name, loop))
 
     @property
-    def leaving(self) -> bool:
-        """Whether it was told to stop: it still serves, and those who choose among several should choose another."""
-        return self._stop.is_set()
+    def takes_calls(self) -> bool:
+        """Else those who choose among several should choose another: it was told to stop, or lacks what is vital."""
+        return self._alive and not self._stop.is_set()
 
     def stop(self) -> None:
         """Begins to stop; when told again, ends at once."""
@@ -139,6 +148,7 @@ class Runtime:
         await self.server.start()
         # As often as somebody looks at the metrics, whether or not anybody asks for readiness.
         self.every(READY_EVERY_S, lambda: readiness(self._checks), name="readiness")
+        self.every(VITAL_EVERY_S, self._look_at_vital, name="vital checks")
         tasks = [asyncio.create_task(_forever(name, work), name=name) for name, work in self._starting]
         async with AsyncExitStack() as fronts:
             for server in self._fronts:
@@ -148,12 +158,18 @@ class Runtime:
             await self._stop.wait()
             log.info("stopping")
             await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+            await self._health.set(rpc.CALLS, health_pb2.HealthCheckResponse.NOT_SERVING)
             await asyncio.sleep(self._leave_s)
         await asyncio.gather(self.server.stop(self._drain_s), *(worker.stop(self._drain_s) for worker in self._workers))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         log.info("stopped")
+
+    async def _look_at_vital(self) -> None:
+        self._alive = (await readiness(self._vital)).ready
+        status = health_pb2.HealthCheckResponse
+        await self._health.set(rpc.CALLS, status.SERVING if self.takes_calls else status.NOT_SERVING)
 
 
 class Readiness(health_service_pb2_grpc.HealthServiceServicer):

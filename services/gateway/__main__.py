@@ -36,10 +36,10 @@ async def main() -> None:
             public_url=conf.public_url,
             plans_file=conf.plans_file,
             pace=conf.pace(),
-            leaving=lambda: run.leaving,
+            takes_calls=lambda: run.takes_calls,
         )
         add_KeyServiceServicer_to_server(KeyRpc(gateway.ring), run.server)
-        run.check("postgres", database.ping)
+        run.check("postgres", database.ping, vital=True)
         run.every(OLD_EVERY_S, gateway.replays.forget_old, name="old answers")
         run.every(OLD_EVERY_S, gateway.buckets.forget_old, name="old buckets")
         server = serving(gateway.http, conf.http_listen, drain_s=conf.drain_s, stop=gateway.http.stop)

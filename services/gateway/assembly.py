@@ -65,7 +65,7 @@ class Gateway:
         public_url: str,
         plans_file: str = "",
         pace: Pace = STANDARD,
-        leaving: Callable[[], bool] = lambda: False,
+        takes_calls: Callable[[], bool] = lambda: True,
         registry: CollectorRegistry = REGISTRY,
     ) -> "Gateway":
         """Wires them. `channels`: one for each stage by name, the gateway's own RPCs among them."""
@@ -83,7 +83,6 @@ class Gateway:
             answers=answers,
         )
         api = UploadApi(transcoding, table, Sessions(table, upstreams), answers)
-        health = Health(channels, leaving)
-        pages = {"/healthz": health.healthz, "/readyz": health.readyz, **Docs(table, public_url).pages()}
+        pages = {**Health(channels, takes_calls).pages(), **Docs(table, public_url).pages()}
         http = Front(api, pages=pages, new_request_id=lambda: ids.new("req"), observe=Observer(registry), pace=pace)
         return cls(http, ring, replays, buckets)

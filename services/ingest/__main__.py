@@ -42,7 +42,7 @@ async def main() -> None:
         ingest = Ingest.assemble(world, conf.upload_limits())
         add_IngestServiceServicer_to_server(IngestRpc(ingest), run.server)
         handlers = IngestEvents(ingest.judging, ingest.rendering, ingest.reading.following)
-        run.check("postgres", database.ping)
+        run.check("postgres", database.ping, vital=True)
         run.consume(bus, SCAN_CONSUMER, SCAN_SUBJECTS, handlers.sealed, concurrency=conf.scans_at_once)
         run.consume(bus, RENDERED_CONSUMER, RENDERED_SUBJECTS, handlers.rendered)
         run.background(lambda: bus.listen(events.PROGRESS, handlers.progress), name="progress")

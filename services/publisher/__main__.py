@@ -46,7 +46,7 @@ async def main() -> None:
         webhooks = await webhook_assembly.start(run, conf, database, bus, world)
         add_PublisherServiceServicer_to_server(PublisherRpc(app, webhooks), run.server)
         PublisherEvents(app.dispatcher, world.deliveries).subscribe(run, bus)
-        run.check("postgres", database.ping)
+        run.check("postgres", database.ping, vital=True)
         run.check("sealing keys", sealed.ready)
         run.work(app.dispatcher, name="dispatcher")
         run.work(app.importer, name="importer")

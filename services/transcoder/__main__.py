@@ -44,7 +44,7 @@ async def main() -> None:
         transcoder = Transcoder.assemble(world)
         add_TranscoderServiceServicer_to_server(TranscoderRpc(transcoder.ensuring, world.view), run.server)
         handlers = TranscoderEvents(transcoder.receiving, wake=transcoder.dispatcher.wake)
-        run.check("postgres", database.ping)
+        run.check("postgres", database.ping, vital=True)
         run.check("engine", engine.described)
         run.consume(bus, *MEDIA, handlers.media)
         run.consume(bus, *WANTED, handlers.wanted)

@@ -12,21 +12,34 @@ CHUNK_BYTES = 65536
 class Line:
     """Connections to `url` end at the service's port, `breaks_after` so many bytes on their way there.
 
-    `broken` is set from then on, and nothing comes through until `mend`.
+    `broken` is set from then on, and nothing comes through until `mend`. While it is silenced, all that is sent either
+    way waits.
     """
 
     def __init__(self, port: int) -> None:
         self.url = ""
         self.breaks_after: int | None = None
         self.broken = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._open = asyncio.Event()
+        self._open.set()
         self._port = port
         self._carried = 0
         self._ends: set[asyncio.StreamWriter] = set()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.url.rpartition(":")[2])
 
     def cut(self) -> None:
         """Every connection is reset."""
         for end in self._ends:
             end.transport.abort()
+
+    def silence(self, silent: bool) -> None:
+        """Nobody is told, and nobody hears anything. From any thread."""
+        self._loop.call_soon_threadsafe(self._open.clear if silent else self._open.set)
 
     def mend(self) -> None:
         """It carries again, and breaks no more."""
@@ -42,7 +55,7 @@ class Line:
         ends = {writer, far_writer}
         self._ends |= ends
         try:
-            await asyncio.gather(self._up(reader, far_writer), _carry(far_reader, writer))
+            await asyncio.gather(self._up(reader, far_writer), self._down(far_reader, writer))
         except ConnectionError:
             pass  # Cut, or hung up on.
         finally:
@@ -53,6 +66,7 @@ class Line:
     async def _up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async for data in _chunks(reader):
             self._carried += len(data)
+            await self._open.wait()
             writer.write(data)
             await writer.drain()
             if self.breaks_after is not None and self._carried >= self.breaks_after:
@@ -60,12 +74,12 @@ class Line:
                 self.cut()
         writer.write_eof()
 
-
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    async for data in _chunks(reader):
-        writer.write(data)
-        await writer.drain()
-    writer.write_eof()
+    async def _down(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async for data in _chunks(reader):
+            await self._open.wait()
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
 
 
 async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:

@@ -4,6 +4,7 @@ import logging
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from services.gateway.web.health import SELF
 from services.gateway.web.http import Exchange
 
 log = logging.getLogger("services.gateway.access")
@@ -27,7 +28,9 @@ class Observer:
         labels = (method, exchange.route or "none", str(exchange.status))
         self._requests.labels(*labels).inc()
         self._seconds.labels(*labels).observe(elapsed_s)
-        log.info(
+        # Envoy asks every second.
+        log.log(
+            logging.DEBUG if exchange.path == SELF else logging.INFO,
             "request",
             extra={
                 "method": exchange.method[:16],
