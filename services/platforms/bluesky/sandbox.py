@@ -178,6 +178,7 @@ def _received(uri: str, handle: str, record: Mapping[str, JSON], media: list[dic
         "text": record["text"],
         "createdAt": record["createdAt"],
         "media": [{**one, "altText": alt or None} for one, alt in zip(media, alts, strict=False)],
+        "replyTo": text_at(record, "reply", "parent", "uri"),
         "record": dict(record),
     }
 

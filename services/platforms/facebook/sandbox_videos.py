@@ -174,7 +174,7 @@ class Videos:
                 post: dict[str, JSON] = {
                     "id": video_id, "account": doc["owner"], "kind": kind, "text": said, "made": moment.timestamp(),
                     "createdAt": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-                    "media": [media_doc(file.sha256, file.size_bytes, facts, alt_text=None)],
+                    "details": {"form": kind}, "media": [media_doc(file.sha256, file.size_bytes, facts, alt_text=None)],
                 }  # fmt: skip
                 await self._store.add(POSTS, video_id, post)
         return JSONResponse({"success": True})

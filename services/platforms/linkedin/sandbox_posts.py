@@ -65,7 +65,8 @@ class Posts:
         post: dict[str, JSON] = {
             "id": urn, "account": name, "text": seen(text_at(wanted, "commentary")), "made": moment.timestamp(),
             "createdAt": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "media": media, "title": at(shown[0], "title") if shown else None, "wanted": dict(wanted),
+            "media": media, "title": at(shown[0], "title") if shown else None,
+            "details": {"visibility": at(wanted, "visibility")}, "wanted": dict(wanted),
         }  # fmt: skip
         await self._store.add(POSTS, urn, post)
         return Response(status_code=201, headers={"x-restli-id": urn})

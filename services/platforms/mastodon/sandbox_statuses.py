@@ -137,5 +137,7 @@ def _received(status: Doc, wanted: Doc, uploads: Sequence[Doc]) -> dict[str, JSO
         "text": text_at(wanted, "status"),
         "createdAt": status["created_at"],
         "media": [upload["media"] for upload in uploads],
+        "replyTo": text_at(status, "in_reply_to_id"),
+        "details": {"visibility": status["visibility"], "warning": status["spoiler_text"]},
         "record": dict(status),
     }

@@ -75,6 +75,7 @@ class Pins:
             "createdAt": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "media": [{**one, "altText": wanted.get("alt_text") if n == 0 else None} for n, one in enumerate(media)],
             "cover": cover,
+            "details": {"board": board["name"]},
         }
         await self._store.add(PINS, pin_id, pin)
         await self._store.add(POSTS, pin_id, post)

@@ -113,7 +113,7 @@ class Containers:
             "createdAt": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "timestamp": moment.strftime("%Y-%m-%dT%H:%M:%S+0000"), "made": moment.timestamp(),
             "permalink": self._rules.permalink(owner, post_id),
-            "media": container["media"], "cover": container["cover"],
+            "media": container["media"], "cover": container["cover"], "details": {"form": kind},
             **cast("dict[str, JSON]", container["shown"]),
         }  # fmt: skip
         await self._store.add(POSTS, post_id, post)

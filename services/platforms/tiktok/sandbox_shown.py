@@ -24,6 +24,7 @@ class Shown:
             "text": text_at(info, "title" if is_video else "description"),
             "title": "" if is_video else text_at(info, "title"),
             "createdAt": now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "details": {"visibility": at(info, "privacy_level")},
             "media": media, "info": info, "source": post["source"],
         }  # fmt: skip
         await self._store.add(POSTS, text_at(post, "post"), shown)

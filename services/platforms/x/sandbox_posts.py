@@ -154,6 +154,7 @@ def _received(
         "text": text,
         "createdAt": _now_text(),
         "media": media,
+        "replyTo": text_at(wanted, "reply", "in_reply_to_tweet_id"),
         "record": dict(wanted),
     }
 

@@ -54,7 +54,7 @@ class Videos:
             "id": video_id, "account": owner.name, "title": snippet["title"], "text": snippet.get("description", ""),
             "createdAt": now().isoformat(timespec="milliseconds").replace("+00:00", "Z"), "arrived": time.time(),
             "snippet": snippet, "status": _status(owner, cast("dict[str, JSON]", session["status"])),
-            "unfit": _unfit(facts), "cover": None,
+            "unfit": _unfit(facts), "cover": None, "details": {"tags": snippet.get("tags")},
             "media": [media_doc(file.sha256, file.size_bytes, facts, alt_text=None)],
         }  # fmt: skip
         await self._store.add(VIDEO, video_id, video)

@@ -34,6 +34,7 @@ def test_nothing_received_becomes_markup() -> None:
     doc: dict[str, JSON] = {
         "account": evil, "text": evil, "title": evil, "link": f"javascript:{evil}", "createdAt": evil,
         "media": [{"url": f"javascript:{evil}", "altText": evil}, {"url": f"https://example.com/{evil}"}],
+        "replyTo": evil, "details": {evil: evil}, "cover": {"url": f"javascript:{evil}"},
     }  # fmt: skip
     shown = page([Received.of("place", "Place", doc)], [evil])
     assert "<script" not in shown
@@ -52,6 +53,36 @@ def test_a_video_plays() -> None:
     shown = page([Received.of("place", "Place", doc)], [])
     assert f'<video src="place/_sandbox/files/{SHA}"' in shown
     assert "2.5 s" in shown
+
+
+def test_a_film_shows_its_cover_before_it_plays_and_beside_it() -> None:
+    other = "cd" * 32
+    film: JSON = {"sha256": SHA, "contentType": "video/mp4", "durationSeconds": 2.5}
+    doc: dict[str, JSON] = {"media": [film], "cover": {"sha256": other, "contentType": "image/jpeg"}}
+    shown = page([Received.of("place", "Place", doc)], [])
+    assert f'poster="place/_sandbox/files/{other}"' in shown
+    assert f'<img src="place/_sandbox/files/{other}"' in shown
+    told = page([Received.of("place", "Place", {"media": [film], "cover": {"second": 2}})], [])
+    assert "the picture at 2 s" in told
+    assert "poster" not in told
+
+
+def test_several_media_are_counted_and_each_has_its_alt_text() -> None:
+    pictures: list[JSON] = [{"sha256": SHA, "contentType": "image/png", "altText": alt} for alt in ("one", None)]
+    shown = page([Received.of("place", "Place", {"media": pictures})], [])
+    assert shown.index("1 of 2</b> one") < shown.index("2 of 2</b> <i>no alt text</i>")
+
+
+def test_what_was_chosen_for_a_post_is_shown_and_what_was_not_is_left_out() -> None:
+    doc: dict[str, JSON] = {
+        "replyTo": "at://one/2", "details": {"board": "Chairs", "tags": ["red", "blue"], "visibility": None},
+    }  # fmt: skip
+    shown = page([Received.of("place", "Place", doc)], [])
+    assert "In reply to <code>at://one/2</code>" in shown
+    assert "<dt>board</dt><dd>Chairs</dd>" in shown
+    assert "<dd>red, blue</dd>" in shown
+    assert "visibility" not in shown
+    assert 'class="media' not in shown
 
 
 def test_an_empty_page_says_what_to_do() -> None:
