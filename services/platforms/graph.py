@@ -5,6 +5,7 @@ Sources, read 2026-10-10: developers.facebook.com/docs/graph-api/guides/error-ha
 …/docs/instagram-platform/reference/refresh_access_token, …/docs/threads/get-started/long-lived-tokens.
 """
 
+import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from services.platforms.oauth import RENEWED, RENEWED_AFTER_S, refused
 from services.platforms.ports import JSON, Account, Fault, PlatformError
 
 MAX_MESSAGE_CHARS = 300
+REGAINED_WITHIN_S = 86_400.0  # Meta counts over a day at most
 REFRESH_EVERY_S = 7 * 86_400  # of the 60 days a token lasts; one younger than a day is not refreshed
 
 Meaning = tuple[Fault, str]
@@ -161,7 +163,23 @@ def refusal(service: Service, answer: httpx.Response) -> PlatformError:
         fault, meant = BUSY
     if (fault, meant) == CREDENTIALS:
         return refused(service.name)
-    return PlatformError(fault, meant, said, retry_after_s=retry_after_s(answer))
+    wait_s = retry_after_s(answer)
+    return PlatformError(fault, meant, said, retry_after_s=regained_after_s(answer) if wait_s is None else wait_s)
+
+
+def regained_after_s(answer: httpx.Response) -> float | None:
+    """Seconds until Meta takes requests again, from X-Business-Use-Case-Usage; None where it does not say.
+
+    The header is `{"<id>": [{"estimated_time_to_regain_access": minutes, …}, …], …}`, with 0 for what is not blocked.
+    Source, read 2026-11-26: developers.facebook.com/docs/graph-api/overview/rate-limiting.
+    """
+    try:
+        found: object = json.loads(answer.headers.get("x-business-use-case-usage", ""))
+    except json.JSONDecodeError:
+        return None
+    uses = [use for one in found.values() if isinstance(one, list) for use in one] if isinstance(found, dict) else []
+    longest = max((number_at(use, "estimated_time_to_regain_access") or 0 for use in uses), default=0)
+    return min(longest * 60, REGAINED_WITHIN_S) if longest > 0 else None
 
 
 def _meaning(service: Service, status: int, code: int, subcode: int, message: str) -> Meaning:

@@ -42,3 +42,30 @@ def test_what_is_meant_for_people_is_told() -> None:
 def test_an_answer_nobody_can_read_is_a_refusal() -> None:
     found = refusal(SERVICE, httpx.Response(400, text="<html>"))
     assert (found.fault, found.message) == (Fault.PERMANENT, "Paper gave no reason.")
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        ({}, None),
+        ({"x-business-use-case-usage": '{"1": [{"type": "pages", "estimated_time_to_regain_access": 0}]}'}, None),
+        (
+            {
+                "x-business-use-case-usage": '{"1": [{"estimated_time_to_regain_access": 2}], '
+                '"2": [{"call_count": 3}, {"estimated_time_to_regain_access": 19}]}'
+            },
+            19 * 60,
+        ),
+        (
+            {"retry-after": "7", "x-business-use-case-usage": '{"1": [{"estimated_time_to_regain_access": 2}]}'},
+            7,
+        ),
+        ({"x-business-use-case-usage": '{"1": [{"estimated_time_to_regain_access": Infinity}]}'}, 86_400),
+        ({"x-business-use-case-usage": "soon"}, None),
+        ({"x-business-use-case-usage": '[1, {"1": 2}]'}, None),
+        ({"x-business-use-case-usage": '{"1": 2, "3": ["x"]}'}, None),
+    ],
+)
+def test_the_wait_meta_estimates_is_kept(headers: dict[str, str], wait_s: float | None) -> None:
+    found = refusal(SERVICE, httpx.Response(400, json={"error": {"code": 32}}, headers=headers))
+    assert (found.code, found.retry_after_s) == ("rate_limited", wait_s)
