@@ -21,6 +21,7 @@ PlatformError(TRANSIENT); whatever else they raise may be taken as transient too
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -37,6 +38,12 @@ SaveCredentials = Callable[[Mapping[str, str]], Awaitable[None]]
 
 async def keep_nothing(credentials: Mapping[str, str]) -> None:
     """For accounts nobody stores, as while their first credentials are tried."""
+
+
+@asynccontextmanager
+async def renewed_by_nobody_else() -> AsyncIterator[bool]:
+    """For accounts nobody else has, as while their first credentials are tried."""
+    yield True
 
 
 class Fault(StrEnum):
@@ -145,12 +152,15 @@ class Account:
         credentials: Opened; a platform's module names the keys it reads. Never logged.
         save: Keeps renewed credentials. A module that renewed them saves them and raises NOT_READY, so that the next
             try is opened with them.
+        renewing: Holds the right to spend what credentials are renewed with, which one has at a time; save() is called
+            inside. False: another has it, or renewed them since they were opened, and the next try finds the new ones.
     """
 
     account_id: str
     base_url: str | None
     credentials: Mapping[str, str] = field(repr=False)
     save: SaveCredentials = field(default=keep_nothing, repr=False)
+    renewing: Callable[[], AbstractAsyncContextManager[bool]] = field(default=renewed_by_nobody_else, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

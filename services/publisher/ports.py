@@ -143,6 +143,15 @@ class Accounts(Protocol):
     async def replace_credentials(self, caller: Caller, account_id: str, sealed: "SealedBytes") -> None:
         """After the platform gave new ones."""
 
+    def renewing(
+        self, caller: Caller, account_id: str, blob: bytes, lease_s: float
+    ) -> AbstractAsyncContextManager[bool]:
+        """The right to renew the credentials, of one process at a time, for at most `lease_s`.
+
+        False: another holds it, or the credentials are no longer `blob`.
+        """
+        ...
+
     async def invalidate(self, caller: Caller, account_id: str, blob: bytes) -> bool:
         """Marks the account invalid, unless its credentials are no longer `blob`. False: they are not."""
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import httpx
 
 from services.platforms import ports as platforms
 from services.publisher.ports import Accounts, Caller, SealedBytes, Vault
+
+# A renewal is one request of EXCHANGE_MAX_S and one write. Whoever died in it keeps others waiting that long.
+RENEWAL_LEASE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,8 @@ class Sessions:
             resealed = await self._vault.seal(caller.workspace_id, account_id, renewed)
             await self._accounts.replace_credentials(caller, account_id, resealed)
 
-        return Session(platforms.Account(account_id, base_url, credentials, save), sealed)
+        renewing = partial(self._accounts.renewing, caller, account_id, sealed.blob, RENEWAL_LEASE_S)
+        return Session(platforms.Account(account_id, base_url, credentials, save, renewing), sealed)
 
     async def refused(self, caller: Caller, account_id: str, session: Session) -> bool:
         """The platform refuses the credentials: the account is marked invalid.

@@ -1,6 +1,7 @@
 """A small platform: a real HTTP server that keeps count, and the module that publishes to it.
 
-GET /me · POST /posts {"handle", "text"} · GET /posts/<handle>. How the next POSTs end is ordered:
+GET /me · POST /posts {"handle", "text"} · GET /posts/<handle> · POST /token, which takes a refresh token once.
+How the next POSTs of posts end is ordered:
 
 ok           it is done and answered        drop_after    it is done, and the connection ends before the answer
 drop_before  nothing is done, and so        503           nothing is done
@@ -14,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from urllib.parse import parse_qs
 
 import httpx
 
@@ -48,6 +50,8 @@ class Upstream:
     looked_up: list[str] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
     meanwhile: Callable[[str], Awaitable[None]] = nothing
+    renewals: list[str] = field(default_factory=list)  # refresh tokens, in the order they came
+    renewing: Callable[[str], Awaitable[None]] = nothing
     url: str = ""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -75,6 +79,8 @@ class Upstream:
             handle = path.rsplit("/", 1)[1]
             self.looked_up.append(handle)
             return (200, {}) if handle in dict(self.posts) else (404, {})
+        if path == "/token":
+            return await self._renewed(parse_qs(body.decode())["refresh_token"][0])
         asked = json.loads(body)
         self.asked.append(asked["handle"])
         await self.meanwhile(asked["handle"])
@@ -84,6 +90,12 @@ class Upstream:
         if order.startswith("drop"):
             return None
         return (201, {}) if order == "ok" else (int(order), {})
+
+    async def _renewed(self, token: str) -> tuple[int, object]:
+        self.renewals.append(token)
+        first = self.renewals.count(token) == 1
+        await self.renewing(token)
+        return (200, {"access_token": "new", "refresh_token": f"{token}+"}) if first else (400, {})
 
 
 @asynccontextmanager

@@ -1,11 +1,14 @@
 """Where refused tokens are renewed, and how each platform wants to be asked."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import parse_qs
 
 import httpx
 import pytest
 
+from services.platforms import oauth
 from services.platforms.bearer import Api, Service
 from services.platforms.ports import Account, Fault
 from services.platforms.tiktok.api import SERVICE as TIKTOK
@@ -45,3 +48,25 @@ def test_a_refused_token_is_renewed_where_the_platform_takes_it(
     assert (str(request.url), "authorization" in request.headers) == (url, basic)
     form = parse_qs(request.content.decode())
     assert form == {"grant_type": ["refresh_token"], "refresh_token": ["again"], **named}
+
+
+def test_what_another_renews_is_not_spent() -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, json={"access_token": "new"})
+
+    @asynccontextmanager
+    async def taken() -> AsyncIterator[bool]:
+        yield False
+
+    async def refused() -> tuple[Fault, str]:
+        credentials = {"access_token": "old", "refresh_token": "again", "client_id": "app"}
+        account = Account("acc_test", None, credentials, renewing=taken)
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+            error = await oauth.renew(http, account, "https://platform.example/token", platform="Platform")
+        return error.fault, error.code
+
+    assert asyncio.run(refused()) == (Fault.NOT_READY, "token_renewing")
+    assert not asked

@@ -55,6 +55,7 @@ class FakeAccounts:
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str], tuple[Account, SealedBytes]] = {}
+        self.being_renewed: set[tuple[str, str]] = set()
 
     def connect(self, platform: str, account_id: str, caller: Caller = ALICE) -> Account:
         account = Account(
@@ -98,6 +99,18 @@ class FakeAccounts:
     async def replace_credentials(self, caller: Caller, account_id: str, sealed: SealedBytes) -> None:
         account, _ = self.rows[caller.workspace_id, account_id]
         self.rows[caller.workspace_id, account_id] = (account, sealed)
+
+    @asynccontextmanager
+    async def renewing(self, caller: Caller, account_id: str, blob: bytes, lease_s: float) -> AsyncIterator[bool]:
+        key = (caller.workspace_id, account_id)
+        ours = key not in self.being_renewed and self.rows[key][1].blob == blob
+        if ours:
+            self.being_renewed.add(key)
+        try:
+            yield ours
+        finally:
+            if ours:
+                self.being_renewed.discard(key)
 
     async def invalidate(self, caller: Caller, account_id: str, blob: bytes) -> bool:
         account, sealed = self.rows[caller.workspace_id, account_id]

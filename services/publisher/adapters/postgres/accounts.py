@@ -1,6 +1,7 @@
 """Accounts, with their sealed credentials."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from mediaapi.v1 import events_pb2
 from sqlalchemy import text
@@ -34,6 +35,15 @@ _DELETE = text(f"DELETE FROM publisher.accounts WHERE {_MINE} AND id = :id")  # 
 _SEALED = text(f"SELECT key_version, sealed FROM publisher.accounts WHERE {_MINE} AND id = :id")  # noqa: S608
 _RESEAL = text(
     f"UPDATE publisher.accounts SET key_version = :key_version, sealed = :sealed WHERE {_MINE} AND id = :id"  # noqa: S608
+)
+_RENEW = text(
+    "UPDATE publisher.accounts SET renewing_until = clock_timestamp() + make_interval(secs => :lease_s)"  # noqa: S608
+    f" WHERE {_MINE} AND id = :id AND sealed = :sealed"
+    " AND (renewing_until IS NULL OR renewing_until < clock_timestamp()) RETURNING renewing_until"
+)
+_END_RENEWAL = text(
+    "UPDATE publisher.accounts SET renewing_until = NULL"  # noqa: S608
+    f" WHERE {_MINE} AND id = :id AND renewing_until = :until"
 )
 _REFUSED = text(
     f"SELECT status FROM publisher.accounts WHERE {_MINE} AND id = :id AND sealed = :sealed FOR UPDATE"  # noqa: S608
@@ -97,6 +107,20 @@ class PostgresAccounts:
         """After the platform gave new ones."""
         async with self._database.tx(caller.workspace_id) as conn:
             await conn.execute(_RESEAL, {**_key(caller, account_id), **_sealed(sealed)})
+
+    @asynccontextmanager
+    async def renewing(self, caller: Caller, account_id: str, blob: bytes, lease_s: float) -> AsyncIterator[bool]:
+        """See ports.Accounts. A lease in the row: no connection waits for the platform's answer."""
+        key = _key(caller, account_id)
+        async with self._database.tx(caller.workspace_id) as conn:
+            bind = {**key, "sealed": blob, "lease_s": lease_s}
+            until = (await conn.execute(_RENEW, bind)).scalar_one_or_none()
+        try:
+            yield until is not None
+        finally:
+            if until is not None:
+                async with self._database.tx(caller.workspace_id) as conn:
+                    await conn.execute(_END_RENEWAL, {**key, "until": until})
 
     async def invalidate(self, caller: Caller, account_id: str, blob: bytes) -> bool:
         """Marks the account invalid, and tells it, while its credentials are still `blob`. False: they are not."""

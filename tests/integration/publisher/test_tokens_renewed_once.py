@@ -1,0 +1,108 @@
+"""A refresh token that is taken once, wanted by many targets of several publishers at once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+
+import httpx
+import pytest
+
+from services.common import db
+from services.platforms import oauth
+from services.platforms.ports import JSON, Account, Draft, Progress
+from services.publisher.adapters.postgres import accounts, deliveries, posts
+from services.publisher.app.connecting import AccountInput
+from services.publisher.domain.account import AccountStatus
+from services.publisher.domain.post import PostStatus
+from tests.integration.publisher.conftest import POLICY, TOKEN, Stage
+from tests.integration.publisher.upstream import Gazette
+
+TARGETS = 8
+CREDENTIALS = {"token": TOKEN, "access_token": "old", "refresh_token": "first", "client_id": "app"}
+END_S = 60.0
+
+
+@dataclass
+class Subscribed(Gazette):
+    """The Gazette for whoever has a new token."""
+
+    async def prepare(
+        self, http: httpx.AsyncClient, account: Account, draft: Draft, progress: Progress
+    ) -> Mapping[str, JSON]:
+        if account.credentials["access_token"] == "old":
+            raise await oauth.renew(http, account, f"{account.base_url}/token", platform="The Gazette")
+        return await Gazette.prepare(self, http, account, draft, progress)
+
+
+@pytest.fixture
+async def publishers(stage: Stage, publisher_url: str) -> AsyncIterator[tuple[Stage, Stage]]:
+    """Two, each with connections of its own, and the account of both."""
+    first = stage.rebuilt(publishers={"gazette": Subscribed()}, policy=replace(POLICY, lease_s=END_S))
+    wanted = AccountInput(platform="gazette", display_name="", credentials=CREDENTIALS, service_url=stage.upstream.url)
+    await first.app.connect.create(stage.caller, wanted, "acc_1")
+    async with db.connect(publisher_url, schema=posts.SCHEMA) as database:
+        yield (
+            first,
+            first.rebuilt(
+                accounts=accounts.PostgresAccounts(database), deliveries=deliveries.PostgresDeliveries(database)
+            ),
+        )
+
+
+async def test_one_renews_and_the_others_take_it_up(publishers: tuple[Stage, Stage]) -> None:
+    one, other = publishers
+    begun, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def slowly(token: str) -> None:
+        begun.set()
+        await may_answer.wait()
+
+    one.upstream.renewing = slowly
+    made = [await one.post() for _ in range(TARGETS)]
+    async with asyncio.timeout(END_S):
+        claims = await one.claim()
+        assert len(claims) == TARGETS
+        renewing = asyncio.create_task(one.app.engine.deliver(claims[0]))
+        await begun.wait()
+        waiting = [(one, other)[n % 2].app.engine.deliver(claim) for n, claim in enumerate(claims[1:])]
+        assert None not in await asyncio.gather(*waiting)  # each is due again, none has failed
+        may_answer.set()
+        assert await renewing is not None
+        ends = await asyncio.gather(*((one, other)[n % 2].settled(post, END_S) for n, post in enumerate(made)))
+    assert {post.status for post in ends} == {PostStatus.PUBLISHED}
+    assert one.upstream.renewals == ["first"]
+    assert (await one.app.connect.get(one.caller, "acc_1")).status is AccountStatus.ACTIVE
+
+
+async def test_many_at_once_spend_it_once(publishers: tuple[Stage, Stage]) -> None:
+    one, other = publishers
+    made = [await one.post() for _ in range(TARGETS)]
+    async with asyncio.timeout(END_S):
+        claims = await one.claim()
+        await asyncio.gather(*((one, other)[n % 2].app.engine.deliver(claim) for n, claim in enumerate(claims)))
+        ends = await asyncio.gather(*((one, other)[n % 2].settled(post, END_S) for n, post in enumerate(made)))
+    assert {post.status for post in ends} == {PostStatus.PUBLISHED}
+    assert one.upstream.renewals == ["first"]
+    assert (await one.app.connect.get(one.caller, "acc_1")).status is AccountStatus.ACTIVE
+
+
+async def test_the_right_ends_with_who_died_and_is_not_given_for_credentials_of_yesterday(
+    publishers: tuple[Stage, Stage],
+) -> None:
+    mine, theirs = (stage.world.accounts for stage in publishers)
+    caller = publishers[0].caller
+    sealed = await mine.sealed(caller, "acc_1")
+    assert sealed is not None
+    async with mine.renewing(caller, "acc_1", sealed.blob, END_S) as first:
+        async with theirs.renewing(caller, "acc_1", sealed.blob, END_S) as second:
+            assert (first, second) == (True, False)
+        async with theirs.renewing(caller, "acc_1", sealed.blob, END_S) as third:
+            assert not third  # whoever was refused has not ended the other's
+    async with (
+        mine.renewing(caller, "acc_1", sealed.blob, 0) as late,
+        theirs.renewing(caller, "acc_1", sealed.blob, END_S) as heir,
+    ):
+        assert late
+        assert heir  # the first one's time was over
+    async with mine.renewing(caller, "acc_1", b"yesterday", END_S) as outdated:
+        assert not outdated
