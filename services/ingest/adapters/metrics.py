@@ -27,6 +27,7 @@ class Metrics:
     def compared(self, place: str, orphans: int, missing: int, foreign: int) -> None:
         """See ports.Meter."""
         self._orphans.labels(place).inc(orphans)
+        self._removed.labels(place)  # told as 0 from now on, so that the first one shows as a step
         self._missing.labels(place).inc(missing)
         self._foreign.labels(place).inc(foreign)
 
