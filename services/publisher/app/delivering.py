@@ -184,10 +184,11 @@ class Engine:
     async def _publish(self, job: Job, attempt: Attempt, counters: Counters) -> float | None:
         work, began = job.work, self._now()
         try:
-            async with asyncio.timeout(self._policy.call_max_s):
-                receipt = await job.publisher.publish(
-                    self._http, job.session.account, job.draft, attempt.prepared, attempt.handle
-                )
+            with telemetry.span("publisher_call"):
+                async with asyncio.timeout(self._policy.call_max_s):
+                    receipt = await job.publisher.publish(
+                        self._http, job.session.account, job.draft, attempt.prepared, attempt.handle
+                    )
         except platforms.PlatformError as exc:
             self._called(work, exc.fault, began)
             await self._fault_point("after_refusal")
