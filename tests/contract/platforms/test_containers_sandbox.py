@@ -14,6 +14,8 @@ from services.platforms.sandboxing.state import now
 from services.platforms.sandboxing.store import Store
 from services.platforms.sandboxing.tokens import number_of
 from services.platforms.sandboxing.web import POSTS
+from services.platforms.threads.sandbox import POSTS_A_DAY as THREADS_A_DAY
+from services.platforms.threads.sandbox import REPLIES_A_DAY
 from tests.contract.platforms import samples
 from tests.contract.platforms.cases import Case
 from tests.contract.platforms.cdn import Cdn
@@ -189,24 +191,41 @@ async def test_a_container_lasts_a_day_and_is_then_made_anew(sandboxes: Sandboxe
 async def test_an_allowance_used_up_is_told_before_anything_is_made(sandboxes: Sandboxes, cdn: Cdn) -> None:
     instagram = sandboxes.platform("instagram")
     case = await Case.ready(instagram, "diligent", draft("one more", cdn.asset(IMAGE)))
-    async with AsyncExitStack() as stack:
-        store = Store(sandboxes.folder / "instagram")
-        stack.push_async_callback(store.close)
-        for n in range(POSTS_A_DAY):
-            post: dict[str, JSON] = {
-                "id": f"old-{n}",
-                "account": "diligent",
-                "kind": "feed",
-                "text": "",
-                "made": now().timestamp(),
-            }
-            await store.add(POSTS, f"old-{n}", {**post, "createdAt": now().isoformat(), "media": []})
+    await _filled(sandboxes, "instagram", "diligent", "feed", POSTS_A_DAY)
     steps = Steps()
     for attempt in (case.publish(), instagram.prepared(case.account, case.wanted, steps)):
         with pytest.raises(PlatformError) as caught:
             await attempt
         assert (caught.value.fault, caught.value.code) == (Fault.QUOTA, "daily_limit")
     assert steps.kept == {}
+
+
+@pytest.mark.parametrize(
+    ("used_up", "total", "refused", "taken"),
+    [("post", THREADS_A_DAY, {}, {"replyToId": "1"}), ("reply", REPLIES_A_DAY, {"replyToId": "1"}, {})],
+)
+async def test_replies_have_an_allowance_of_their_own(
+    sandboxes: Sandboxes, used_up: str, total: int, refused: dict[str, JSON], taken: dict[str, JSON]
+) -> None:
+    threads, owner = sandboxes.platform("threads"), f"talkative-{used_up}"
+    account = await threads.connected(owner)
+    await _filled(sandboxes, "threads", owner, used_up, total)
+    with pytest.raises(PlatformError) as caught:
+        await threads.prepared(account, draft("one more", options=refused), Steps())
+    assert (caught.value.fault, caught.value.code) == (Fault.QUOTA, "daily_limit")
+    await threads.published(account, draft("of the other sort", options=taken))
+
+
+async def _filled(sandboxes: Sandboxes, platform: str, owner: str, kind: str, count: int) -> None:
+    """So many posts of today."""
+    async with AsyncExitStack() as stack:
+        store = Store(sandboxes.folder / platform)
+        stack.push_async_callback(store.close)
+        for n in range(count):
+            post: dict[str, JSON] = {"id": f"{owner}-{n}", "account": owner, "kind": kind, "text": "", "media": []}
+            assert await store.add(
+                POSTS, f"{owner}-{n}", {**post, "made": now().timestamp(), "createdAt": now().isoformat()}
+            )
 
 
 async def test_a_container_that_is_gone_is_made_anew(threads: Played) -> None:
