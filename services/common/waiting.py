@@ -16,6 +16,7 @@ from services.common.errors import Code, MediaError
 from services.common.events import DEAD, STREAM, Bus
 
 LOOK_EVERY_S = 15.0
+NOT_YET_S = 1.0
 # Of more than that, so many are looked at: the question stays cheap when the answer is bad.
 MOST = 10_000
 
@@ -57,15 +58,18 @@ class Steps:
 
 
 async def watch(bus: Bus, durable: str) -> None:
-    """What waits for one consumer, for ever.
+    """What waits for one consumer, for ever. Until it is there, it is waited for.
 
     Raises:
-        MediaError: UNAVAILABLE, NATS is, or the consumer is not there yet: run it again.
+        MediaError: UNAVAILABLE, NATS is: run it again.
     """
     while True:
         try:
             consumer = await bus.jetstream.consumer_info(STREAM, durable)
             dead = await bus.jetstream.stream_info(DEAD)
+        except nats.js.errors.NotFoundError:
+            await asyncio.sleep(NOT_YET_S)
+            continue
         except _BROKEN as exc:
             raise MediaError(Code.UNAVAILABLE, why=f"nats: {type(exc).__name__}: {exc}") from exc
         PENDING.labels(durable).set(consumer.num_pending or 0)

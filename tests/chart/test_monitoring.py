@@ -1,6 +1,6 @@
 """Monitors, alerts and dashboard: as the Prometheus Operator and Grafana take them, and each alert with its page.
 
-The operator's own schema is not in any registry: its fields are checked here by its API reference.
+The operator's own schema is not at hand: its fields are checked here by its API reference.
 """
 
 import json
