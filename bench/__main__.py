@@ -3,13 +3,14 @@
 import argparse
 from collections.abc import Callable
 
-from bench import images, replicas, video, webhooks
+from bench import images, overhead, replicas, video, webhooks
 from bench.harness import REPORT, Section, publish, say
 
 # By name: rounds in, results out; and how many rounds there are unless told.
 PARTS: dict[str, tuple[Callable[[int], Section], int]] = {
     "images": (images.measure, 7),
     "video": (video.measure, 5),  # thirteen minutes of two idle cores
+    "overhead": (overhead.measure, 7),
     "webhooks": (webhooks.measure, 2),
     "replicas": (replicas.measure, 3),
 }
