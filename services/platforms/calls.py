@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import cast
@@ -146,6 +146,30 @@ async def within(source: AsyncIterator[bytes], length: int) -> AsyncIterator[byt
         left -= len(part[:left])
         if left == 0:
             return
+
+
+class InTurn:
+    """A file read once, one part after the other, and closed where its last part is not asked for."""
+
+    def __init__(self, source: AsyncIterator[bytes], offset: int) -> None:
+        """offset: bytes at the start that nobody wants."""
+        self._source = source
+        self._rest = behind(source, offset)
+        self._held = b""
+
+    async def next(self, length: int) -> AsyncIterator[bytes]:
+        """The next `length` bytes, in pieces."""
+        left = length
+        while left > 0:
+            piece = self._held or await anext(self._rest)
+            self._held = piece[left:]
+            yield piece[:left]
+            left -= len(piece[:left])
+
+    async def close(self) -> None:
+        """Nothing is read any more."""
+        if isinstance(self._source, AsyncGenerator):
+            await self._source.aclose()
 
 
 async def whole(source: AsyncIterator[bytes]) -> bytes:

@@ -127,6 +127,15 @@ class AttachmentLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Multipart:
+    """Videos that are uploaded in parts. min_bytes: from which size on; part_bytes: of all parts but the last."""
+
+    min_bytes: int
+    part_bytes: int
+    cited: Citation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
     """One rendition a source can be made into.
 
@@ -165,6 +174,7 @@ class Platform:
     video: AttachmentLimits | None
     presets: tuple[Preset, ...]
     sources: tuple[str, ...]
+    multipart: Multipart | None = None
 
     @property
     def cover(self) -> Preset | None:
@@ -211,11 +221,16 @@ def read_platform(path: Path) -> Platform:
     title, aliases, text = table.text("name"), table.texts("aliases"), _text(table.table("text"))
     bases: dict[Kind, Mapping[str, object]] = {}
     image, video = _attachments(table, "image", bases), _attachments(table, "video", bases)
+    multipart = _multipart(table)
     found = tuple(_preset(row, name, bases) for row in table.tables("preset"))
     table.done()
     if len({(preset.id, preset.of) for preset in found}) != len(found):
         raise CatalogError(f"{path}: a preset's name is used twice for one kind")
-    cited = [text.cited, *(part.cited for part in (image, video) if part), *(preset.cited for preset in found)]
+    cited = [
+        text.cited,
+        *(part.cited for part in (image, video, multipart) if part),
+        *(preset.cited for preset in found),
+    ]
     return Platform(
         id=name,
         name=title,
@@ -225,6 +240,7 @@ def read_platform(path: Path) -> Platform:
         video=video,
         presets=found,
         sources=tuple(dict.fromkeys(one.source for one in cited)),
+        multipart=multipart,
     )
 
 
@@ -265,6 +281,17 @@ def _attachments(table: "_Table", kind: Kind, bases: dict[Kind, Mapping[str, obj
         alt_text_max=section.whole("alt_text_max"),
         limits=_limits(bases[kind], section.where),
         cited=section.citation(),
+    )
+    section.done()
+    return found
+
+
+def _multipart(table: "_Table") -> Multipart | None:
+    section = table.table_or_none("multipart")
+    if section is None:
+        return None
+    found = Multipart(
+        min_bytes=section.whole("min_bytes"), part_bytes=section.whole("part_bytes"), cited=section.citation()
     )
     section.done()
     return found

@@ -4,12 +4,12 @@ Source: developers.tiktok.com/doc/content-posting-api-media-transfer-guide, read
 """
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import httpx
 
-from services.platforms.calls import behind, number_at, once, repeatable, text_at
+from services.platforms.calls import InTurn, behind, number_at, once, repeatable, text_at
 from services.platforms.ports import JSON, Asset, Draft, Fault, OutcomeUnknown, PlatformError, Progress, Underway
 from services.platforms.tiktok.api import PUBLISH, Status, TikTok
 from services.platforms.tiktok.forms import CHUNK_BYTES, last_chunk, video
@@ -78,7 +78,7 @@ class Upload:
         last = last_chunk(self._asset.size_bytes)
         if arrived >= last:
             return
-        read = _InTurn(self._asset.read(), arrived)
+        read = InTurn(self._asset.read(), arrived)
         try:
             for first in range(arrived, last, CHUNK_BYTES):
                 chunk = read.next(CHUNK_BYTES)
@@ -128,26 +128,3 @@ async def _put(
 def _lost(answer: httpx.Response) -> PlatformError:
     message = f"TikTok's store does not take the upload any more ({answer.status_code})."
     return PlatformError(Fault.REBUILD, "upload_lost", message)
-
-
-class _InTurn:
-    """A file read once, one chunk after the other, and closed where its last chunk is not asked for."""
-
-    def __init__(self, source: AsyncIterator[bytes], offset: int) -> None:
-        self._source = source
-        self._rest = behind(source, offset)
-        self._held = b""
-
-    async def next(self, length: int) -> AsyncIterator[bytes]:
-        """The next `length` bytes, in pieces."""
-        left = length
-        while left > 0:
-            piece = self._held or await anext(self._rest)
-            self._held = piece[left:]
-            yield piece[:left]
-            left -= len(piece[:left])
-
-    async def close(self) -> None:
-        """Nothing is read any more."""
-        if isinstance(self._source, AsyncGenerator):
-            await self._source.aclose()
