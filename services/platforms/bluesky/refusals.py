@@ -31,6 +31,12 @@ _BY_NAME = {
     "ServiceOverloaded": Fault.TRANSIENT,
     "NotEnoughResources": Fault.TRANSIENT,
     "UploadNotReady": Fault.NOT_READY,
+    "UploadNotFound": Fault.REBUILD,
+    "UploadExpired": Fault.REBUILD,
+    "UploadAborted": Fault.REBUILD,
+    "UploadFailed": Fault.REBUILD,
+    "UploadAlreadyCompleted": Fault.REBUILD,  # the same bytes then are a video the service knows
+    "MissingParts": Fault.REBUILD,
     "DailyLimitExceeded": Fault.QUOTA,
     "pds_upload_failure": Fault.REBUILD,
     "generic_failure": Fault.REBUILD,

@@ -17,6 +17,7 @@ from services.platforms.bluesky import cid, formats, lexicon, schema
 from services.platforms.bluesky.record import COLLECTION
 from services.platforms.bluesky.sandbox_accounts import PDS_DID, Accounts, refused, too_many
 from services.platforms.bluesky.sandbox_blobs import UPLOAD_MAX_BYTES, Blobs
+from services.platforms.bluesky.sandbox_multipart import MultipartService
 from services.platforms.bluesky.sandbox_video import VideoService
 from services.platforms.bluesky.tid import tid
 from services.platforms.calls import at, list_at, text_at
@@ -29,10 +30,12 @@ MAX_JSON_BYTES = 1_000_000
 TAKEN = refused(500, "InternalServerError", "Internal Server Error")  # what a PDS answers for a key it has
 
 
-def app(state: SandboxState) -> ASGIApp:
-    """The sandbox."""
+def app(state: SandboxState, *, takes_parts: bool = True) -> ASGIApp:
+    """The sandbox. takes_parts: whether its video service knows uploads in parts."""
     accounts, blobs = Accounts(state), Blobs(state.store)
-    routes = [*Pds(state, accounts, blobs).routes(), *VideoService(state.store, accounts, blobs).routes()]
+    videos = VideoService(state.store, accounts, blobs)
+    parts = MultipartService(state.store, accounts, blobs, videos, is_known=takes_parts)
+    routes = [*Pds(state, accounts, blobs).routes(), *videos.routes(), *parts.routes()]
     routes.append(Route("/xrpc/{method}", Pds.unserved, methods=["GET", "POST"]))
     unknown = refused(404, "NotFound", "There is nothing at this path")
     return build(state, routes, too_many=too_many, unknown=unknown)

@@ -56,6 +56,10 @@ class Blobs:
             file = await self._store.keep(request.stream(), max_bytes)
         except TooLargeError as exc:
             raise too_large from exc
+        return await self.recognised(file)
+
+    async def recognised(self, file: StoredFile) -> Arrived:
+        """What those bytes are."""
         return Arrived(file, await asyncio.to_thread(sniff, file.path))
 
     async def track(self, did: str, arrived: Arrived, fallback: str) -> Mapping[str, JSON]:

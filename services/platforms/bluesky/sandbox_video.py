@@ -13,14 +13,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from services.platforms.bluesky.jobs import COMPLETED, FAILED, STATUS, UPLOAD_BLOB
 from services.platforms.bluesky.lexicon import VIDEO_MAX_BYTES
 from services.platforms.bluesky.sandbox_accounts import Accounts, refused
 from services.platforms.bluesky.sandbox_blobs import Arrived, Blobs
-from services.platforms.bluesky.video import COMPLETED, FAILED, LIMITS, STATUS, UPLOAD, UPLOAD_BLOB
+from services.platforms.bluesky.video import LIMITS, UPLOAD
 from services.platforms.calls import text_at
 from services.platforms.ports import JSON
 from services.platforms.sandboxing.store import Store
 
+VIDEO_TYPE = "video/mp4"
 MAX_DURATION_S = 600.0  # the official app's; the service tells no number
 STATES = (
     "JOB_STATE_CREATED", "JOB_STATE_ENCODING", "JOB_STATE_ENCODED", "JOB_STATE_SCANNING", "JOB_STATE_SCANNED",
@@ -64,31 +66,38 @@ class VideoService:
             message = f"file size ({size} bytes) is larger than the maximum allowed size ({VIDEO_MAX_BYTES} bytes)"
             raise refused(400, "InvalidRequest", message)
         arrived = await self._blobs.receive(request, VIDEO_MAX_BYTES)
-        same = f"{owner.did}/{arrived.file.sha256}"
+        job_id = await self.job_of(owner.did, arrived)
+        status = await self.job_status(job_id)
+        if status["state"] == COMPLETED:
+            known_already: dict[str, JSON] = {"error": "already_exists", "message": "Video already processed"}
+            return JSONResponse({**status, **known_already}, 409)
+        return JSONResponse({"jobStatus": status})
+
+    async def job_of(self, did: str, arrived: Arrived) -> str:
+        """The id of the job for these bytes: of an earlier one that has not failed, or else of a new one."""
+        same = f"{did}/{arrived.file.sha256}"
         if (known := await self._store.get("video", same)) is not None:
-            status = await self._job_status(text_at(known, "jobId"))
-            if status["state"] == COMPLETED:
-                known_already: dict[str, JSON] = {"error": "already_exists", "message": "Video already processed"}
-                return JSONResponse({**status, **known_already}, 409)
-            if status["state"] != FAILED:
-                return JSONResponse({"jobStatus": status})
+            job_id = text_at(known, "jobId")
+            if (await self.job_status(job_id))["state"] != FAILED:
+                return job_id
         job_id = secrets.token_hex(11)
         job: dict[str, JSON] = {
             "jobId": job_id,
-            "did": owner.did,
+            "did": did,
             "since": time.time(),
             "why": _unfit(arrived),
-            "blob": dict(await self._blobs.track(owner.did, arrived, "application/octet-stream")),
+            "blob": dict(await self._blobs.track(did, arrived, "application/octet-stream")),
         }
         await self._store.add("job", job_id, job)
         if not await self._store.add("video", same, {"jobId": job_id}):
             await self._store.update("video", same, lambda _: {"jobId": job_id})
-        return JSONResponse({"jobStatus": await self._job_status(job_id)})
+        return job_id
 
     async def _status(self, request: Request) -> Response:
-        return JSONResponse({"jobStatus": await self._job_status(request.query_params.get("jobId", ""))})
+        return JSONResponse({"jobStatus": await self.job_status(request.query_params.get("jobId", ""))})
 
-    async def _job_status(self, job_id: str) -> dict[str, JSON]:
+    async def job_status(self, job_id: str) -> dict[str, JSON]:
+        """How far it is. Raises RefusedError."""
         job = await self._store.get("job", job_id)
         if job is None:
             raise refused(400, "InvalidRequest", "job not found")
@@ -103,7 +112,7 @@ class VideoService:
 
 
 def _unfit(arrived: Arrived) -> dict[str, JSON]:
-    if arrived.facts.content_type != "video/mp4":
+    if arrived.facts.content_type != VIDEO_TYPE:
         return {"error": "UnsupportedContentType", "message": "The file is not an MP4 video."}
     if arrived.facts.duration_s > MAX_DURATION_S:
         return {"error": "VideoTooLong", "message": f"The video is longer than {MAX_DURATION_S:.0f} seconds."}

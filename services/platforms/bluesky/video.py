@@ -6,43 +6,29 @@ Which service takes a video, by the first rule that fits:
     3. a self-hosted service that answers app.bsky.video.getUploadLimits itself: that one
     4. otherwise none: the video goes straight to the PDS as a blob, and the network's AppView encodes it later
 
+A large one goes to the service in parts, see multipart.py, unless the service knows only uploads in one request.
+
 Source: bluesky-social/atproto lexicons/app/bsky/video/*.json; docs.bsky.app/docs/tutorials/video.
 """
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpx
 
-from services.platforms.bluesky import refusals
+from services.platforms.bluesky import jobs, multipart, refusals
+from services.platforms.bluesky.jobs import Job
 from services.platforms.bluesky.session import Session
-from services.platforms.calls import at, body, repeatable, text_at, unreachable
+from services.platforms.calls import body, repeatable, text_at, unreachable
 from services.platforms.ports import JSON, Account, Asset, Fault, PlatformError, Progress
 
 PUBLIC_SERVICE = "https://video.bsky.app"
-TOKEN_LASTS_S = 1_800  # a PDS signs at most an hour ahead
 POLL_S = 1.5  # as often as the official app asks
 STEP = "video"
 
 LIMITS = "app.bsky.video.getUploadLimits"
 UPLOAD = "app.bsky.video.uploadVideo"
-STATUS = "app.bsky.video.getJobStatus"
-UPLOAD_BLOB = "com.atproto.repo.uploadBlob"
-
-COMPLETED, FAILED = "JOB_STATE_COMPLETED", "JOB_STATE_FAILED"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What the service says of a video. blob: once it is in the PDS."""
-
-    job_id: str
-    state: str
-    blob: Mapping[str, JSON] | None
-    error: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,38 +47,44 @@ async def bring(
     Raises PlatformError: NOT_READY while the service encodes.
     """
     saved = progress.load(STEP) or {}
-    if (blob := _blob(saved)) is not None:
+    if (blob := jobs.blob(saved)) is not None:
         return blob
     if job_id := text_at(saved, "jobId"):
-        job = await status(http, text_at(saved, "service"), job_id)
+        job = await jobs.status(http, text_at(saved, "service"), job_id)
         return await _settled(job, progress, saved)
     pds = await _describe(http, session)
+    sender = multipart.Sender(http, session, asset, progress, audience=text_at(pds, "did"))
+    # One that was begun is part of what the allowance counts, so it is not asked again.
+    if (begun := multipart.begun(progress)) is not None:
+        return await _started(begun.service, await sender.send(begun), progress)
     service = await _choose(http, account, session, pds)
     if service is None:
         blob = await _straight(http, session, asset, pds)
         await progress.save(STEP, {"blob": dict(blob)})
         return blob
+    if multipart.is_worth_it(asset) and (begun := await sender.begin(service.url)) is not None:
+        return await _started(service.url, await sender.send(begun), progress)
     job = await upload(http, session, service.url, asset, audience=text_at(pds, "did"))
-    return await _settled(job, progress, {"service": service.url, "jobId": job.job_id})
+    return await _started(service.url, job, progress)
 
 
 async def upload_blob(http: httpx.AsyncClient, session: Session, asset: Asset) -> Mapping[str, JSON]:
     """The asset's blob in the PDS, as the PDS describes it. Raises PlatformError."""
     headers = {**session.headers, "Content-Type": asset.content_type, "Content-Length": str(asset.size_bytes)}
     answer = await repeatable(
-        http.post(f"{session.base_url}/xrpc/{UPLOAD_BLOB}", headers=headers, content=asset.read())
+        http.post(f"{session.base_url}/xrpc/{jobs.UPLOAD_BLOB}", headers=headers, content=asset.read())
     )
     if not answer.is_success:
         raise refusals.refusal(answer)
-    blob = _blob(body(answer))
+    blob = jobs.blob(body(answer))
     if blob is None or blob.get("size") != asset.size_bytes:
         raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "The PDS answered without the blob that was sent.")
     return blob
 
 
 async def upload(http: httpx.AsyncClient, session: Session, service_url: str, asset: Asset, *, audience: str) -> Job:
-    """Sends the video to the service, which brings it into the PDS `audience`. Raises PlatformError."""
-    token = await _service_token(http, session, audience, UPLOAD_BLOB)
+    """Sends the video to the service in one request, which brings it into the PDS `audience`. Raises PlatformError."""
+    token = await jobs.service_token(http, session, audience, jobs.UPLOAD_BLOB)
     headers = {
         "Authorization": f"Bearer {token}",
         "Content-Type": asset.content_type,
@@ -102,7 +94,7 @@ async def upload(http: httpx.AsyncClient, session: Session, service_url: str, as
     answer = await repeatable(
         http.post(f"{service_url}/xrpc/{UPLOAD}", params=query, headers=headers, content=asset.read())
     )
-    job = _job(answer)
+    job = jobs.read(answer)
     # A video it knows already is answered as an error that holds what we want.
     if job.job_id or job.blob is not None:
         return job
@@ -111,18 +103,12 @@ async def upload(http: httpx.AsyncClient, session: Session, service_url: str, as
     raise refusals.refusal(answer)
 
 
-async def status(http: httpx.AsyncClient, service_url: str, job_id: str) -> Job:
-    """How far the job is. Raises PlatformError: REBUILD if the service has forgotten it."""
-    answer = await repeatable(http.get(f"{service_url}/xrpc/{STATUS}", params={"jobId": job_id}))
-    if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
-        raise refusals.refusal(answer)
-    if not answer.is_success:
-        raise PlatformError(Fault.REBUILD, "video_job_lost", "The video service does not know the upload any more.")
-    return _job(answer)
+async def _started(service_url: str, job: Job, progress: Progress) -> Mapping[str, JSON]:
+    return await _settled(job, progress, {"service": service_url, "jobId": job.job_id})
 
 
 async def _settled(job: Job, progress: Progress, saved: Mapping[str, JSON]) -> Mapping[str, JSON]:
-    if job.state == FAILED:
+    if job.state == jobs.FAILED:
         raise refusals.named(job.error or "generic_failure", job.message)
     if job.blob is not None:
         await progress.save(STEP, {**saved, "blob": dict(job.blob)})
@@ -148,7 +134,7 @@ async def _choose(
 async def _limits(http: httpx.AsyncClient, session: Session, service: Service) -> Mapping[str, JSON]:
     """What is left of the account's allowance; empty if the service does not tell, or is none."""
     try:
-        token = await _service_token(http, session, service.did, LIMITS)
+        token = await jobs.service_token(http, session, service.did, LIMITS)
     except PlatformError as exc:
         if exc.fault is Fault.PERMANENT:  # the PDS signs nothing for such an audience
             return {}
@@ -177,38 +163,6 @@ async def _describe(http: httpx.AsyncClient, session: Session) -> Mapping[str, J
         raise refusals.refusal(answer)
     found = body(answer)
     return found if text_at(found, "did") else {**found, "did": _web_did(session.base_url)}
-
-
-async def _service_token(http: httpx.AsyncClient, session: Session, audience: str, method: str) -> str:
-    query = {"aud": audience, "lxm": method, "exp": str(int(time.time()) + TOKEN_LASTS_S)}
-    answer = await repeatable(
-        http.get(f"{session.base_url}/xrpc/com.atproto.server.getServiceAuth", params=query, headers=session.headers)
-    )
-    if not answer.is_success:
-        raise refusals.refusal(answer)
-    token = text_at(body(answer), "token")
-    if not token:
-        raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "The PDS answered without a token.")
-    return token
-
-
-def _job(answer: httpx.Response) -> Job:
-    """The lexicon puts the status under `jobStatus`, the documentation's sample reads it from the top."""
-    found = body(answer)
-    inner = at(found, "jobStatus")
-    status = inner if isinstance(inner, dict) else found
-    return Job(
-        job_id=text_at(status, "jobId"),
-        state=text_at(status, "state"),
-        blob=_blob(status),
-        error=text_at(status, "failureCode") or text_at(status, "error"),
-        message=text_at(status, "message"),
-    )
-
-
-def _blob(found: Mapping[str, JSON]) -> Mapping[str, JSON] | None:
-    blob = found.get("blob")
-    return blob if isinstance(blob, dict) and text_at(blob, "ref", "$link") else None
 
 
 def _web_did(url: str) -> str:
