@@ -1,13 +1,13 @@
 """What a PDS checks of a post before it takes it. Pure.
 
-Source: bluesky-social/atproto lexicons/app/bsky/feed/post.json, lexicons/app/bsky/embed/{images,video}.json,
+Source: bluesky-social/atproto lexicons/app/bsky/feed/post.json, lexicons/app/bsky/embed/{images,gallery,video}.json,
 lexicons/app/bsky/richtext/facet.json; messages as @atproto/pds 0.5.35 gives them.
 """
 
 from collections.abc import Iterator, Mapping
 
 from services.platforms.bluesky import formats, schema
-from services.platforms.bluesky.record import COLLECTION
+from services.platforms.bluesky.record import COLLECTION, GALLERY, IMAGES, IMAGES_MAX
 from services.platforms.bluesky.text import TAG_MAX_BYTES, TAG_MAX_GRAPHEMES
 from services.platforms.ports import JSON
 
@@ -95,9 +95,13 @@ _ASPECT_RATIO = schema.fields({"width": schema.integer(1), "height": schema.inte
 _IMAGE = schema.fields(
     {"image": schema.blob("image/*", IMAGE_MAX_BYTES), "alt": schema.string()}, {"aspectRatio": _ASPECT_RATIO}
 )
+_GALLERY_IMAGE = schema.fields(
+    {"image": schema.blob("image/*", IMAGE_MAX_BYTES), "alt": schema.string(), "aspectRatio": _ASPECT_RATIO}
+)
 _EMBED = schema.union(
     {
-        "app.bsky.embed.images": schema.fields({"images": schema.array(_IMAGE, 4)}),
+        IMAGES: schema.fields({"images": schema.array(_IMAGE, IMAGES_MAX)}),
+        GALLERY: schema.fields({"items": schema.array(schema.union({f"{GALLERY}#image": _GALLERY_IMAGE}), 20)}),
         "app.bsky.embed.video": schema.fields(
             {"video": schema.blob("video/mp4", VIDEO_MAX_BYTES)},
             {"alt": schema.string(), "aspectRatio": _ASPECT_RATIO, "presentation": schema.string()},

@@ -1,6 +1,6 @@
 """A post as the repository holds it. Pure.
 
-Source: bluesky-social/atproto lexicons/app/bsky/feed/post.json, lexicons/app/bsky/embed/{images,video}.json.
+Source: bluesky-social/atproto lexicons/app/bsky/feed/post.json, lexicons/app/bsky/embed/{images,gallery,video}.json.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,11 @@ from services.platforms.ports import JSON, Asset, Draft
 
 # Made of an animation: players repeat it, without their controls.
 LOOP = "bluesky.loop"
+IMAGES, GALLERY = "app.bsky.embed.images", "app.bsky.embed.gallery"
+IMAGES_MAX = 4  # more of them are a gallery, as the official app has it
 COLLECTION = "app.bsky.feed.post"
 UNCONFIRMED_HANDLE = "handle.invalid"
+SQUARE: dict[str, JSON] = {"width": 1, "height": 1}
 
 
 def mentioned(written: str) -> list[str]:
@@ -62,10 +65,13 @@ def _embed(assets: Sequence[Asset], blobs: Sequence[JSON]) -> dict[str, JSON]:
             video["presentation"] = "gif"
         # Unlike an image's, a video's description may be left out.
         return video | ({"alt": assets[0].alt_text} if assets[0].alt_text else {})
-    images: list[JSON] = [
+    images: list[dict[str, JSON]] = [
         {"image": blob, "alt": asset.alt_text or "", **_shape(asset)} for asset, blob in zip(assets, blobs, strict=True)
     ]
-    return {"$type": "app.bsky.embed.images", "images": images}
+    if len(images) <= IMAGES_MAX:
+        return {"$type": IMAGES, "images": [*images]}
+    # A gallery's items must have a shape.
+    return {"$type": GALLERY, "items": [{"$type": f"{GALLERY}#image", "aspectRatio": SQUARE, **it} for it in images]}
 
 
 def _shape(asset: Asset) -> dict[str, JSON]:

@@ -173,7 +173,7 @@ def _checked(wanted: Mapping[str, JSON]) -> tuple[Mapping[str, JSON], str]:
 
 def _received(uri: str, handle: str, record: Mapping[str, JSON], media: list[dict[str, JSON]]) -> dict[str, JSON]:
     """The post in the shape all sandboxes show."""
-    images = list_at(record, "embed", "images")
+    images = list_at(record, "embed", "images") or list_at(record, "embed", "items")
     alts = [at(image, "alt") for image in images] or [at(record, "embed", "alt")]
     return {
         "id": uri,

@@ -43,6 +43,15 @@ async def test_the_entryway_says_where_the_account_lives(network: Network) -> No
     ]
 
 
+async def test_the_images_of_a_gallery_are_shown_with_their_descriptions(network: Network) -> None:
+    pictures = [samples.picture() for _ in range(5)]
+    await network.published(draft("", *(asset(data, alt_text=f"number {n}") for n, data in enumerate(pictures))))
+    (post,) = (await network.http.get(f"{PDS}/_sandbox/posts")).json()["posts"]
+    assert [(it["altText"], it["sizeBytes"]) for it in post["media"]] == [
+        (f"number {n}", len(data)) for n, data in enumerate(pictures)
+    ]
+
+
 async def test_a_video_goes_through_the_networks_service(network: Network) -> None:
     data, steps = samples.film(), Steps()
     receipt = await network.published(draft("a film", asset(data, alt_text="noise")), steps)

@@ -114,6 +114,19 @@ async def test_the_servers_own_upload_limit_holds_to_the_byte(place: Place) -> N
     assert (caught.value.fault, caught.value.code) == (Fault.PERMANENT, "payload_too_large")
 
 
+@pytest.mark.parametrize("count", [5, 10])
+async def test_more_than_four_images_are_a_gallery(place: Place, count: int) -> None:
+    pictures = [samples.picture(64 + n, 48) for n in range(count)]
+    wanted = draft("a gallery", *(asset(data, alt_text=f"number {n}") for n, data in enumerate(pictures)))
+    receipt = await place.published(wanted)
+    embed = (await place.record(receipt))["embed"]
+    assert text_at(embed, "$type") == "app.bsky.embed.gallery"
+    items = list_at(embed, "items")
+    assert [at(item, "alt") for item in items] == [f"number {n}" for n in range(count)]
+    assert [at(item, "aspectRatio") for item in items] == [{"width": 64 + n, "height": 48} for n in range(count)]
+    assert [await place.blob(receipt, at(item, "image")) for item in items] == pictures
+
+
 async def test_an_image_is_typed_by_its_bytes(place: Place) -> None:
     data = samples.picture(kind="PNG")
     receipt = await place.published(draft("named wrongly", mislabelled(data, "image/jpeg")))

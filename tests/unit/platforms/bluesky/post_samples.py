@@ -21,6 +21,17 @@ def images(*images: JSON) -> dict[str, JSON]:
     return {"embed": {"$type": "app.bsky.embed.images", "images": list(images)}}
 
 
+def gallery(*items: JSON) -> dict[str, JSON]:
+    """A post with these items in a gallery."""
+    return {"embed": {"$type": "app.bsky.embed.gallery", "items": list(items)}}
+
+
+def item(**changes: JSON) -> dict[str, JSON]:
+    """An image of a gallery, with changes."""
+    square: JSON = {"width": 1, "height": 1}
+    return {"$type": "app.bsky.embed.gallery#image", **image(aspectRatio=square), **changes}
+
+
 def image(**changes: JSON) -> dict[str, JSON]:
     """An image, with changes."""
     return {"image": BLOB, "alt": "", **changes}
@@ -89,6 +100,20 @@ INVALID: list[tuple[dict[str, JSON], str]] = [
         images(image(aspectRatio={"width": 0, "height": 6})),
         "integer too small (minimum 1, got 0) at $.record.embed.images[0].aspectRatio.width",
     ),
+    (gallery(*[item()] * 21), "array too big (maximum 20, got 21) at $.record.embed.items"),
+    (gallery(image()), f'{NO_TYPE} (got {{"image": ..., "alt": ...}}) at $.record.embed.items[0]'),
+    (
+        gallery({"$type": "app.bsky.embed.gallery#image", **image()}),
+        'Missing required key "aspectRatio" at $.record.embed.items[0]',
+    ),
+    (
+        gallery(item(aspectRatio={"width": 1, "height": 0})),
+        "integer too small (minimum 1, got 0) at $.record.embed.items[0].aspectRatio.height",
+    ),
+    (
+        gallery(item(), item(image={**BLOB, "size": 2_000_001})),
+        "blob too big (maximum 2000000, got 2000001) at $.record.embed.items[1].image",
+    ),
     (video(BLOB), 'Expected "video/mp4" (got "image/jpeg") at $.record.embed.video.mimeType'),
     (
         video({**BLOB, "mimeType": "video/mp4", "size": 300_000_001}),
@@ -106,5 +131,6 @@ TAKEN: list[dict[str, JSON]] = [
     facet({"$type": "app.bsky.richtext.facet#new", "of": 2}),
     facet({"$type": TAG, "tag": "t" * 64}, start=2),
     images(),
+    gallery(),
     {"embed": {"$type": "com.example.embed", "of": 2}},
 ]

@@ -15,7 +15,7 @@ REFERENCE: JSON = {
 
 
 @pytest.mark.parametrize("text", ["a" * 300, "👍🏽" * 300, FAMILY * 120])
-@pytest.mark.parametrize("content_types", [(), (JPEG,), (PNG, JPEG, WEBP, GIF), (MP4,)], ids=len)
+@pytest.mark.parametrize("content_types", [(), (JPEG,), (PNG, JPEG, WEBP, GIF), (JPEG,) * 10, (MP4,)], ids=len)
 def test_what_bluesky_takes_is_no_problem(text: str, content_types: tuple[str, ...]) -> None:
     assert rules(PUBLISHER, draft(text, *content_types)) == []
 
@@ -34,7 +34,7 @@ def test_a_long_text_is_told_with_its_numbers() -> None:
 
 @pytest.mark.parametrize(
     ("content_types", "rule"),
-    [((JPEG,) * 5, "too_many_images"), ((MP4, MP4), "too_many_videos"), ((JPEG, MP4), "media_mixed")],
+    [((JPEG,) * 11, "too_many_images"), ((MP4, MP4), "too_many_videos"), ((JPEG, MP4), "media_mixed")],
 )
 def test_counts_and_mixes(content_types: tuple[str, ...], rule: str) -> None:
     assert rules(PUBLISHER, draft("", *content_types)) == [("media", rule)]

@@ -55,6 +55,23 @@ def test_images_keep_order_description_and_shape() -> None:
     lexicon.check_post(made)
 
 
+@pytest.mark.parametrize("count", [1, 4])
+def test_up_to_four_images_are_no_gallery(count: int) -> None:
+    embed = record.post(with_assets(*[asset()] * count), [BLOB] * count, {})["embed"]
+    assert (at(embed, "$type"), len(list_at(embed, "images"))) == ("app.bsky.embed.images", count)
+
+
+@pytest.mark.parametrize("count", [5, 10])
+def test_more_images_are_a_gallery_of_which_each_has_a_shape(count: int) -> None:
+    described = replace(asset(alt_text="a sunset"), width=1600, height=900)
+    made = record.post(with_assets(described, *[asset()] * (count - 1)), [BLOB] * count, {})
+    kind = {"$type": "app.bsky.embed.gallery#image", "image": BLOB}
+    first = {**kind, "alt": "a sunset", "aspectRatio": {"width": 1600, "height": 900}}
+    other = {**kind, "alt": "", "aspectRatio": {"width": 1, "height": 1}}
+    assert made["embed"] == {"$type": "app.bsky.embed.gallery", "items": [first, *[other] * (count - 1)]}
+    lexicon.check_post(made)
+
+
 def test_a_shape_nobody_knows_is_left_out() -> None:
     (image,) = list_at(record.post(with_assets(asset()), [BLOB], {}), "embed", "images")
     assert image == {"image": BLOB, "alt": ""}
