@@ -108,11 +108,12 @@ async def _started(service_url: str, job: Job, progress: Progress) -> Mapping[st
 
 
 async def _settled(job: Job, progress: Progress, saved: Mapping[str, JSON]) -> Mapping[str, JSON]:
-    if job.state == jobs.FAILED:
-        raise refusals.named(job.error or "generic_failure", job.message)
+    # A blob counts, whatever else is said: "already_exists" is told as a failure.
     if job.blob is not None:
         await progress.save(STEP, {**saved, "blob": dict(job.blob)})
         return job.blob
+    if job.state == jobs.FAILED:
+        raise refusals.named(job.error or "generic_failure", job.message)
     if progress.load(STEP) != saved:
         await progress.save(STEP, saved)
     # States we do not know are steps on the way.

@@ -63,6 +63,20 @@ class Network:
         for key, session in sessions.items():
             sessions[key] = change(session)
 
+    def answer(self, method: str, status: int, said: JSON) -> None:
+        """From now on, the video service answers this method so, and all others as ever. said: None for no body."""
+        mounts = self.http._mounts
+        host = next(it for it in mounts if it.host == httpx.URL(VIDEO).host)
+        behind = mounts[host]
+        assert behind is not None
+
+        async def answered(request: httpx.Request) -> httpx.Response:
+            if request.url.path.endswith(method):
+                return httpx.Response(status, json=said) if said is not None else httpx.Response(status)
+            return await behind.handle_async_request(request)
+
+        mounts[host] = httpx.MockTransport(answered)
+
     async def published(self, wanted: Draft, steps: Steps | None = None) -> Receipt:
         """Prepared, as often as it takes, and published."""
         steps = steps or Steps()

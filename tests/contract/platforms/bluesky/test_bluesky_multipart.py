@@ -23,7 +23,6 @@ MULTIPART = catalog.load()["bluesky"].multipart
 assert MULTIPART is not None
 PART_BYTES, MIN_BYTES = MULTIPART.part_bytes, MULTIPART.min_bytes
 SIZE = 2 * PART_BYTES + 54_321
-HOST = "video.bsky.app"
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ def film() -> bytes:
 
 
 def _count(network: Network, method: str) -> int:
-    return network.asked.count(f"{HOST} {method}")
+    return network.asked.count(f"video.bsky.app {method}")
 
 
 async def _shown(network: Network) -> bytes:
@@ -100,7 +99,7 @@ async def test_a_service_without_parts_gets_it_in_one_request(network: Network, 
     ids=["path", "method", "pds", "name", "too many", "overloaded", "empty", "wrong plan"],
 )
 async def test_other_ways_not_to_take_parts(network: Network, film: bytes, status: int, said: JSON) -> None:
-    _answering(network, START, status, said)
+    network.answer(START, status, said)
     await network.published(draft("", asset(film)))
     assert _count(network, SINGLE) == 1
     assert await _shown(network) == film
@@ -119,7 +118,7 @@ async def test_other_ways_not_to_take_parts(network: Network, film: bytes, statu
 async def test_a_refused_beginning_is_a_refusal(
     network: Network, film: bytes, status: int, error: str, fault: Fault, code: str
 ) -> None:
-    _answering(network, START, status, {"error": error, "message": ""})
+    network.answer(START, status, {"error": error, "message": ""})
     refusal = await network.fails(draft("", asset(film)))
     assert (refusal.fault, refusal.code) == (fault, code)
     assert _count(network, SINGLE) == 0
@@ -208,7 +207,7 @@ async def test_parts_that_were_never_sent_are_missed(network: Network, film: byt
 
 async def test_a_service_that_no_longer_takes_parts_is_begun_anew(network: Network, film: bytes) -> None:
     steps = await _begun(network, film)
-    _answering(network, PART, 501, {"error": "MethodNotImplemented", "message": ""})
+    network.answer(PART, 501, {"error": "MethodNotImplemented", "message": ""})
     refusal = await network.fails(draft("", asset(film)), steps)
     assert (refusal.fault, refusal.code) == (Fault.REBUILD, "upload_lost")
 
@@ -258,18 +257,3 @@ async def _begun(network: Network, film: bytes) -> Steps:
         await network.prepare(draft("", medium), steps)
     assert steps.kept["multipart"]["sent"] == 1
     return steps
-
-
-def _answering(network: Network, method: str, status: int, said: JSON) -> None:
-    """The service answers this method so, and all others as ever."""
-    mounts = network.http._mounts
-    host = next(it for it in mounts if it.host == HOST)
-    behind = mounts[host]
-    assert behind is not None
-
-    async def answer(request: httpx.Request) -> httpx.Response:
-        if request.url.path.endswith(method):
-            return httpx.Response(status, json=said) if said is not None else httpx.Response(status)
-        return await behind.handle_async_request(request)
-
-    mounts[host] = httpx.MockTransport(answer)

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
 
 from services.platforms.bluesky import sandbox, tokens
@@ -104,9 +103,12 @@ async def test_a_video_that_is_none_is_refused_for_good(network: Network) -> Non
 
 
 async def test_a_used_up_allowance_ends_before_the_upload(network: Network) -> None:
-    said = {"canUpload": False, "error": "DailyLimitExceeded", "message": "User has exceeded daily upload videos limit"}
-    service = httpx.MockTransport(lambda _: httpx.Response(200, json=said))
-    network.http._mounts[next(it for it in network.http._mounts if it.host == "video.bsky.app")] = service
+    said: JSON = {
+        "canUpload": False,
+        "error": "DailyLimitExceeded",
+        "message": "User has exceeded daily upload videos limit",
+    }
+    network.answer("app.bsky.video.getUploadLimits", 200, said)
     error = await network.fails(draft("", asset(samples.film())))
     assert (error.fault, error.code) == (Fault.QUOTA, "daily_video_limit")
     assert "video.bsky.app app.bsky.video.uploadVideo" not in network.asked

@@ -1,6 +1,7 @@
 """Our publisher for Bluesky against a real PDS, and against the sandbox that plays one."""
 
 import asyncio
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -147,6 +148,12 @@ async def test_a_video_is_published(place: Place) -> None:
     assert cast(Reading, film.read).opened == 1
 
 
+async def test_a_film_of_an_animation_is_presented_as_a_gif(place: Place) -> None:
+    loop = replace(asset(samples.film()), preset="bluesky.loop")
+    receipt = await _publish_film(place, loop, Steps())
+    assert at((await place.record(receipt))["embed"], "presentation") == "gif"
+
+
 async def test_a_video_goes_straight_to_a_pds_without_a_video_service(place: Place) -> None:
     data, steps = samples.film(), Steps()
     await place.without_video_service()
@@ -166,19 +173,26 @@ async def test_a_video_too_large_for_a_pds_alone_is_not_sent(place: Place) -> No
     assert cast(Reading, film.read).opened == 0
 
 
-async def test_a_reply_names_what_it_answers(place: Place) -> None:
-    first = await place.published(draft("the first"))
-    query = dict(zip(("repo", "collection", "rkey"), first.platform_post_id[5:].split("/"), strict=True))
-    found = (await place.ask("GET", "com.atproto.repo.getRecord", params=query)).json()
-    reference: JSON = {"uri": found["uri"], "cid": found["cid"]}
-    answer = draft("an answer", options={"reply": {"root": reference, "parent": reference}})
-    assert (await place.record(await place.published(answer)))["reply"] == {"root": reference, "parent": reference}
+async def test_a_reply_names_what_it_answers_and_where_that_began(place: Place) -> None:
+    root = await _reference(place, await place.published(draft("the first")))
+    first = await place.published(draft("an answer", options={"reply": {"root": root, "parent": root}}))
+    parent = await _reference(place, first)
+    second = await place.published(draft("on it", options={"reply": {"root": root, "parent": parent}}))
+    assert (await place.record(first))["reply"] == {"root": root, "parent": root}
+    assert (await place.record(second))["reply"] == {"root": root, "parent": parent}
 
 
 async def test_a_tag_of_too_many_bytes_stays_text(place: Place) -> None:
     family = "👨‍👩‍👧‍👦"  # one grapheme of 25 bytes
     record = await place.record(await place.published(draft(f"#{family * 25} #{family * 26}")))
     assert [at(facet, "features", 0, "tag") for facet in list_at(record, "facets")] == [family * 25]
+
+
+async def _reference(place: Place, receipt: Receipt) -> JSON:
+    """The post as answers name it."""
+    query = dict(zip(("repo", "collection", "rkey"), receipt.platform_post_id[5:].split("/"), strict=True))
+    found = (await place.ask("GET", "com.atproto.repo.getRecord", params=query)).json()
+    return {"uri": found["uri"], "cid": found["cid"]}
 
 
 async def _publish_film(place: Place, film: Asset, steps: Steps) -> Receipt:
