@@ -2,11 +2,15 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from services.common.guarded_http import connect
+from services.platforms.bluesky import sandbox
+from services.platforms.sandboxing.state import SandboxState
+from tests.contract.platforms.bluesky.network import PDS, Network
 from tests.contract.platforms.bluesky.place import Place
 from tests.contract.platforms.bluesky.relay import relay
 from tests.contract.platforms.playing import Sandboxes
@@ -24,6 +28,16 @@ async def place(request: pytest.FixtureRequest, sandboxes: Sandboxes) -> AsyncIt
         with process.running() as told:
             async with _place(told["url"], told, is_real=True) as made:
                 yield made
+
+
+@pytest.fixture
+async def network(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Network]:
+    """A new one of the sandbox alone; parametrized with False, its video service knows no uploads in parts."""
+    state = SandboxState.open(tmp_path, PDS)
+    made = Network(sandbox.app(state, takes_parts=getattr(request, "param", True)), state)
+    async with made.http:
+        yield made
+    await state.store.close()
 
 
 @asynccontextmanager

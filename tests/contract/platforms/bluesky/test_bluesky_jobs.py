@@ -1,17 +1,12 @@
 """What the video service says of its jobs, in the lexicon's shape and in the documentation's."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
-from services.platforms.bluesky import sandbox
 from services.platforms.bluesky.jobs import STATUS
 from services.platforms.bluesky.video import UPLOAD
 from services.platforms.ports import JSON, Fault, PlatformError
-from services.platforms.sandboxing.state import SandboxState
 from tests.contract.platforms import samples
-from tests.contract.platforms.bluesky.network import PDS, VIDEO, Network
+from tests.contract.platforms.bluesky.network import VIDEO, Network
 from tests.contract.platforms.samples import Steps, asset, draft
 
 BLOB: dict[str, JSON] = {
@@ -24,16 +19,6 @@ BEGUN: dict[str, JSON] = {"service": VIDEO, "jobId": "a"}
 WANTED = draft("", asset(samples.film()))
 
 pytestmark = pytest.mark.parametrize("is_nested", [True, False], ids=["lexicon", "documentation"])
-
-
-@pytest.fixture
-async def network(tmp_path: Path) -> AsyncIterator[Network]:
-    """A new one."""
-    state = SandboxState.open(tmp_path, PDS)
-    made = Network(sandbox.app(state), state)
-    async with made.http:
-        yield made
-    await state.store.close()
 
 
 def _shaped(is_nested: bool, **fields: JSON) -> JSON:

@@ -1,19 +1,17 @@
 """Large videos on their way to the network's video service, in parts."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import cast
 
 import httpx
 import pytest
 
 from services.platforms import catalog
-from services.platforms.bluesky import jobs, sandbox
+from services.platforms.bluesky import jobs
 from services.platforms.bluesky.multipart import FINISH, PART, START
 from services.platforms.bluesky.sandbox_multipart import UPLOADS
 from services.platforms.ports import JSON, Fault
-from services.platforms.sandboxing.state import SandboxState
 from tests.contract.platforms import samples
 from tests.contract.platforms.bluesky.network import PDS, VIDEO, Network
 from tests.contract.platforms.samples import Reading, Steps, asset, draft, mislabelled
@@ -25,17 +23,10 @@ PART_BYTES, MIN_BYTES = MULTIPART.part_bytes, MULTIPART.min_bytes
 SIZE = 2 * PART_BYTES + 54_321
 
 
-@pytest.fixture
-async def network(
-    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Network]:
-    """A new one, quick with its videos; parametrized with False, its service knows no parts."""
+@pytest.fixture(autouse=True)
+def _quick_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its videos are processed at once, since none of this is about that."""
     monkeypatch.setattr("services.platforms.bluesky.sandbox_video.STATE_LASTS_S", 0.01)
-    state = SandboxState.open(tmp_path, PDS)
-    made = Network(sandbox.app(state, takes_parts=getattr(request, "param", True)), state)
-    async with made.http:
-        yield made
-    await state.store.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,31 +4,19 @@ import base64
 import json
 import time
 import tomllib
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from services.platforms.bluesky import sandbox, tokens
+from services.platforms.bluesky import tokens
 from services.platforms.bluesky.sandbox_accounts import Accounts
 from services.platforms.ports import JSON, Account, Fault, PlatformError
-from services.platforms.sandboxing.state import SandboxState
 from tests.contract.platforms import samples
 from tests.contract.platforms.bluesky.network import PDS, VIDEO, Network
 from tests.contract.platforms.samples import Steps, asset, draft, mislabelled
 
 LOCAL_ACCOUNTS = Path(__file__).parents[4] / "deploy" / "local" / "accounts.toml"
-
-
-@pytest.fixture
-async def network(tmp_path: Path) -> AsyncIterator[Network]:
-    """A new one."""
-    state = SandboxState.open(tmp_path, PDS)
-    made = Network(sandbox.app(state), state)
-    async with made.http:
-        yield made
-    await state.store.close()
 
 
 async def test_the_entryway_says_where_the_account_lives(network: Network) -> None:
