@@ -57,7 +57,8 @@ class Relay:
                     emitted.clear()
                     if await self.tell() < BATCH:
                         with contextlib.suppress(TimeoutError):
-                            await asyncio.wait_for(emitted.wait(), LOOK_EVERY_S)
+                            async with asyncio.timeout(LOOK_EVERY_S):
+                                await emitted.wait()
 
     async def tell(self) -> int:
         """One batch; how many there were."""

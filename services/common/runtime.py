@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
@@ -29,6 +29,7 @@ Check = Callable[[], Awaitable[str | None]]
 CHECK_TIMEOUT_S = 2.0
 AGAIN_AFTER_S = 1.0
 VITAL_EVERY_S = 2.0
+ASK_AGAIN_AFTER_S = 10.0  # more than what was asked once takes to put things in order
 READY_EVERY_S = 15.0
 SECOND_SIGNAL = 130
 
@@ -149,7 +150,7 @@ class Runtime:
         # As often as somebody looks at the metrics, whether or not anybody asks for readiness.
         self.every(READY_EVERY_S, lambda: readiness(self._checks), name="readiness")
         self.every(VITAL_EVERY_S, self._look_at_vital, name="vital checks")
-        tasks = [asyncio.create_task(_forever(name, work), name=name) for name, work in self._starting]
+        running = [asyncio.create_task(_forever(name, work), name=name) for name, work in self._starting]
         async with AsyncExitStack() as fronts:
             for server in self._fronts:
                 await fronts.enter_async_context(server)
@@ -161,9 +162,7 @@ class Runtime:
             await self._health.set(rpc.CALLS, health_pb2.HealthCheckResponse.NOT_SERVING)
             await asyncio.sleep(self._leave_s)
         await asyncio.gather(self.server.stop(self._drain_s), *(worker.stop(self._drain_s) for worker in self._workers))
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end(running)
         log.info("stopped")
 
     async def _look_at_vital(self) -> None:
@@ -202,6 +201,16 @@ async def _asked(name: str, ask: Check) -> pb.DependencyCheck:
     except TimeoutError:
         return pb.DependencyCheck(name=name, ok=False, detail="no answer in time")
     return pb.DependencyCheck(name=name, ok=True, detail=detail or "")
+
+
+async def _end(running: Collection["asyncio.Task[None]"]) -> None:
+    """Asks more than once: `asyncio.wait_for`, which libraries use, loses a cancellation that comes together with what
+    it waits for (Python 3.11), and what was to end goes on for ever."""
+    left = set(running)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=ASK_AGAIN_AFTER_S)
 
 
 async def _forever(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -2,6 +2,8 @@
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 
+from services.ingest.domain.reconciliation import Place
+
 _SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
 
 
@@ -10,7 +12,10 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         def counter(name: str, told: str) -> Counter:
-            return Counter(name, told, ("place",), registry=registry)
+            made = Counter(name, told, ("place",), registry=registry)
+            for place in Place:
+                made.labels(place.value)  # told as 0 from the start, so that the first one shows as a step
+            return made
 
         self._orphans = counter("ingest_orphans_found_total", "Stored objects and uploads in parts that no row needs.")
         self._removed = counter("ingest_orphans_removed_total", "Those of them that were removed.")
@@ -27,7 +32,6 @@ class Metrics:
     def compared(self, place: str, orphans: int, missing: int, foreign: int) -> None:
         """See ports.Meter."""
         self._orphans.labels(place).inc(orphans)
-        self._removed.labels(place)  # told as 0 from now on, so that the first one shows as a step
         self._missing.labels(place).inc(missing)
         self._foreign.labels(place).inc(foreign)
 

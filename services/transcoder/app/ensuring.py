@@ -48,7 +48,8 @@ class Patience:
         if not left_s:
             return False
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._event.wait(), min(left_s, POLL_S))
+            async with asyncio.timeout(min(left_s, POLL_S)):
+                await self._event.wait()
         self._event.clear()
         return True
 
