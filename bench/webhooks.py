@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mediaapi.v1.publisher_service_pb2_grpc import PublisherServiceAsyncStub
 
 EVENTS = 10_000
-PER_S = 10.0  # ten times that many attempts a second, on the cores that also play the customers
+PER_S = 20.0  # ten times that many attempts a second, on the cores that also play the customers
 MOST_S = 1.0
 MOST_HARM = 1.10
 PATIENCE_S = 900.0  # for the slow one, which takes 32 a second, and what flaps
