@@ -1,6 +1,6 @@
 """Makes up what docker-compose.yml's containers need before they start: secrets, configurations, owners of volumes.
 
-Each part's files go to a volume of its own under /parts; secrets are made once, and kept in the volume `words`.
+Each part's files go to a volume of its own under /parts; secrets are made once, and kept in the volume `secrets`.
 """
 
 import json
@@ -47,7 +47,7 @@ FRESHCLAM = "DatabaseDirectory /signatures\nDatabaseMirror database.clamav.net\n
 Files = dict[str, dict[str, str]]
 
 
-def new_words(rights: Mapping[str, Any], kept: Mapping[str, str]) -> dict[str, str]:
+def new_secrets(rights: Mapping[str, Any], kept: Mapping[str, str]) -> dict[str, str]:
     """One secret for each user of each store, and the two keys; those there are stay."""
     names = ["postgres_admin", "nats_admin", "kek", "key_pepper"]
     names += [f"postgres_{stage}" for stage in WITH_TABLES]
@@ -55,38 +55,38 @@ def new_words(rights: Mapping[str, Any], kept: Mapping[str, str]) -> dict[str, s
     return {name: kept.get(name) or secrets.token_hex(32) for name in names}
 
 
-def files(word: Mapping[str, str], rights: Mapping[str, Any], templates: Mapping[str, str]) -> Files:
+def files(secret: Mapping[str, str], rights: Mapping[str, Any], templates: Mapping[str, str]) -> Files:
     """By part: its files.
 
     Args:
         templates: nats.conf, envoy.yaml and clamd.conf, with the names they ask for.
     """
     found: Files = {
-        "postgres": {"password": word["postgres_admin"]},
-        "migrate": {"database_url": _database("postgres", word["postgres_admin"])},
-        "gateway": {"key_pepper": word["key_pepper"]},
-        "publisher": {"kek": word["kek"]},
+        "postgres": {"password": secret["postgres_admin"]},
+        "migrate": {"database_url": _database("postgres", secret["postgres_admin"])},
+        "gateway": {"key_pepper": secret["key_pepper"]},
+        "publisher": {"kek": secret["kek"]},
         "envoy": {
             "envoy.yaml": Template(templates["envoy.yaml"]).substitute(ENVOY),
-            "credentials": f"[default]\naws_access_key_id = cdn\naws_secret_access_key = {word['s3_cdn']}\n",
+            "credentials": f"[default]\naws_access_key_id = cdn\naws_secret_access_key = {secret['s3_cdn']}\n",
         },
         "clamd": {"clamd.conf": Template(templates["clamd.conf"]).safe_substitute(CLAMD), "freshclam.conf": FRESHCLAM},
     }
     for stage in WITH_TABLES:
-        found["migrate"][f"{stage}_password"] = word[f"postgres_{stage}"]
-        _of(found, stage)["database_url"] = _database(f"mediaapi_{stage}", word[f"postgres_{stage}"])
+        found["migrate"][f"{stage}_password"] = secret[f"postgres_{stage}"]
+        _of(found, stage)["database_url"] = _database(f"mediaapi_{stage}", secret[f"postgres_{stage}"])
     for user in ON_NATS:
-        _of(found, user)["nats_url"] = f"nats://{user}:{word[f'nats_{user}']}@nats:4222"
+        _of(found, user)["nats_url"] = f"nats://{user}:{secret[f'nats_{user}']}@nats:4222"
     for part, identity in HOLDERS.items():
-        _of(found, part).update(s3_access_key=identity, s3_secret_key=word[f"s3_{identity}"])
-    users: list[dict[str, Any]] = [{"user": "admin", "password": word["nats_admin"]}]
+        _of(found, part).update(s3_access_key=identity, s3_secret_key=secret[f"s3_{identity}"])
+    users: list[dict[str, Any]] = [{"user": "admin", "password": secret["nats_admin"]}]
     users += [
-        {"user": name, "password": word[f"nats_{name}"], "permissions": allowed}
+        {"user": name, "password": secret[f"nats_{name}"], "permissions": allowed}
         for name, allowed in rights["nats"].items()
     ]
     found["nats"] = {"nats.conf": templates["nats.conf"].replace("${USERS}", json.dumps(users))}
     identities = [
-        {"name": name, "credentials": [{"accessKey": name, "secretKey": word[f"s3_{name}"]}], "actions": actions}
+        {"name": name, "credentials": [{"accessKey": name, "secretKey": secret[f"s3_{name}"]}], "actions": actions}
         for name, actions in rights["s3"].items()
     ]
     found["s3"] = {"identities.json": json.dumps({"identities": identities})}
@@ -116,13 +116,13 @@ def write(found: Files, out: Path) -> None:
 def main(sources: Path, out: Path, owners: Iterable[tuple[str, int]]) -> None:
     """Safe to repeat."""
     rights = json.loads((sources / "rights.json").read_text())
-    store = out / "words" / "words.json"
-    word = new_words(rights, json.loads(store.read_text()) if store.exists() else {})
+    store = out / "secrets" / "secrets.json"
+    secret = new_secrets(rights, json.loads(store.read_text()) if store.exists() else {})
     store.parent.mkdir(parents=True, exist_ok=True)
     store.touch(mode=0o600)
-    store.write_text(json.dumps(word))
+    store.write_text(json.dumps(secret))
     templates = {name: (sources / name).read_text() for name in ("nats.conf", "envoy.yaml", "clamd.conf")}
-    write(files(word, rights, templates), out)
+    write(files(secret, rights, templates), out)
     for volume, user in owners:
         os.chown(out / volume, user, user)
 

@@ -39,8 +39,8 @@ def compose() -> dict[str, Any]:
 @cache
 def made() -> prepare.Files:
     """What `prepare` writes at a first start."""
-    word = prepare.new_words(RIGHTS, {})
-    return prepare.files(word, RIGHTS, {name: path.read_text() for name, path in SOURCES.items()})
+    secret = prepare.new_secrets(RIGHTS, {})
+    return prepare.files(secret, RIGHTS, {name: path.read_text() for name, path in SOURCES.items()})
 
 
 def volumes(service: str) -> dict[str, str]:
@@ -146,7 +146,7 @@ def test_what_was_made_once_stays(tmp_path: Path) -> None:
     prepare.main(sources, out, ())
     assert {path: path.read_text() for path in out.rglob("*") if path.is_file()} == before
     assert len(before) > 20
-    assert len(set(json.loads((out / "words" / "words.json").read_text()).values())) >= 15
+    assert len(set(json.loads((out / "secrets" / "secrets.json").read_text()).values())) >= 15
 
 
 def test_the_programs_take_what_is_made_for_them(tmp_path: Path) -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 import yaml
 
 from deploy.local.certificates import Authority
-from deploy.local.envoy import find_envoy
-from deploy.local.json_port import FOLDER
+from deploy.local.envoy import FOLDER, find_envoy
 from deploy.local.processes import output_of
 from tests.chart.rendered import release
 from tests.chart.test_reach import rules

@@ -214,7 +214,6 @@ async def test_one_that_is_cut_off_says_so_and_comes_back(pair: Pair) -> None:
 
     def cut_off() -> Seen:
         with busy(pair.stack) as seen:
-            began = sum(seen.answers.values())
             silence(True)
             try:
                 eventually(lambda: all_say(503), within_s=60)
@@ -223,7 +222,6 @@ async def test_one_that_is_cut_off_says_so_and_comes_back(pair: Pair) -> None:
             finally:
                 silence(False)
             eventually(lambda: all_say(200), within_s=60)
-        assert sum(seen.answers.values()) > began
         return seen
 
     def all_say(status: int) -> bool:
