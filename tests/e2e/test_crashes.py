@@ -76,5 +76,6 @@ def test_a_killed_stage_loses_nothing_and_repeats_nothing(stack: Stack, tenancy:
                 assert (status, copies[text]) == ("published", 1), post
             else:
                 # Killed between the word that it will be sent and the sending: nobody can tell, so it is not sent
-                # again, and told as unconfirmed after ten minutes of looking.
-                assert (status, copies[text]) == ("publishing", 0), post
+                # again, and told as unconfirmed after a minute of looking.
+                assert status in ("publishing", "unconfirmed"), post
+                assert copies[text] == 0, post

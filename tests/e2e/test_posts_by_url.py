@@ -87,7 +87,7 @@ def test_what_can_be_known_beforehand_is_told_and_nothing_is_fetched(tenancy: Te
         assert {error["field"] for error in told["errors"]} <= {"media[0]", "media[0].url", "media[0].mediaId"}
         assert not told["valid"]
         assert refused(http.post("/v1/posts", json=asked))[0] == 422
-    too_many = {**fine, "media": [{"url": f"{shelf.url}/{n}", "kind": "image"} for n in range(8)]}
+    too_many = {**fine, "media": [{"url": f"{shelf.url}/{n}", "kind": "image"} for n in range(11)]}
     assert {error["field"] for error in body(http.post("/v1/posts/validate", json=too_many))["errors"]} == {"media"}
     assert path not in shelf.asked
 
