@@ -40,10 +40,10 @@ test: setup-tests check ## Everything CI runs: check, contract, integration, end
 # Side by side: each waits for its daemons much of the time, and they share nothing.
 .PHONY: test-parts test-whole
 test-parts:
-	$(BIN)/python -m pytest -q --durations=20 tests/contract tests/fuzz tests/integration
+	$(BIN)/python -m pytest -q --durations=20 tests/contract/platforms tests/integration
 
 test-whole:
-	$(BIN)/python -m pytest -q --durations=20 tests/e2e
+	$(BIN)/python -m pytest -q --durations=20 tests/contract/test_*.py tests/fuzz tests/e2e
 
 fuzz: setup ## Hostile files for the walkers, FUZZ_S seconds long (600); what is found becomes a seed
 	@test -d .local/atheris || $(BIN)/pip install -q --no-deps --require-hashes --target .local/atheris -r requirements/fuzz.lock \

@@ -152,7 +152,8 @@ class Writer:
 
     async def settle(self) -> None:
         """Waits for whatever is under way, however it ends, so that nothing arrives after it was undone."""
-        await asyncio.gather(*self._unfinished, return_exceptions=True)
+        # Shielded: who is cancelled while it waits must not end what it waits for.
+        await asyncio.shield(asyncio.gather(*self._unfinished, return_exceptions=True))
 
     async def _look(self) -> None:
         """As soon as the first bytes are here: what is not taken is not stored to its end."""

@@ -173,6 +173,32 @@ async def test_a_seal_that_failed_is_made_by_the_sweeper(world: World) -> None:
     assert (await world.resuming.get(ref)).phase is Phase.COMPLETE
 
 
+async def test_who_is_cut_off_while_its_last_part_is_under_way_keeps_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under_way, through, put_part = asyncio.Event(), asyncio.Event(), world.quarantine.put_part
+
+    async def slow(*part: Any) -> str:
+        under_way.set()
+        await through.wait()
+        return await put_part(*part)
+
+    monkeypatch.setattr(world.quarantine, "put_part", slow)
+    ref = await begin(world)
+    writing = asyncio.create_task(world.resuming.append(ref, Piece(offset=0), body(film()[: PART + 1_000])))
+    await under_way.wait()
+    for _ in range(100):  # until nothing is left to do but to wait for the part
+        await asyncio.sleep(0)
+    writing.cancel()
+    for _ in range(100):
+        await asyncio.sleep(0)
+    through.set()
+    await asyncio.wait({writing})
+    assert writing.cancelled()
+    upload = await world.resuming.get(ref)
+    assert (upload.offset, upload.held(world.clock())) == (PART + 1_000, False)
+
+
 async def test_no_more_are_taken_in_at_once_than_there_are_places(world: World) -> None:
     ref = await begin(world)
     with world.door.place() as one, world.door.place() as other:
