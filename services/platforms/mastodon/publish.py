@@ -71,7 +71,10 @@ class Mastodon:
             await _refuse_unfit(api, draft)
             await progress.save(CHECKED, {"kept": True})
         media: list[JSON] = [
-            await Upload(api, asset, progress, index).bring() for index, asset in enumerate(draft.assets)
+            await Upload(
+                api, asset, progress, f"media{index}", focus=checks.focus_of(draft, index), cover=draft.cover
+            ).bring()
+            for index, asset in enumerate(draft.assets)
         ]
         return {"userId": user_id, "media": media}
 

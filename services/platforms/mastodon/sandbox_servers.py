@@ -44,15 +44,15 @@ class Server:
             "configuration": {"statuses": statuses, "media_attachments": media},
         }
 
-    def unfit(self, facts: Facts, size_bytes: int) -> str:
-        """Why it does not take these bytes; "" if it does."""
+    def unfit(self, facts: Facts, size_bytes: int, *, part: str = "File") -> str:
+        """Why it does not take these bytes; "" if it does. part: of the form, as a sentence begins with it."""
         video, most = facts.content_type.startswith("video/"), self.limits
         max_bytes = most.video_max_bytes if video else most.image_max_bytes
         max_px = most.video_max_px if video else most.image_max_px
         if facts.content_type not in most.accept:
-            return "File content type is invalid, File is invalid"
+            return f"{part} content type is invalid, {part} is invalid"
         if size_bytes > max_bytes:
-            return f"File file size must be less than or equal to {max_bytes} bytes"
+            return f"{part} file size must be less than or equal to {max_bytes} bytes"
         if facts.content_type == "image/gif" and facts.frames > 1:
             max_px = min(max_px, GIF_MAX_PX)
         if facts.width * facts.height > max_px:

@@ -131,13 +131,19 @@ class Statuses:
 
 def _received(status: Doc, wanted: Doc, uploads: Sequence[Doc]) -> dict[str, JSON]:
     """The post in the shape all sandboxes show."""
+    focused = any(list_at(one, "focus") for one in uploads)
     return {
         "id": status["id"],
         "account": f"@{text_at(status, 'account', 'username')}",
         "text": text_at(wanted, "status"),
         "createdAt": status["created_at"],
         "media": [upload["media"] for upload in uploads],
+        "cover": next((upload["cover"] for upload in uploads if upload.get("cover")), None),
         "replyTo": text_at(status, "in_reply_to_id"),
-        "details": {"visibility": status["visibility"], "warning": status["spoiler_text"]},
+        "details": {
+            "visibility": status["visibility"],
+            "warning": status["spoiler_text"],
+            "focus": [", ".join(map(str, list_at(one, "focus"))) or "none" for one in uploads] if focused else None,
+        },
         "record": dict(status),
     }

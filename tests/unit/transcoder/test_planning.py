@@ -7,7 +7,7 @@ import pytest
 
 from services.platforms import catalog
 from services.transcoder.domain.films import Copied, Mp4, frame_rate
-from services.transcoder.domain.planning import Jpeg, Loop, Plan, Stripped, plan, with_stripped, without_copies
+from services.transcoder.domain.planning import Cover, Jpeg, Loop, Plan, Stripped, plan, with_stripped, without_copies
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.sizes import box
 from services.transcoder.domain.work import How
@@ -127,6 +127,17 @@ def test_a_small_clip_is_encoded_once_whatever_the_boxes(size: tuple[int, int], 
     made = plans(replace(CLIP, width=size[0], height=size[1], duration_s=20.0))
     films = {one.recipe for one in made.values() if isinstance(one.recipe, Mp4)}
     assert films == {Mp4(*size, Fraction(30), 21, kbps, 128)}
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (1080, 1920), (3840, 2160), (600, 600), (320, 180)])
+def test_covers_made_before_anybody_asks_are_one_picture_for_all_platforms(size: tuple[int, int]) -> None:
+    width, height = size
+    made = plans(replace(CLIP, width=width, height=height, coded_width=width, coded_height=height))
+    covers = [
+        one for one in made.values() if isinstance(one.recipe, Cover) and one.preset.eager and one.preset.platform
+    ]
+    assert {one.preset.platform for one in covers} >= {"instagram", "mastodon", "pinterest"}
+    assert len({one.recipe for one in covers}) == 1
 
 
 def test_a_rate_only_one_platform_refuses_is_changed_for_that_one() -> None:

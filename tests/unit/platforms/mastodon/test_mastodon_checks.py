@@ -63,3 +63,36 @@ def test_options_it_has(name: str, value: JSON) -> None:
 )
 def test_options_it_has_not(name: str, value: JSON, rule: str) -> None:
     assert rules(PUBLISHER, draft("hello", options={name: value})) == [(f"options.{name}", rule)]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "focus"),
+    [
+        ((JPEG,), [{"x": -1, "y": 1.0}]),
+        ((MP4,), [{"x": 0, "y": 0}]),
+        ((JPEG, JPEG, GIF), [None, {"x": 0.25, "y": -0.75}, None]),
+        ((), []),
+    ],
+)
+def test_each_medium_may_have_a_focus(kinds: tuple[str, ...], focus: JSON) -> None:
+    assert rules(PUBLISHER, draft("hello", *kinds, options={"focus": focus})) == []
+
+
+@pytest.mark.parametrize(
+    ("focus", "fields"),
+    [
+        ([{"x": 1.01, "y": 0}, None], ["options.focus[0]"]),
+        ([None, {"x": 0, "y": -2}], ["options.focus[1]"]),
+        ([{"x": 0}, {"x": "0", "y": 0}], ["options.focus[0]", "options.focus[1]"]),
+        ([{"x": 0, "y": 0, "z": 0}, [0, 0]], ["options.focus[0]", "options.focus[1]"]),
+        ([{"x": float("nan"), "y": 0}, {"x": True, "y": 0}], ["options.focus[0]", "options.focus[1]"]),
+        ([None], ["options.focus"]),
+        ([None, None, None], ["options.focus"]),
+        ({"x": 0, "y": 0}, ["options.focus"]),
+        ("0,0", ["options.focus"]),
+        (None, ["options.focus"]),
+    ],
+)
+def test_a_focus_that_is_no_point_of_a_medium_is_told(focus: JSON, fields: list[str]) -> None:
+    wanted = draft("hello", JPEG, JPEG, options={"focus": focus})
+    assert rules(PUBLISHER, wanted) == [(field, "option_invalid") for field in fields]
