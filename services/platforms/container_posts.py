@@ -82,7 +82,7 @@ class ContainerPublisher:
         self, http: httpx.AsyncClient, account: Account, draft: Draft, progress: Progress
     ) -> Mapping[str, JSON]:
         """Makes the containers and waits until the service has fetched the media."""
-        graph = Graph(self.service, http, account)
+        graph = Graph(self.service, http, account, waits=True)
         await graph.keep_fresh()
         user_id = account.credentials.get("user_id") or (await graph.me()).user_id
         container_id = await Containers(graph, self.dialect(draft), user_id).bring(self.wanted(draft), progress)

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import httpx
 
@@ -18,6 +19,11 @@ from services.platforms.ports import JSON, Account, Fault, PlatformError
 
 MAX_MESSAGE_CHARS = 300
 REGAINED_WITHIN_S = 86_400.0  # Meta counts over a day at most
+# Of an allowance, in percent; Meta refuses at 100. The rest is for posts under way and for looking up lost answers.
+HEEDED_FROM = 95.0
+# Where Meta does not estimate: of calls spread evenly over the hour Meta counts, a twelfth is forgotten by then.
+PAUSE_S = 300.0
+SHARES = ("call_count", "total_time", "total_cputime")
 REFRESH_EVERY_S = 7 * 86_400  # of the 60 days a token lasts; one younger than a day is not refreshed
 
 Meaning = tuple[Fault, str]
@@ -29,7 +35,7 @@ NOT_PERMITTED: Meaning = (Fault.ACCOUNT, "not_permitted")
 # Of every Graph API; a service adds its own.
 _BY_CODE: Mapping[int, Meaning] = {
     -2: (Fault.REBUILD, "container_expired"), -1: BUSY, 1: BUSY, 2: BUSY,
-    4: RATE, 17: RATE, 32: RATE, 613: RATE, 80002: RATE,
+    4: RATE, 17: RATE, 32: RATE, 613: RATE, 80001: RATE, 80002: RATE,
     3: NOT_PERMITTED, 10: NOT_PERMITTED, **dict.fromkeys(range(200, 300), NOT_PERMITTED),
     102: CREDENTIALS, 190: CREDENTIALS,
 }  # fmt: skip
@@ -63,11 +69,16 @@ class Me:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """One account's requests to a service."""
+    """One account's requests to a service.
+
+    waits: Whether they are refused here while Meta wants the account left alone. Preparing a post may wait; its one
+    mutation and what looks for it go on, for which there is room.
+    """
 
     service: Service
     http: httpx.AsyncClient
     account: Account
+    waits: bool = False
 
     def url(self, path: str) -> str:
         """path: without the version."""
@@ -87,26 +98,40 @@ class Graph:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Those of every request. Raises PlatformError(ACCOUNT) without a token."""
+        """Those of every request. Raises PlatformError: ACCOUNT without a token; TRANSIENT in a pause that is kept."""
+        left_s = self.account.pauses.left_s(self.account.account_id) if self.waits else 0
+        if left_s > 0:
+            message = f"The account's allowance of requests to {self.service.name} is nearly used up."
+            raise PlatformError(*RATE, message, retry_after_s=left_s)
         return {"Authorization": f"Bearer {self.token}"}
 
     async def get(self, path: str, query: Mapping[str, str]) -> Mapping[str, JSON]:
         """The answer's JSON. Raises PlatformError."""
-        return await self._answered(self.http.get(self.url(path), params=query, headers=self.headers))
+        return await self.answered(self.http.get(self.url(path), params=query, headers=self.headers))
 
     async def post(self, path: str, form: Mapping[str, str]) -> Mapping[str, JSON]:
         """The same for a request that may be repeated."""
-        return await self._answered(self.send(path, form))
+        return await self.answered(self.http.post(self.url(path), data=dict(form), headers=self.headers))
 
-    def send(self, path: str, form: Mapping[str, str]) -> Awaitable[httpx.Response]:
+    async def send(self, path: str, form: Mapping[str, str]) -> httpx.Response:
         """A request, for whoever reads its answer otherwise."""
-        return self.http.post(self.url(path), data=dict(form), headers=self.headers)
+        return self._heard(await self.http.post(self.url(path), data=dict(form), headers=self.headers))
 
-    async def _answered(self, call: Awaitable[httpx.Response]) -> Mapping[str, JSON]:
-        answer = await repeatable(call)
+    async def answered(self, call: Awaitable[httpx.Response]) -> Mapping[str, JSON]:
+        """The JSON of what answers a call that may be repeated. Raises PlatformError."""
+        answer = await self.asked(call)
         if not answer.is_success:
             raise refusal(self.service, answer)
         return body(answer)
+
+    async def asked(self, call: Awaitable[httpx.Response]) -> httpx.Response:
+        """The answer itself. Raises PlatformError(TRANSIENT) where there is none, or a 5xx."""
+        return self._heard(await repeatable(call))
+
+    def _heard(self, answer: httpx.Response) -> httpx.Response:
+        if (seconds := wanted_pause_s(answer)) > 0:
+            self.account.pauses.begin(self.account.account_id, seconds)
+        return answer
 
     async def refreshed(self) -> Mapping[str, str] | None:
         """Credentials with a token that lasts 60 days again; None while that is not due.
@@ -167,19 +192,40 @@ def refusal(service: Service, answer: httpx.Response) -> PlatformError:
     return PlatformError(fault, meant, said, retry_after_s=regained_after_s(answer) if wait_s is None else wait_s)
 
 
+def wanted_pause_s(answer: httpx.Response) -> float:
+    """Seconds for which Meta is better left alone by what any answer tells of its allowances; 0 where there is room.
+
+    X-App-Usage is `{"call_count": percent, "total_time": …, "total_cputime": …}`; so are the uses of the other header.
+    """
+    regained_s = regained_after_s(answer)
+    if regained_s is not None:
+        return regained_s
+    uses = [_usage(answer, "x-app-usage"), *_business_uses(answer)]
+    used = max((number_at(use, share) or 0 for use in uses for share in SHARES), default=0)
+    return PAUSE_S if used >= HEEDED_FROM else 0
+
+
 def regained_after_s(answer: httpx.Response) -> float | None:
     """Seconds until Meta takes requests again, from X-Business-Use-Case-Usage; None where it does not say.
 
     The header is `{"<id>": [{"estimated_time_to_regain_access": minutes, …}, …], …}`, with 0 for what is not blocked.
     Source, read 2026-11-26: developers.facebook.com/docs/graph-api/overview/rate-limiting.
     """
+    minutes = (number_at(use, "estimated_time_to_regain_access") or 0 for use in _business_uses(answer))
+    longest = max(minutes, default=0)
+    return min(longest * 60, REGAINED_WITHIN_S) if longest > 0 else None
+
+
+def _business_uses(answer: httpx.Response) -> list[JSON]:
+    found = _usage(answer, "x-business-use-case-usage")
+    return [use for one in found.values() if isinstance(one, list) for use in one] if isinstance(found, dict) else []
+
+
+def _usage(answer: httpx.Response, header: str) -> JSON:
     try:
-        found: object = json.loads(answer.headers.get("x-business-use-case-usage", ""))
+        return cast(JSON, json.loads(answer.headers.get(header, "")))
     except json.JSONDecodeError:
         return None
-    uses = [use for one in found.values() if isinstance(one, list) for use in one] if isinstance(found, dict) else []
-    longest = max((number_at(use, "estimated_time_to_regain_access") or 0 for use in uses), default=0)
-    return min(longest * 60, REGAINED_WITHIN_S) if longest > 0 else None
 
 
 def _meaning(service: Service, status: int, code: int, subcode: int, message: str) -> Meaning:

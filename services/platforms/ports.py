@@ -29,6 +29,8 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 import httpx
 
+from services.platforms.pauses import Pauses
+
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 DUPLICATE_POST = "duplicate_post"  # code of what is refused since the account has a post like it
@@ -155,6 +157,7 @@ class Account:
         renewing: Holds the right to spend what credentials are renewed with, which one has at a time; save() is called
             inside. False: another has it, or renewed them since they were opened, and the next try finds the new ones.
     """
+        pauses: Where a platform that tells how much of an allowance is used has its pauses kept.
 
     account_id: str
     base_url: str | None
@@ -162,6 +165,7 @@ class Account:
     save: SaveCredentials = field(default=keep_nothing, repr=False)
     renewing: Callable[[], AbstractAsyncContextManager[bool]] = field(default=renewed_by_nobody_else, repr=False)
 
+    pauses: Pauses = field(default_factory=Pauses, repr=False)
 
 @dataclass(frozen=True, slots=True)
 class VerifiedAccount:

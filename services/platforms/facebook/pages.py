@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from services.platforms.calls import at, list_at, repeatable, text_at
+from services.platforms.calls import at, list_at, text_at
 from services.platforms.facebook import refusals
 from services.platforms.facebook.checks import is_reel
 from services.platforms.forms import form
-from services.platforms.graph import Graph, Service, refusal
+from services.platforms.graph import Graph, Service
 from services.platforms.ports import JSON, Absent, Asset, CannotTell, Draft, Fault, PlatformError, Progress, Receipt
 
 # A page's token does not expire, so none is refreshed.
@@ -29,10 +29,8 @@ async def photo(graph: Graph, page_id: str, asset: Asset, progress: Progress, in
     fields = {"published": "false", **({"alt_text_custom": asset.alt_text} if asset.alt_text else {})}
     sent = form(fields, name="source", content_type=asset.content_type, size_bytes=asset.size_bytes, file=asset.read())
     headers = {**graph.headers, **sent.headers}
-    answer = await repeatable(graph.http.post(graph.url(f"/{page_id}/photos"), content=sent.content, headers=headers))
-    if not answer.is_success:
-        raise refusal(SERVICE, answer)
-    made = text_at(answer.json(), "id")
+    call = graph.http.post(graph.url(f"/{page_id}/photos"), content=sent.content, headers=headers)
+    made = text_at(await graph.answered(call), "id")
     if not made:
         raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "Facebook answered without the photo's id.")
     await progress.save(step, {"id": made})

@@ -56,7 +56,7 @@ class Facebook:
         self, http: httpx.AsyncClient, account: Account, draft: Draft, progress: Progress
     ) -> Mapping[str, JSON]:
         """Brings the photos, or the video but for the word that it is all."""
-        graph = _graph(http, account)
+        graph = Graph(pages.SERVICE, http, account, waits=True)
         page_id = account.credentials.get("page_id") or (await _page(graph))[0]
         if checks.is_video(draft):
             return {"pageId": page_id, **await videos.Upload(graph, page_id, draft, progress).bring()}

@@ -13,6 +13,7 @@ from services.platforms.facebook.pages import SERVICE
 from services.platforms.facebook.sandbox_posts import Posts
 from services.platforms.facebook.sandbox_videos import VIDEOS, Videos
 from services.platforms.sandboxing import graph
+from services.platforms.sandboxing.allowances import Allowances, Use
 from services.platforms.sandboxing.state import SandboxState
 from services.platforms.sandboxing.tokens import bearer_mark, number_of
 from services.platforms.sandboxing.web import build
@@ -35,7 +36,8 @@ def app(state: SandboxState) -> ASGIApp:
         *videos.routes(),
         Route(f"{SERVICE.version}/{{object_id}}", shown),
     ]
-    return build(state, routes, too_many=graph.too_many, unknown=graph.unsupported())
+    served = build(state, routes, too_many=graph.too_many, unknown=graph.unsupported())
+    return Allowances(served, Use("pages", 80001))
 
 
 async def _me(request: Request) -> Response:

@@ -90,7 +90,7 @@ class Upload:
             place = {"videoId": text_at(found, "video_id"), "url": self._store(text_at(found, "upload_url"))}
         else:
             wanted = {"upload_phase": "start", "file_size": str(self._asset.size_bytes)}
-            found = await _answered(_send(self._graph, f"/{self._page_id}/videos", wanted))
+            found = await self._graph.answered(_send(self._graph, f"/{self._page_id}/videos", wanted))
             place = {"videoId": text_at(found, "video_id"), "sessionId": text_at(found, "upload_session_id")}
         if not all(place.values()):
             raise _unreadable()
@@ -149,7 +149,7 @@ class Upload:
         )
         headers = {**self._graph.headers, **sent.headers}
         url = _video_url(self._graph, f"/{self._page_id}/videos")
-        return await repeatable(self._graph.http.post(url, content=sent.content, headers=headers))
+        return await self._graph.asked(self._graph.http.post(url, content=sent.content, headers=headers))
 
     def _expected(self, answer: httpx.Response) -> Mapping[str, JSON]:
         """Where Facebook wants to go on, if that is all it says. Raises PlatformError."""
@@ -195,13 +195,6 @@ def _video_url(graph: Graph, path: str) -> str:
 
 def _send(graph: Graph, path: str, wanted: Mapping[str, str]) -> Awaitable[httpx.Response]:
     return graph.http.post(_video_url(graph, path), data=dict(wanted), headers=graph.headers)
-
-
-async def _answered(call: Awaitable[httpx.Response]) -> Mapping[str, JSON]:
-    answer = await repeatable(call)
-    if not answer.is_success:
-        raise refusal(SERVICE, answer)
-    return body(answer)
 
 
 def _offset(found: Mapping[str, JSON], name: str) -> int:

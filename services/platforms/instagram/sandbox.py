@@ -13,6 +13,7 @@ from services.platforms.catalog import Kind, Limits
 from services.platforms.instagram.checks import MAX_HASHTAGS, MAX_MENTIONS, PLATFORM, hashtags, mentions
 from services.platforms.instagram.publish import DIALECT, SERVICE
 from services.platforms.ports import JSON
+from services.platforms.sandboxing.allowances import Allowances, Use
 from services.platforms.sandboxing.container_rules import Asked, Rules, Source
 from services.platforms.sandboxing.containers import Containers
 from services.platforms.sandboxing.graph import refused, too_many, unsupported
@@ -29,7 +30,8 @@ PRESETS = {"REELS": "reel", "STORIES": "story"}
 
 def app(state: SandboxState) -> ASGIApp:
     """The sandbox."""
-    return build(state, Containers(state, RULES).routes(), too_many=too_many, unknown=unsupported())
+    served = build(state, Containers(state, RULES).routes(), too_many=too_many, unknown=unsupported())
+    return Allowances(served, Use("instagram", 80002))
 
 
 def _read(form: Mapping[str, str]) -> Asked:

@@ -11,8 +11,8 @@ from starlette.routing import BaseRoute, Route
 
 from services.platforms.graph import Service
 from services.platforms.ports import JSON
-from services.platforms.sandboxing.state import VALID_PREFIX, is_valid
-from services.platforms.sandboxing.tokens import bearer_name, number_of
+from services.platforms.sandboxing.state import is_valid
+from services.platforms.sandboxing.tokens import bearer_name, number_of, successor
 from services.platforms.sandboxing.web import RefusedError
 
 TOKEN_LASTS_S = 60 * 86_400
@@ -73,8 +73,6 @@ def account_routes(service: Service) -> list[BaseRoute]:
             raise refused(100, f"grant_type must be {service.refresh_grant}")
         if not is_valid(token):
             raise refused(190, "Error validating access token: Session has expired", 463, status=401)
-        name = token.removeprefix(VALID_PREFIX).partition(".")[0]
-        new = f"{VALID_PREFIX}{name}.{secrets.token_hex(8)}"
-        return JSONResponse({"access_token": new, "token_type": "bearer", "expires_in": TOKEN_LASTS_S})
+        return JSONResponse({"access_token": successor(token), "token_type": "bearer", "expires_in": TOKEN_LASTS_S})
 
     return [Route(f"{service.version}/me", me), Route("/refresh_access_token", refresh)]

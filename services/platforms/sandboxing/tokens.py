@@ -1,4 +1,4 @@
-"""Bearer tokens of sandboxes: "sandbox-<name>" belongs to <name>, and so does "sandbox-<name>.<anything>".
+"""Bearer tokens of sandboxes: "sandbox-<name>" belongs to <name>, and so does "sandbox-<name>.<mark>.<anything>".
 
 Refresh tokens are of the same form, and each is taken once where they rotate.
 """
@@ -26,7 +26,17 @@ def bearer_name(request: Request) -> str | None:
 
 def bearer_mark(request: Request) -> str:
     """What stands behind the name in the request's token, by which platforms' sandboxes tell special accounts."""
-    return request.headers.get("authorization", "").partition(" ")[2].partition(".")[2]
+    return mark_of(request.headers.get("authorization", "").partition(" ")[2])
+
+
+def mark_of(token: str) -> str:
+    """The same of a token."""
+    return f"{token}..".split(".")[1]
+
+
+def successor(token: str) -> str:
+    """Another token of the same account, as special as this one."""
+    return f"{VALID_PREFIX}{_name(token)}.{mark_of(token)}.{secrets.token_hex(8)}"
 
 
 async def renewed(
@@ -45,7 +55,7 @@ async def renewed(
         client_id = _basic_name(request) or str(form.get(client_field, ""))
     if grant != "refresh_token" or not client_id or not is_valid(refresh_token):
         return None
-    access, refresh = (f"{VALID_PREFIX}{_name(refresh_token)}.{secrets.token_hex(8)}" for _ in range(2))
+    access, refresh = successor(refresh_token), successor(refresh_token)
     answer: dict[str, JSON] = {"token_type": "bearer", "expires_in": LASTS_S, "access_token": access}
     if not rotates:
         return answer

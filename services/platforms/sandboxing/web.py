@@ -61,11 +61,11 @@ def build(
     """
 
     async def refused(_: Request, exc: Exception) -> Response:
-        return _answer(exc) if isinstance(exc, RefusedError) else JSONResponse({}, 500)
+        return answer(exc) if isinstance(exc, RefusedError) else JSONResponse({}, 500)
 
     async def not_found(_: Request, exc: Exception) -> Response:
         return (
-            _answer(unknown)
+            answer(unknown)
             if isinstance(exc, HTTPException) and exc.status_code in (404, 405)
             else Response(status_code=400)
         )
@@ -171,7 +171,7 @@ class FaultMiddleware:
                 await Response(status_code=503)(scope, receive, send)
             case Mode.TOO_MANY:
                 refusal = self._too_many if isinstance(self._too_many, RefusedError) else self._too_many()
-                await _answer(refusal)(scope, receive, send)
+                await answer(refusal)(scope, receive, send)
             case Mode.TIMEOUT:
                 await _until_gone(receive)
                 await _break_off(send)
@@ -213,7 +213,8 @@ def _shown_type(path: Path) -> str:
     return next((kind for kind, at, magic in SHOWN if start[at : at + len(magic)] == magic), UNKNOWN)
 
 
-def _answer(refusal: RefusedError) -> Response:
+def answer(refusal: RefusedError) -> Response:
+    """As the upstream refuses."""
     return JSONResponse(refusal.fields, refusal.status, headers=refusal.headers)
 
 

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 
 from services.platforms import catalog
 from services.platforms.ports import JSON
+from services.platforms.sandboxing.allowances import Allowances, Use
 from services.platforms.sandboxing.container_rules import Asked, Rules, Source
 from services.platforms.sandboxing.containers import Containers
 from services.platforms.sandboxing.graph import refused, too_many, unsupported
@@ -28,7 +29,8 @@ SOURCES = {"IMAGE": "image_url", "VIDEO": "video_url"}
 
 def app(state: SandboxState) -> ASGIApp:
     """The sandbox."""
-    return build(state, Containers(state, RULES).routes(), too_many=too_many, unknown=unsupported())
+    served = build(state, Containers(state, RULES).routes(), too_many=too_many, unknown=unsupported())
+    return Allowances(served, Use("", 4))
 
 
 def _read(form: Mapping[str, str]) -> Asked:

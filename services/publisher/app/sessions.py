@@ -7,6 +7,7 @@ from functools import partial
 import httpx
 
 from services.platforms import ports as platforms
+from services.platforms.pauses import Pauses
 from services.publisher.ports import Accounts, Caller, SealedBytes, Vault
 
 # A renewal is one request of EXCHANGE_MAX_S and one write. Whoever died in it keeps others waiting that long.
@@ -28,6 +29,7 @@ class Sessions:
         self._accounts = accounts
         self._vault = vault
         self._sandbox_url = sandbox_url.rstrip("/")
+        self._pauses = Pauses()
 
     def base_url(self, platform: str, *, live: bool, service_url: str | None) -> str | None:
         """Where the platform is reached: None is its public address. Test accounts never leave the sandbox."""
@@ -51,7 +53,7 @@ class Sessions:
             await self._accounts.replace_credentials(caller, account_id, resealed)
 
         renewing = partial(self._accounts.renewing, caller, account_id, sealed.blob, RENEWAL_LEASE_S)
-        return Session(platforms.Account(account_id, base_url, credentials, save, renewing), sealed)
+        return Session(platforms.Account(account_id, base_url, credentials, save, renewing, self._pauses), sealed)
 
     async def refused(self, caller: Caller, account_id: str, session: Session) -> bool:
         """The platform refuses the credentials: the account is marked invalid.

@@ -72,6 +72,15 @@ async def test_a_test_account_is_only_reached_in_the_sandbox(bench: Bench) -> No
     assert {account.base_url for account in bench.paper.accounts} == {"http://sandbox/paper"}
 
 
+async def test_what_one_post_learned_of_an_accounts_allowance_the_next_one_knows(bench: Bench) -> None:
+    await bench.post()
+    await bench.work()
+    bench.paper.accounts[-1].pauses.begin(ACCOUNT_ID, 60)
+    await bench.post()
+    await bench.work()
+    assert bench.paper.accounts[-1].pauses.left_s(ACCOUNT_ID) > 50
+
+
 class TestKnownRefusals:
     """Nothing was published, and it is known why."""
 
