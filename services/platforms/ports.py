@@ -33,6 +33,7 @@ from services.platforms.pauses import Pauses
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
+SECRET = "secret"  # name, in what was prepared, of all that only those may know who may write to the upload
 DUPLICATE_POST = "duplicate_post"  # code of what is refused since the account has a post like it
 
 SaveCredentials = Callable[[Mapping[str, str]], Awaitable[None]]
@@ -272,7 +273,8 @@ class Publisher(Protocol):
         """Brings everything upstream that publish() refers to. Nothing becomes visible.
 
         Does not sleep: while the platform still processes, raises NOT_READY with retry_after_s, and is called again.
-        Returns what publish() and reconcile() need, as JSON of at most some kB. Raises PlatformError.
+        Returns what publish() and reconcile() need, as JSON of at most some kB. What is in it under SECRET is sealed
+        where it is kept, as all progress is; nothing else is. Raises PlatformError.
         """
         ...
 

@@ -167,12 +167,17 @@ class SealedBytes(Protocol):
 
 
 class Vault(Protocol):
-    """Seals credentials, each for one account of one workspace."""
+    """Seals credentials, each for one account of one workspace, and what was prepared, each step for one target."""
 
     async def seal(self, workspace_id: str, account_id: str, credentials: Mapping[str, str]) -> SealedBytes: ...
 
     async def open(self, workspace_id: str, account_id: str, sealed: SealedBytes) -> Mapping[str, str]:
         """Raises an infrastructure fault when the seal is broken."""
+
+    async def seal_step(self, claim: "Claim", step: str, state: Mapping[str, JSON]) -> SealedBytes: ...
+
+    async def open_steps(self, claim: "Claim", steps: Mapping[str, SealedBytes]) -> Mapping[str, Mapping[str, JSON]]:
+        """Raises an infrastructure fault when a seal is broken."""
 
 
 class MediaSource(Protocol):
@@ -279,6 +284,7 @@ class Attempt:
 class Work:
     """All that is known of a claimed target.
 
+    progress and sealed hold what was prepared, by step; what an older version wrote is in progress at once.
     media_alt holds the items' own alt texts at the time of the post; import_errors why files could not be fetched, by
     the import's id.
     """
@@ -295,6 +301,7 @@ class Work:
     media_alt: Mapping[str, str | None]
     import_errors: Mapping[str, TargetError] = field(default_factory=dict)
     traceparent: str = ""
+    sealed: Mapping[str, SealedBytes] = field(default_factory=dict)
 
     @property
     def media(self) -> tuple[MediaRef, ...]:
@@ -333,7 +340,7 @@ class Deliveries(Protocol):
 
     async def choose(self, claim: Claim, chosen: Chosen, counters: Counters) -> None: ...
 
-    async def save_progress(self, claim: Claim, step: str, state: Mapping[str, JSON]) -> None: ...
+    async def save_progress(self, claim: Claim, step: str, sealed: SealedBytes) -> None: ...
 
     async def intend(self, claim: Claim, handle: str, prepared: Mapping[str, JSON], counters: Counters) -> Attempt:
         """Commits the next intent. An open one before it is closed as absent."""

@@ -85,7 +85,7 @@ class TikTokPublisher:
         if status.word == "FAILED":
             raise refusals.failed(status.reason)
         if checks.is_video(draft) and not uploads.is_sent(status, draft.assets[0].size_bytes):
-            await uploads.finish(tiktok, draft, text_at(prepared, "uploadUrl"), POLL_S)
+            await uploads.finish(tiktok, draft, uploads.place_in(prepared).url, POLL_S)
         return _receipt(account, draft, status)
 
     async def reconcile(

@@ -4,13 +4,23 @@ Source: developers.tiktok.com/doc/content-posting-api-media-transfer-guide, read
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import httpx
 
 from services.platforms.calls import InTurn, behind, number_at, once, repeatable, text_at
-from services.platforms.ports import JSON, Asset, Draft, Fault, OutcomeUnknown, PlatformError, Progress, Underway
+from services.platforms.ports import (
+    JSON,
+    SECRET,
+    Asset,
+    Draft,
+    Fault,
+    OutcomeUnknown,
+    PlatformError,
+    Progress,
+    Underway,
+)
 from services.platforms.tiktok.api import PUBLISH, Status, TikTok
 from services.platforms.tiktok.forms import CHUNK_BYTES, last_chunk, video
 
@@ -30,8 +40,14 @@ class Place:
     until: float
 
     def to_json(self) -> dict[str, JSON]:
-        """What is saved, and prepared."""
-        return {"publishId": self.publish_id, "uploadUrl": self.url, "until": self.until}
+        """What is saved, and prepared. The address knows no token: whoever has it may write there."""
+        return {"publishId": self.publish_id, "until": self.until, SECRET: {"uploadUrl": self.url}}
+
+
+def place_in(found: Mapping[str, JSON]) -> Place:
+    """What to_json() gave, or the version before it."""
+    url = text_at(found, SECRET, "uploadUrl") or text_at(found, "uploadUrl")
+    return Place(text_at(found, "publishId"), url, number_at(found, "until") or 0.0)
 
 
 class Upload:
@@ -46,9 +62,7 @@ class Upload:
     def begun(self) -> Place | None:
         """Where an earlier call brought it."""
         saved = self._progress.load(STEP)
-        if saved is None:
-            return None
-        return Place(text_at(saved, "publishId"), text_at(saved, "uploadUrl"), number_at(saved, "until") or 0.0)
+        return None if saved is None else place_in(saved)
 
     async def bring(self) -> Place:
         """Of a post for which only the last chunk is missing, unless it came to more already."""

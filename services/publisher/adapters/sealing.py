@@ -1,6 +1,6 @@
-"""Envelope encryption of account credentials: AES-256-GCM twice.
+"""Envelope encryption of account credentials, and of what was prepared of a post: AES-256-GCM twice.
 
-A data key (DEK) per workspace seals credentials; a key-encryption key (KEK), which lives outside the database, wraps
+A data key (DEK) per workspace seals; a key-encryption key (KEK), which lives outside the database, wraps
 the DEK. What a ciphertext belongs to is authenticated with it, so a row copied over another one does not open. Several
 KEKs may be held at once, so that one can follow another while everything goes on.
 """
@@ -12,9 +12,12 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from services.publisher.domain.post import JSON
 
 KEY_BYTES = 32
 NONCE_BYTES = 12  # 96 bits, random; NIST SP 800-38D §8.2.2
@@ -26,7 +29,7 @@ class SealError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """Credentials at rest. key_version names the workspace's DEK."""
+    """A JSON object at rest. key_version names the workspace's DEK."""
 
     key_version: int
     blob: bytes
@@ -76,14 +79,23 @@ def seal_credentials(
     dek: bytes, key_version: int, workspace_id: str, account_id: str, credentials: Mapping[str, str]
 ) -> Sealed:
     """Credentials sealed for one account."""
-    plain = json.dumps(dict(credentials), separators=(",", ":")).encode()
-    return Sealed(key_version, _seal(dek, plain, _aad(workspace_id, account_id, key_version)))
+    return _seal_json(dek, key_version, _aad(workspace_id, account_id, "credentials", key_version), credentials)
 
 
 def open_credentials(dek: bytes, sealed: Sealed, workspace_id: str, account_id: str) -> dict[str, str]:
     """The credentials of one account. Raises SealError."""
-    plain = _open(dek, sealed.blob, _aad(workspace_id, account_id, sealed.key_version))
-    return {str(name): str(value) for name, value in json.loads(plain).items()}
+    found = _open_json(dek, sealed, _aad(workspace_id, account_id, "credentials", sealed.key_version))
+    return {str(name): str(value) for name, value in found.items()}
+
+
+def seal_step(dek: bytes, key_version: int, workspace_id: str, step: str, state: Mapping[str, JSON]) -> Sealed:
+    """What was prepared, sealed for one step of one target, whose full name is `step`."""
+    return _seal_json(dek, key_version, _aad(workspace_id, step, "progress", key_version), state)
+
+
+def open_step(dek: bytes, sealed: Sealed, workspace_id: str, step: str) -> Mapping[str, JSON]:
+    """What was prepared in one step. Raises SealError."""
+    return _open_json(dek, sealed, _aad(workspace_id, step, "progress", sealed.key_version))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +139,16 @@ class MasterKeys:
         return unwrap(kek, key.wrapped, key.workspace_id, key.version)
 
 
-def _aad(workspace_id: str, account_id: str, key_version: int) -> str:
-    return f"{workspace_id}|{account_id}|credentials|{key_version}"
+def _aad(workspace_id: str, owner: str, what: str, key_version: int) -> str:
+    return f"{workspace_id}|{owner}|{what}|{key_version}"
+
+
+def _seal_json(dek: bytes, key_version: int, aad: str, value: Mapping[str, object]) -> Sealed:
+    return Sealed(key_version, _seal(dek, json.dumps(dict(value), separators=(",", ":")).encode(), aad))
+
+
+def _open_json(dek: bytes, sealed: Sealed, aad: str) -> dict[str, JSON]:
+    return cast("dict[str, JSON]", json.loads(_open(dek, sealed.blob, aad)))
 
 
 def _seal(key: bytes, plain: bytes, aad: str) -> bytes:

@@ -22,6 +22,7 @@ from services.publisher.app.reading import ReadPosts
 from services.publisher.app.resolving import Resolver
 from services.publisher.app.reviewing import Reviewer, ValidatePost
 from services.publisher.app.sessions import Sessions
+from services.publisher.app.steps import Steps
 from services.publisher.domain.delivery import Policy
 from services.publisher.ports import (
     Accounts,
@@ -93,6 +94,7 @@ class Application:
         self.engine = Engine(
             deliveries=world.deliveries,
             sessions=sessions,
+            steps=Steps(world.deliveries, world.vault),
             chooser=Chooser(world.media, world.variants, world.publishers),
             drafts=Drafts(world.files),
             publishers=world.publishers,

@@ -19,6 +19,7 @@ from services.publisher.app.choosing import Chooser
 from services.publisher.app.drafting import Drafts, Progress
 from services.publisher.app.recording import Recorder, caller, names, told
 from services.publisher.app.sessions import Session, Sessions
+from services.publisher.app.steps import Steps
 from services.publisher.domain import delivery
 from services.publisher.domain.delivery import Counters, Policy
 from services.publisher.domain.post import JSON, TargetError
@@ -67,6 +68,7 @@ class Engine:
         *,
         deliveries: Deliveries,
         sessions: Sessions,
+        steps: Steps,
         chooser: Chooser,
         drafts: Drafts,
         publishers: Mapping[str, platforms.Publisher],
@@ -78,7 +80,8 @@ class Engine:
         fault_point: FaultPoint = no_fault,
     ) -> None:
         self._deliveries = deliveries
-        self._recorder = Recorder(deliveries, meter)
+        self._steps = steps
+        self._recorder = Recorder(deliveries, steps, meter)
         self._meter = meter
         self._sessions = sessions
         self._chooser = chooser
@@ -116,8 +119,9 @@ class Engine:
             return await self._recorder.give_up(work, "platform_unknown", f"Nothing publishes to {platform} here.")
         try:
             session = await self._sessions.open(caller(work), work.target.account_id)
+            work = await self._steps.opened(work)
         except Exception:
-            log.exception("credentials do not open", extra=names(work))
+            log.exception("credentials or progress do not open", extra=names(work))
             return await self._unreadable(work)
         if session is None:
             return await self._recorder.give_up(work, "account_not_found", "The account was disconnected.")
@@ -146,7 +150,7 @@ class Engine:
         work = job.work
         if problems := job.publisher.check(job.draft):
             return await self._recorder.stop(work, "post_invalid", " ".join(problem.message for problem in problems))
-        progress = Progress(self._deliveries, work.claim, dict(work.progress))
+        progress = Progress(self._steps, work.claim, dict(work.progress))
         try:
             async with asyncio.timeout(self._policy.prepare_max_s):
                 prepared = await job.publisher.prepare(self._http, job.session.account, job.draft, progress)
@@ -174,7 +178,7 @@ class Engine:
         claim = job.work.claim
         counters = delivery.begun(job.work.counters)
         await self._fault_point("before_intent")
-        attempt = await self._deliveries.intend(claim, handle, prepared, counters)
+        attempt = await self._recorder.intend(job.work, handle, prepared, counters)
         await self._fault_point("after_intent")
         sending = asyncio.create_task(self._publish(job, attempt, counters))
         self._sending[claim] = sending

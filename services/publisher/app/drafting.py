@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from services.platforms import ports as platforms
+from services.publisher.app.steps import Steps
 from services.publisher.domain.post import JSON
-from services.publisher.ports import Chosen, Claim, Deliveries, Files, Rendition, Work
+from services.publisher.ports import Chosen, Claim, Files, Rendition, Work
 
 
 class Drafts:
@@ -44,7 +45,7 @@ class Drafts:
 class Progress:
     """platforms.Progress kept in the target's row."""
 
-    deliveries: Deliveries
+    kept: Steps
     claim: Claim
     steps: dict[str, Mapping[str, JSON]]
 
@@ -54,5 +55,5 @@ class Progress:
 
     async def save(self, step: str, state: Mapping[str, JSON]) -> None:
         """Commits the state of this step. Raises LeaseLostError."""
-        await self.deliveries.save_progress(self.claim, step, state)
+        await self.kept.save(self.claim, step, state)
         self.steps[step] = state

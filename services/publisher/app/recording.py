@@ -3,10 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from services.platforms import ports as platforms
-from services.publisher.domain.delivery import Again, Decision, Stop
+from services.publisher.app.steps import Steps
+from services.publisher.domain.delivery import Again, Counters, Decision, Stop
 from services.publisher.domain.post import JSON, TargetError, TargetStatus
 from services.publisher.ports import Attempt, Caller, Deliveries, LeaseLostError, Meter, Published, Work
 
@@ -16,14 +18,23 @@ T = TypeVar("T")
 
 TRIES = 5  # of a result that the database did not take, PAUSE_S apart
 PAUSE_S = 2.0
+PREPARED = "prepared"  # the step that holds what is secret of what was prepared
 
 
 class Recorder:
     """Results of one target. What settles it returns the seconds until it is due again, None if never."""
 
-    def __init__(self, deliveries: Deliveries, meter: Meter) -> None:
+    def __init__(self, deliveries: Deliveries, steps: Steps, meter: Meter) -> None:
         self._deliveries = deliveries
+        self._steps = steps
         self._meter = meter
+
+    async def intend(self, work: Work, handle: str, prepared: Mapping[str, JSON], counters: Counters) -> Attempt:
+        """Commits the next intent. What is secret in `prepared` is sealed before that, and put back by told()."""
+        if platforms.SECRET in prepared:
+            await self._steps.save(work.claim, PREPARED, {platforms.SECRET: prepared[platforms.SECRET]})
+        plain = {name: value for name, value in prepared.items() if name != platforms.SECRET}
+        return replace(await self._deliveries.intend(work.claim, handle, plain, counters), prepared=prepared)
 
     async def published(self, work: Work, attempt: Attempt, receipt: platforms.Receipt) -> bool:
         """It is live. False, and nothing is recorded: what was looked up is another target's post."""
@@ -38,7 +49,7 @@ class Recorder:
     async def under_way(self, work: Work, attempt: Attempt, found: Mapping[str, JSON]) -> None:
         """What the platform told of a post it is at work on; see told()."""
         if found:
-            await self._record(lambda: self._deliveries.save_progress(work.claim, _step(attempt), found))
+            await self._record(lambda: self._steps.save(work.claim, _step(attempt), found))
 
     async def settle(self, work: Work, decision: Decision, error: TargetError | None = None) -> float | None:
         """Puts the target back, or ends it. With an error the open attempt, if any, is known not to be sent."""
@@ -76,7 +87,7 @@ class Recorder:
 
 def told(work: Work, attempt: Attempt) -> Mapping[str, JSON]:
     """What was prepared for the attempt, and what the platform told when it took the post."""
-    return {**attempt.prepared, **work.progress.get(_step(attempt), {})}
+    return {**attempt.prepared, **work.progress.get(PREPARED, {}), **work.progress.get(_step(attempt), {})}
 
 
 def _step(attempt: Attempt) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from services.platforms.ports import (
     JSON,
+    SECRET,
     Absent,
     Account,
     CannotTell,
@@ -273,7 +274,9 @@ async def test_an_upload_whose_hour_is_over_begins_anew(tiktok: Played) -> None:
     first = await tiktok.prepared(account, wanted, steps)
     steps.kept["upload"] = {**first, "until": 0.0}
     assert (await tiktok.prepared(account, wanted, steps))["publishId"] != first["publishId"]
-    lost = Case(tiktok, account, wanted, {**first, "uploadUrl": f"{tiktok.url}{STORE}?upload_id={first['publishId']}"})
+    lost = Case(
+        tiktok, account, wanted, {**first, SECRET: {"uploadUrl": f"{tiktok.url}{STORE}?upload_id={first['publishId']}"}}
+    )
     with pytest.raises(PlatformError) as caught:
         await lost.publish()
     assert (caught.value.fault, caught.value.code) == (Fault.REBUILD, "upload_lost")

@@ -11,6 +11,7 @@ from services.common import clock, db
 from services.common.errors import Code, MediaError
 from services.platforms.ports import Progress
 from services.publisher.adapters.postgres import deliveries, posts
+from services.publisher.adapters.sealing import Sealed
 from services.publisher.app.dispatching import Dispatcher
 from services.publisher.domain.account import AccountStatus
 from services.publisher.domain.delivery import Again, Counters, Stop
@@ -231,7 +232,7 @@ class TestWorkers:
             case "hand_back":
                 await rows.hand_back(claim)
             case "progress":
-                await rows.save_progress(claim, "step", {})
+                await rows.save_progress(claim, "step", Sealed(1, b""))
             case "intend":
                 await rows.intend(claim, "handle", {}, Counters())
 

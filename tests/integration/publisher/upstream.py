@@ -22,6 +22,7 @@ import httpx
 from services.platforms.calls import once, repeatable
 from services.platforms.ports import (
     JSON,
+    SECRET,
     Absent,
     Account,
     CannotTell,
@@ -114,13 +115,18 @@ async def prepared(progress: Progress) -> None:
 
 @dataclass
 class Gazette:
-    """The module that publishes there. protects: as of its server. renews: the token to ask for, where not held yet."""
+    """The module that publishes there. protects: as of its server. renews: the token to ask for, where not held yet.
+
+    secret: what only those may know who may publish what was prepared; given keeps what publish() was given of it.
+    """
 
     id: str = "gazette"
     aliases: Sequence[str] = ()
     protects: bool = True
     renews: str = ""
     preparing: Callable[[Progress], Awaitable[None]] = prepared
+    secret: Mapping[str, JSON] | None = None
+    given: list[JSON] = field(default_factory=list)
 
     def check(self, draft: Draft) -> Sequence[Problem]:
         return ()
@@ -139,11 +145,12 @@ class Gazette:
             await account.save({"token": self.renews})
             raise PlatformError(Fault.NOT_READY, "token_renewed", "The token was renewed.", retry_after_s=0)
         await self.preparing(progress)
-        return {"text": draft.text}
+        return {"text": draft.text, **({SECRET: dict(self.secret)} if self.secret else {})}
 
     async def publish(
         self, http: httpx.AsyncClient, account: Account, draft: Draft, prepared: Mapping[str, JSON], handle: str
     ) -> Receipt:
+        self.given.append(prepared.get(SECRET))
         body = {"handle": handle, "text": prepared["text"]}
         answer = await once(http.post(f"{account.base_url}/posts", json=body, headers=_auth(account)))
         if answer.status_code == httpx.codes.UNAUTHORIZED:

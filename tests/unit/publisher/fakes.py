@@ -1,6 +1,7 @@
 """The publisher's world in memory, faithful enough to run its use cases."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -129,6 +130,16 @@ class FakeVault:
     async def open(self, workspace_id: str, account_id: str, sealed: SealedBytes) -> Mapping[str, str]:
         return {"token": "secret"}
 
+    async def seal_step(self, claim: Claim, step: str, state: Mapping[str, JSON]) -> Sealed:
+        return Sealed(1, json.dumps([claim.post_id, claim.index, step, state]).encode())
+
+    async def open_steps(self, claim: Claim, steps: Mapping[str, SealedBytes]) -> Mapping[str, Mapping[str, JSON]]:
+        opened: dict[str, Mapping[str, JSON]] = {}
+        for step, sealed in steps.items():
+            *owner, opened[step] = json.loads(sealed.blob)
+            assert owner == [claim.post_id, claim.index, step]
+        return opened
+
 
 class FakeMedia:
     """ports.MediaSource: items by id, and what was asked of them."""
@@ -235,7 +246,7 @@ class State:
     target: Target
     counters: Counters = field(default_factory=Counters)
     chosen: Chosen | None = None
-    progress: dict[str, Mapping[str, JSON]] = field(default_factory=dict)
+    progress: dict[str, SealedBytes] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
     epoch: int = 0
     claimed: bool = False
@@ -360,7 +371,7 @@ class FakeStore:
         caller, new = self.posts[claim.post_id]
         return Work(
             claim=claim, live=caller.live, request_id=new.request_id, post=new.post, target=state.target,
-            counters=state.counters, chosen=state.chosen, progress=state.progress,
+            counters=state.counters, chosen=state.chosen, progress={}, sealed=state.progress,
             last_attempt=state.attempts[-1] if state.attempts else None,
             media_alt={it.media_id: it.alt_text for it in new.media},
         )  # fmt: skip
@@ -369,8 +380,8 @@ class FakeStore:
         state = self._held(claim)
         state.chosen, state.counters = chosen, counters
 
-    async def save_progress(self, claim: Claim, step: str, state: Mapping[str, JSON]) -> None:
-        self._held(claim).progress[step] = state
+    async def save_progress(self, claim: Claim, step: str, sealed: SealedBytes) -> None:
+        self._held(claim).progress[step] = sealed
 
     async def intend(self, claim: Claim, handle: str, prepared: Mapping[str, JSON], counters: Counters) -> Attempt:
         state = self._held(claim)

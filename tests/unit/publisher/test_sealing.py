@@ -40,6 +40,17 @@ def test_a_ciphertext_moved_to_another_row_does_not_open(workspace_id: str, acco
         sealing.open_credentials(DEK, moved, workspace_id, account_id)
 
 
+def test_a_step_opens_under_its_own_name_and_as_nothing_else() -> None:
+    step = sealing.seal_step(DEK, 1, "ws_a", "pst_1|0|upload", {"session": "canary-44d0", "sent": 3})
+    assert b"canary" not in step.blob
+    assert sealing.open_step(DEK, step, "ws_a", "pst_1|0|upload") == {"session": "canary-44d0", "sent": 3}
+    for workspace_id, name in (("ws_b", "pst_1|0|upload"), ("ws_a", "pst_1|1|upload"), ("ws_a", "pst_1|0|other")):
+        with pytest.raises(SealError):
+            sealing.open_step(DEK, step, workspace_id, name)
+    with pytest.raises(SealError):
+        sealing.open_credentials(DEK, step, "ws_a", "pst_1|0|upload")
+
+
 @pytest.mark.parametrize("position", [0, 11, 12, 20, -1])
 def test_one_flipped_bit_breaks_the_seal(position: int) -> None:
     blob = bytearray(sealed().blob)

@@ -15,7 +15,7 @@ from services.publisher.adapters.postgres.settling import refresh_post
 from services.publisher.domain.delivery import Again, Counters, Stop
 from services.publisher.domain.plans import period
 from services.publisher.domain.post import JSON, TargetError, TargetStatus
-from services.publisher.ports import Attempt, Chosen, Claim, LeaseLostError, Published, Work
+from services.publisher.ports import Attempt, Chosen, Claim, LeaseLostError, Published, SealedBytes, Work
 
 _SAME = "workspace_id = :workspace_id AND post_id = :post_id AND index = :index"
 _HELD = f"{_SAME} AND epoch = :epoch AND claimed"
@@ -49,7 +49,8 @@ _CHOOSE = text(
 )
 _PROGRESS = text(
     "UPDATE publisher.targets SET"  # noqa: S608
-    f" progress = progress || jsonb_build_object(CAST(:step AS text), CAST(:state AS jsonb)) WHERE {_HELD}"
+    " progress = progress - CAST(:step AS text) || jsonb_build_object(CAST(:name AS text), CAST(:state AS jsonb))"
+    f" WHERE {_HELD}"
 )
 _INTEND = text(
     f"UPDATE publisher.targets SET status = 'publishing', {_COUNTERS} WHERE {_HELD} AND next_at > now()"  # noqa: S608
@@ -78,8 +79,8 @@ _STOP = text(
 )
 _PUBLISHED = text(
     "UPDATE publisher.targets SET status = 'published', claimed = false, next_at = NULL, epoch = epoch + 1,"  # noqa: S608
-    " error_code = NULL, error_message = NULL, platform_post_id = :platform_post_id, url = :url, published_at = now()"
-    f" WHERE {_SAME} AND status <> 'published' RETURNING platform, published_at"
+    " error_code = NULL, error_message = NULL, platform_post_id = :platform_post_id, url = :url, published_at = now(),"
+    f" progress = '{{}}' WHERE {_SAME} AND status <> 'published' RETURNING platform, published_at"
 )
 _ONE_BY_ONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:platform_post_id, 0))")
 _ANOTHERS = text(
@@ -138,7 +139,7 @@ class PostgresDeliveries:
             attempt = (await conn.execute(_LOAD_ATTEMPT, bind)).mappings().one_or_none()
             media = (await conn.execute(_LOAD_MEDIA, bind)).mappings().all()
             fetched = await imports.of_posts(conn, claim.workspace_id, [claim.post_id])
-        whole = rows.post(post, [target], fetched)
+        whole, steps = rows.post(post, [target], fetched), rows.steps(target["progress"])
         return Work(
             claim=claim,
             live=whole.live,
@@ -148,7 +149,8 @@ class PostgresDeliveries:
             target=whole.targets[0],
             counters=rows.counters(target),
             chosen=rows.chosen(target["chosen"]),
-            progress=target["progress"],
+            progress=steps.plain,
+            sealed=steps.sealed,
             last_attempt=None if attempt is None else rows.attempt(attempt),
             media_alt={row["media_id"]: row["alt_text"] for row in media},
             import_errors={name: it.error for name, it in fetched.items() if it.error is not None},
@@ -161,10 +163,11 @@ class PostgresDeliveries:
         async with self._database.tx(claim.workspace_id) as conn:
             await _fenced(conn, _CHOOSE, claim, chosen=document, preset=preset, **_counters(counters))
 
-    async def save_progress(self, claim: Claim, step: str, state: Mapping[str, JSON]) -> None:
+    async def save_progress(self, claim: Claim, step: str, sealed: SealedBytes) -> None:
         """Keeps the state of one step of the preparation."""
+        name, state = rows.step_sealed(step, sealed)
         async with self._database.tx(claim.workspace_id) as conn:
-            await _fenced(conn, _PROGRESS, claim, step=step, state=rows.dump(state))
+            await _fenced(conn, _PROGRESS, claim, step=step, name=name, state=rows.dump(state))
 
     async def intend(self, claim: Claim, handle: str, prepared: Mapping[str, JSON], counters: Counters) -> Attempt:
         """Commits the next intent; an open one before it was found absent and is closed as that."""

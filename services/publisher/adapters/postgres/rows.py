@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,12 +10,15 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
+from services.publisher.adapters.sealing import Sealed
 from services.publisher.domain.account import Account, AccountStatus
 from services.publisher.domain.delivery import Counters
 from services.publisher.domain.post import JSON, MediaRef, Post, Target, TargetError, TargetStatus
-from services.publisher.ports import Attempt, Chosen, Rendition
+from services.publisher.ports import Attempt, Chosen, Rendition, SealedBytes
 
 Row = RowMapping
+
+_SEALED = ".sealed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,14 @@ class Imported:
     kind: str
     media_id: str | None
     error: TargetError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Steps of a preparation: those an older version wrote, and the others."""
+
+    plain: Mapping[str, Mapping[str, JSON]]
+    sealed: Mapping[str, Sealed]
 
 
 Imports = Mapping[str, Imported]
@@ -104,6 +116,22 @@ def chosen(value: Any) -> Chosen | None:
         return None
     cover = Rendition(**value["cover"]) if value["cover"] else None
     return Chosen(assets=tuple(Rendition(**asset) for asset in value["assets"]), cover=cover)
+
+
+def steps(value: Mapping[str, Any]) -> Steps:
+    """What the progress column holds."""
+    plain, sealed = {}, {}
+    for name, it in value.items():
+        if name.endswith(_SEALED):
+            sealed[name.removesuffix(_SEALED)] = Sealed(it["key"], base64.b64decode(it["blob"]))
+        else:
+            plain[name] = it
+    return Steps(plain, sealed)
+
+
+def step_sealed(step: str, sealed: SealedBytes) -> tuple[str, JSON]:
+    """Name and value of one step in the progress column. Versions that read it in clear do not find it by that name."""
+    return step + _SEALED, {"key": sealed.key_version, "blob": base64.b64encode(sealed.blob).decode()}
 
 
 def attempt(row: Row) -> Attempt:

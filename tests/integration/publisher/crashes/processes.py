@@ -15,7 +15,7 @@ from services.platforms.ports import JSON
 from services.publisher.app.assembly import Application, World
 from services.publisher.domain.delivery import Again, Counters, Stop
 from services.publisher.domain.post import TargetError
-from services.publisher.ports import Attempt, Chosen, Claim, Deliveries, Published, Work
+from services.publisher.ports import Attempt, Chosen, Claim, Deliveries, Published, SealedBytes, Work
 
 T = TypeVar("T")
 
@@ -155,8 +155,8 @@ class _Rows:
     async def choose(self, claim: Claim, chosen: Chosen, counters: Counters) -> None:
         await self._process.step(WRITE, lambda: self._inner.choose(claim, chosen, counters))
 
-    async def save_progress(self, claim: Claim, step: str, state: Mapping[str, JSON]) -> None:
-        await self._process.step(WRITE, lambda: self._inner.save_progress(claim, step, state))
+    async def save_progress(self, claim: Claim, step: str, sealed: SealedBytes) -> None:
+        await self._process.step(WRITE, lambda: self._inner.save_progress(claim, step, sealed))
 
     async def intend(self, claim: Claim, handle: str, prepared: Mapping[str, JSON], counters: Counters) -> Attempt:
         return await self._process.step(WRITE, lambda: self._inner.intend(claim, handle, prepared, counters))

@@ -1,0 +1,27 @@
+"""What was prepared of a target, step by step. It is sealed at rest: some platforms' uploads are open to whoever knows
+their address."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from services.publisher.domain.post import JSON
+from services.publisher.ports import Claim, Deliveries, Vault, Work
+
+
+class Steps:
+    """Opens and seals."""
+
+    def __init__(self, deliveries: Deliveries, vault: Vault) -> None:
+        self._deliveries = deliveries
+        self._vault = vault
+
+    async def opened(self, work: Work) -> Work:
+        """The same, with all its progress. A step that is there in clear too was left by an older version, later."""
+        if not work.sealed:
+            return work
+        opened = await self._vault.open_steps(work.claim, work.sealed)
+        return replace(work, progress={**opened, **work.progress}, sealed={})
+
+    async def save(self, claim: Claim, step: str, state: Mapping[str, JSON]) -> None:
+        """Commits the state of this step. Raises LeaseLostError."""
+        await self._deliveries.save_progress(claim, step, await self._vault.seal_step(claim, step, state))
