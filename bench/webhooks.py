@@ -93,7 +93,7 @@ async def _loaded(state: State, paths: Sequence[str]) -> AsyncIterator[Load]:
         for daemon in (postgres, nats):
             daemon.start()
             running.callback(daemon.stop)
-        migrate(wiring)
+        migrate(wiring.state, wiring.postgres)
         publisher = Stage("publisher", wiring)
         publisher.start()
         running.callback(publisher.stop)

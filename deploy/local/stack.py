@@ -210,7 +210,7 @@ class Stack:
         starting = {name: pool.submit(self._start, name) for name in stores}
         starting["postgres"].result()
         self._tell("migrating the database")
-        migrate(self.wiring)
+        migrate(self.wiring.state, self.wiring.postgres)
         # clamd may take a minute to load an official database; all but uploads works without it.
         _wait(future for name, future in starting.items() if name != "clamd" or not self.clamd.official)
         self._tell("starting the stages and Envoy")

@@ -3,7 +3,7 @@
 import json
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from mediaapi.v1.publisher_service_pb2_grpc import PublisherServiceStub
 
 from deploy.local.daemon import base_environment
 from deploy.local.ports import HOST
+from deploy.local.postgres import Postgres
 from deploy.local.processes import LocalError, output_of
 from deploy.local.stages import WITH_TABLES, Wiring, environment
-from deploy.local.state import REPOSITORY
+from deploy.local.state import REPOSITORY, State
 from services.common import ids
 
 ACCOUNTS = Path(__file__).with_name("accounts.toml")
@@ -39,17 +40,18 @@ def demo_accounts() -> tuple[DemoAccount, ...]:
     return tuple(DemoAccount(**row) for row in rows)
 
 
-def migrate(wiring: Wiring) -> None:
-    """Make or update roles, schemas and tables of every stage that has some.
+def migrate(state: State, postgres: Postgres, stages: Sequence[str] = WITH_TABLES) -> None:
+    """Make or update roles, schemas and tables of these stages, which are all that have some.
 
     Raises:
         LocalError: a migration failed; its output is in the message.
     """
-    env = base_environment() | {"MEDIA_MIGRATE_DATABASE_URL_FILE": _file(wiring, "migrate.url", wiring.postgres.url())}
-    for stage in WITH_TABLES:
-        password = wiring.state.secret(f"postgres-{stage}")
-        env[f"MEDIA_MIGRATE_{stage.upper()}_PASSWORD_FILE"] = _file(wiring, f"migrate.{stage}", password)
-    output_of([sys.executable, "-m", "services.common.migrate", *WITH_TABLES], env=env, cwd=REPOSITORY)
+    files = {"DATABASE_URL": state.write_secret("migrate.url", postgres.url())}
+    for stage in stages:
+        password = state.secret(f"postgres-{stage}")
+        files[f"{stage.upper()}_PASSWORD"] = state.write_secret(f"migrate.{stage}", password)
+    env = base_environment() | {f"MEDIA_MIGRATE_{name}_FILE": str(path) for name, path in files.items()}
+    output_of([sys.executable, "-m", "services.common.migrate", *stages], env=env, cwd=REPOSITORY)
 
 
 class Tenant:

@@ -18,6 +18,7 @@ from deploy.local.ports import Ports
 from deploy.local.postgres import Postgres
 from deploy.local.s3 import S3, S3Ports
 from deploy.local.state import State
+from deploy.local.tenant import migrate
 
 D = TypeVar("D", bound=Daemon)
 
@@ -43,6 +44,24 @@ def postgres(local_state: State, local_ports: Ports) -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
+def ingest_url(postgres: Postgres, local_state: State) -> str:
+    """The database with ingest's tables, as its own role."""
+    return _migrated("ingest", postgres, local_state)
+
+
+@pytest.fixture(scope="session")
+def transcoder_url(postgres: Postgres, local_state: State) -> str:
+    """The same of the transcoder."""
+    return _migrated("transcoder", postgres, local_state)
+
+
+@pytest.fixture(scope="session")
+def publisher_url(postgres: Postgres, local_state: State) -> str:
+    """The same of the publisher."""
+    return _migrated("publisher", postgres, local_state)
+
+
+@pytest.fixture(scope="session")
 def nats(local_state: State, local_ports: Ports) -> Iterator[Nats]:
     """NATS with JetStream; `.url(stage)` has that stage's rights, `.url()` all of them; `.wipe()` loses everything."""
     with _running(Nats(local_state, port=local_ports.nats, monitor_port=local_ports.nats_monitor)) as daemon:
@@ -61,6 +80,11 @@ def clamd(local_state: State) -> Iterator[Clamd]:
     """clamd on `.socket`; finds EICAR, Debian's test files and deploy.local.clamd.NEEDLE."""
     with _running(Clamd(local_state)) as daemon:
         yield daemon
+
+
+def _migrated(stage: str, postgres: Postgres, state: State) -> str:
+    migrate(state, postgres, [stage])
+    return postgres.url(user=f"mediaapi_{stage}", password=state.secret(f"postgres-{stage}"))
 
 
 @contextmanager

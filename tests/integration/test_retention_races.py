@@ -21,11 +21,10 @@ from services.publisher.domain.request import MediaInput, PostInput, TargetInput
 from services.publisher.ports import MediaFacts
 from tests import media
 from tests.integration.ingest.conftest import Stage as Ingest
-from tests.integration.ingest.conftest import ingest_url  # noqa: F401  a fixture
 from tests.integration.ingest.conftest import stage as ingest  # noqa: F401  a fixture
 from tests.integration.ingest.test_reconciling_for_real import Walker
 from tests.integration.publisher.conftest import Stage as Publisher
-from tests.integration.publisher.conftest import masters, publisher_url  # noqa: F401  fixtures
+from tests.integration.publisher.conftest import masters  # noqa: F401  a fixture
 from tests.integration.publisher.conftest import stage as publisher  # noqa: F401  a fixture
 from tests.integration.publisher.upstream import Gazette
 

@@ -1,9 +1,6 @@
 """Scanner and ingest as the processes they are, spoken to by RPC."""
 
 import asyncio
-import os
-import subprocess
-import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -18,7 +15,7 @@ from deploy.local.ports import HOST, Ports
 from deploy.local.postgres import Postgres
 from deploy.local.s3 import ACTIVE, QUARANTINE, S3
 from deploy.local.stages import Stage, Wiring
-from deploy.local.state import REPOSITORY, State
+from deploy.local.state import State
 from services.common import context, rpc
 from services.common.context import CallContext
 from services.common.errors import Code, MediaError
@@ -41,17 +38,9 @@ class Running:
 
 @pytest.fixture(scope="module")
 def running(
-    postgres: Postgres, nats: Nats, s3: S3, clamd: Clamd, local_state: State, tmp_path_factory: pytest.TempPathFactory
+    postgres: Postgres, ingest_url: str, nats: Nats, s3: S3, clamd: Clamd, local_state: State
 ) -> Iterator[Running]:
     """Started once; empty stores."""
-    folder = tmp_path_factory.mktemp("migrate")
-    (folder / "url").write_text(postgres.url())
-    (folder / "password").write_text(local_state.secret("postgres-ingest"))
-    env = os.environ | {
-        "MEDIA_MIGRATE_DATABASE_URL_FILE": str(folder / "url"),
-        "MEDIA_MIGRATE_INGEST_PASSWORD_FILE": str(folder / "password"),
-    }
-    subprocess.run([sys.executable, "-m", "services.common.migrate", "ingest"], env=env, cwd=REPOSITORY, check=True)
     wiring = Wiring(state=local_state, ports=Ports.free(), postgres=postgres, nats=nats, s3=s3, clamd=clamd)
     scanner, ingest = Stage("scanner", wiring), Stage("ingest", wiring)
     try:

@@ -1,9 +1,6 @@
 """Outbox, relay and consumers on the real PostgreSQL and NATS."""
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +12,6 @@ from mediaapi.v1 import events_pb2
 
 from deploy.local.nats import Nats
 from deploy.local.postgres import Postgres
-from deploy.local.state import REPOSITORY, State
 from services.common import context, db, events, inbox, outbox
 from services.common.context import CallContext
 from services.common.db import Database
@@ -25,21 +21,6 @@ from services.common.events import Bus
 SCHEMA = "ingest"
 WORKSPACE = "ws_ONE"
 SUBJECTS = ("media.v1.media_sealed",)
-
-
-@pytest.fixture(scope="session")
-def url(postgres: Postgres, local_state: State, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The migrated database, as a stage's own role."""
-    folder = tmp_path_factory.mktemp("events")
-    password = local_state.secret("postgres-ingest")
-    (folder / "url").write_text(postgres.url())
-    (folder / "password").write_text(password)
-    env = os.environ | {
-        "MEDIA_MIGRATE_DATABASE_URL_FILE": str(folder / "url"),
-        "MEDIA_MIGRATE_INGEST_PASSWORD_FILE": str(folder / "password"),
-    }
-    subprocess.run([sys.executable, "-m", "services.common.migrate", SCHEMA], env=env, cwd=REPOSITORY, check=True)
-    return postgres.url(user="mediaapi_ingest", password=password)
 
 
 @dataclass(slots=True)
@@ -59,12 +40,12 @@ class World:
 
 
 @pytest.fixture
-async def world(postgres: Postgres, url: str, nats: Nats) -> AsyncIterator[World]:
+async def world(postgres: Postgres, ingest_url: str, nats: Nats) -> AsyncIterator[World]:
     """An empty outbox and no streams."""
     with psycopg.connect(postgres.url(), autocommit=True) as conn:
         conn.execute("TRUNCATE ingest.outbox, ingest.inbox")
     await asyncio.to_thread(nats.delete_streams)
-    async with db.connect(url, schema=SCHEMA) as database, events.connect(nats.url("ingest")) as bus:
+    async with db.connect(ingest_url, schema=SCHEMA) as database, events.connect(nats.url("ingest")) as bus:
         yield World(database, bus)
 
 

@@ -1,8 +1,5 @@
 """Ingest on the real PostgreSQL, object store and clamd. Events are read from the outbox, where they are decided."""
 
-import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -16,7 +13,6 @@ from prometheus_client import CollectorRegistry
 from deploy.local.clamd import Clamd
 from deploy.local.postgres import Postgres
 from deploy.local.s3 import ACTIVE, QUARANTINE, S3
-from deploy.local.state import REPOSITORY, State
 from services.common import blobs, clock, db, ids, plans
 from services.common.context import CallContext, use
 from services.common.errors import Code, MediaError
@@ -42,21 +38,6 @@ LIMITS = UploadLimits(
     at_once=16, under_way=16, backlog_workspace=50, backlog_total=100, quotas=plans.load("quota", Quota.of)
 )
 CALLER = CallContext(workspace_id="ws_ONE", request_id="req_1")
-
-
-@pytest.fixture(scope="session")
-def ingest_url(postgres: Postgres, local_state: State, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The migrated database, as ingest's own role."""
-    folder = tmp_path_factory.mktemp("migrate")
-    password = local_state.secret("postgres-ingest")
-    (folder / "url").write_text(postgres.url())
-    (folder / "password").write_text(password)
-    env = os.environ | {
-        "MEDIA_MIGRATE_DATABASE_URL_FILE": str(folder / "url"),
-        "MEDIA_MIGRATE_INGEST_PASSWORD_FILE": str(folder / "password"),
-    }
-    subprocess.run([sys.executable, "-m", "services.common.migrate", "ingest"], env=env, cwd=REPOSITORY, check=True)
-    return postgres.url(user="mediaapi_ingest", password=password)
 
 
 class InProcessScanner:

@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import subprocess
-import sys
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
@@ -15,7 +13,7 @@ from mediaapi.v1 import events_pb2
 from prometheus_client import CollectorRegistry
 
 from deploy.local.postgres import Postgres
-from deploy.local.state import REPOSITORY, State
+from deploy.local.state import State
 from services.common import clock, db, guarded_http, ids
 from services.common.db import Database
 from services.publisher.adapters import vault
@@ -40,21 +38,6 @@ POLICY = Policy(
     transient_s=(0.05,) * 4, quota_s=(0.05,) * 2, wait_s=(0.05,), reconcile_s=(0.05,) * 4, rebuild_s=(0.05,) * 2,
     lease_s=0.5,
 )  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def publisher_url(postgres: Postgres, local_state: State, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The migrated database, as the publisher's own role."""
-    folder = tmp_path_factory.mktemp("migrate")
-    password = local_state.secret("postgres-publisher")
-    (folder / "url").write_text(postgres.url())
-    (folder / "password").write_text(password)
-    env = os.environ | {
-        "MEDIA_MIGRATE_DATABASE_URL_FILE": str(folder / "url"),
-        "MEDIA_MIGRATE_PUBLISHER_PASSWORD_FILE": str(folder / "password"),
-    }
-    subprocess.run([sys.executable, "-m", "services.common.migrate", "publisher"], env=env, cwd=REPOSITORY, check=True)
-    return postgres.url(user="mediaapi_publisher", password=password)
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,6 @@
 import asyncio
 import hashlib
 import os
-import subprocess
-import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,7 +18,6 @@ from prometheus_client import CollectorRegistry
 from deploy.local.nats import Nats
 from deploy.local.postgres import Postgres
 from deploy.local.s3 import ACTIVE, S3
-from deploy.local.state import REPOSITORY, State
 from services.common import blobs, context, db, events, ids, outbox
 from services.common.context import CallContext
 from services.common.runtime import Worker
@@ -43,21 +40,6 @@ KINDS: dict[Kind, tuple[media_pb2.MediaKind.ValueType, str]] = {
     "image": (media_pb2.MEDIA_KIND_IMAGE, "image/jpeg"),
     "video": (media_pb2.MEDIA_KIND_VIDEO, "video/mp4"),
 }
-
-
-@pytest.fixture(scope="session")
-def transcoder_url(postgres: Postgres, local_state: State, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The migrated database, as the transcoder's own role."""
-    folder = tmp_path_factory.mktemp("migrate")
-    password = local_state.secret("postgres-transcoder")
-    (folder / "url").write_text(postgres.url())
-    (folder / "password").write_text(password)
-    env = os.environ | {
-        "MEDIA_MIGRATE_DATABASE_URL_FILE": str(folder / "url"),
-        "MEDIA_MIGRATE_TRANSCODER_PASSWORD_FILE": str(folder / "password"),
-    }
-    subprocess.run([sys.executable, "-m", "services.common.migrate", "transcoder"], env=env, cwd=REPOSITORY, check=True)
-    return postgres.url(user="mediaapi_transcoder", password=password)
 
 
 class Nobody:
