@@ -13,10 +13,12 @@ from deploy.local.state import State
 from tests import media
 from tests.e2e.client import Client, body, eventually
 from tests.e2e.collector import Collector, Seen, collecting
+from tests.receiver import Receiver
 
 STAGES = ("gateway", "ingest", "scanner", "transcoder", "publisher")
 # What callers told us of themselves, and nobody else is to be told.
 PRIVATE = ("holiday-with-ann.jpg", "Ann on the beach", "ann@example.com", "letmepost.test", "sandbox-password")
+HOOKED = "/ok/hooked-by-ann"
 
 
 @pytest.fixture(scope="module")
@@ -27,20 +29,24 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def traced(collector: Collector) -> Iterator[Stack]:
-    """A stack of its own, told where the collector is."""
+def traced(collector: Collector, receiver: Receiver) -> Iterator[Stack]:
+    """A stack of its own, told where the collector is, and free to send webhooks to the receiver."""
     with (
         pytest.MonkeyPatch.context() as patch,
         tempfile.TemporaryDirectory(prefix="lmp-", ignore_cleanup_errors=True) as folder,
     ):
         patch.setenv("LMP_OTEL_ENDPOINT", collector.url)
-        with Stack(State(Path(folder)), ports=Ports.free(), tell=print) as stack:
+        origins = (receiver.url,)
+        with Stack(State(Path(folder)), ports=Ports.free(), tell=print, webhook_origins=origins) as stack:
             yield stack
 
 
 @pytest.fixture(scope="module")
-def client(traced: Stack) -> Iterator[Client]:
+def client(traced: Stack, receiver: Receiver) -> Iterator[Client]:
+    """Somebody who is told by webhooks what became of media and posts."""
     found = Client(traced.url, traced.api_key)
+    endpoint = {"url": receiver.url + HOOKED, "events": ["media.ready", "post.published"]}
+    body(found.http.post("/v1/webhook-endpoints", json=endpoint))
     yield found
     found.close()
 
@@ -95,6 +101,8 @@ UPLOADED = {
     ("transcoder", "transcoder_job"),
     ("ingest", "ingest_rendered"),
     ("publisher", "publisher_media"),
+    ("publisher", "publisher_webhooks_media"),
+    ("publisher", "publisher_webhook_attempt"),
 }
 POSTED = {
     ("gateway", "POST /v1/posts"),
@@ -104,6 +112,7 @@ POSTED = {
     ("publisher", "publisher_delivery"),
     ("publisher", "publisher_call"),
     ("publisher", "publisher_webhooks"),
+    ("publisher", "publisher_webhook_attempt"),
     ("transcoder", "/mediaapi.v1.TranscoderService/EnsureVariant"),
 }
 
@@ -119,7 +128,7 @@ def test_an_upload_is_one_trace_through_all_stages(client: Client, collector: Co
     assert (told["http.route"].string_value, told["http.response.status_code"].int_value) == ("/v1/media", 201)
 
 
-def test_a_post_is_one_trace_to_its_delivery(client: Client, collector: Collector) -> None:
+def test_a_post_is_one_trace_to_the_webhook_that_tells_of_it(client: Client, collector: Collector) -> None:
     media_id, caller = upload(client, Caller()), Caller()
     post = {
         "text": "Write to ann@example.com",
@@ -136,6 +145,9 @@ def test_a_post_is_one_trace_to_its_delivery(client: Client, collector: Collecto
     assert len(deliveries) >= 2
     assert len(calls) == 2
     assert calls <= deliveries
+    # So is a webhook's attempt within what made its event.
+    events = {seen.id for seen in spans if seen.span.name == "publisher_webhooks"}
+    assert [seen.parent_id in events for seen in spans if seen.span.name == "publisher_webhook_attempt"] == [True]
 
 
 def test_a_variant_on_demand_is_made_in_the_trace_of_who_asked(client: Client, collector: Collector) -> None:
@@ -174,7 +186,7 @@ def test_spans_tell_nothing_of_anybody(traced: Stack, collector: Collector) -> N
     spans = collector.everything()
     assert len(spans) > 20
     whole = "\n".join(str(seen.span) for seen in spans)
-    for private in (*PRIVATE, "Ann", "med_ann", traced.api_key, traced.tenant.workspace_id):
+    for private in (*PRIVATE, HOOKED, "Ann", "med_ann", traced.api_key, traced.tenant.workspace_id):
         assert private not in whole
 
 

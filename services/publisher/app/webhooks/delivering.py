@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from services.common import telemetry
 from services.publisher.app.webhooks.ports import Meter, Parcel, Queue, Sender
 from services.publisher.domain.webhooks import signing
 from services.publisher.domain.webhooks.delivery import GONE, Outcome, Schedule, pause_s
@@ -39,15 +40,23 @@ class Courier:
         self._opened: OrderedDict[bytes, bytes] = OrderedDict()
 
     async def deliver(self, parcel: Parcel) -> None:
-        """Sends it and writes down how that ended."""
+        """Sends it and writes down how that ended. The receiver is told nothing of the trace."""
+        with telemetry.span("publisher_webhook_attempt", parcel.traceparent) as attempt:
+            outcome = await self._send(parcel)
+            if outcome.status is not None:
+                attempt.set_attribute("http.response.status_code", outcome.status)
+            if outcome.fault is not None:
+                attempt.set_attribute("error.type", outcome.fault.value)
+            await self._settle(parcel, outcome, self._now())
+
+    async def _send(self, parcel: Parcel) -> Outcome:
         body = parcel.body.encode()
         secrets = [await self._open(parcel, sealed) for sealed in (parcel.sealed, parcel.old_sealed) if sealed]
         started = self._now()
         headers = signing.headers(secrets, parcel.event_id, int(started.timestamp()), body)
         outcome = await self._sender.post(parcel.url, headers, body, within_s=self._schedule.attempt_max_s)
-        ended = self._now()
-        self._meter.attempted(outcome, (ended - started).total_seconds())
-        await self._settle(parcel, outcome, ended)
+        self._meter.attempted(outcome, (self._now() - started).total_seconds())
+        return outcome
 
     async def _settle(self, parcel: Parcel, outcome: Outcome, now: datetime) -> None:
         if outcome.fault is None:

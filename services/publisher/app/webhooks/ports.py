@@ -123,7 +123,10 @@ class AccountResource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
-    """A claimed delivery with all that its attempt needs. epoch tells this claim from every other."""
+    """A claimed delivery with all that its attempt needs. epoch tells this claim from every other.
+
+    traceparent is of what made the event; "" where nobody knows.
+    """
 
     workspace_id: str
     delivery_id: str
@@ -135,6 +138,7 @@ class Parcel:
     failing: bool
     url: str
     body: str
+    traceparent: str
     sealed: SealedBytes
     old_sealed: SealedBytes | None
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.common import db, inbox
+from services.common import db, inbox, telemetry
 from services.common.db import Database
 from services.common.public_json import dumps
 from services.publisher.adapters.postgres.posts import SCHEMA
@@ -20,8 +20,9 @@ _WANTED = text(
     " WHERE workspace_id = :workspace_id AND status = 'active'"
 )
 _ADD_EVENT = text(
-    "INSERT INTO publisher.webhook_events (workspace_id, id, cause, type, body, created_at)"
-    " VALUES (:workspace_id, :id, :cause, :type, :body, :created_at) ON CONFLICT (workspace_id, cause) DO NOTHING"
+    "INSERT INTO publisher.webhook_events (workspace_id, id, cause, type, body, traceparent, created_at)"
+    " VALUES (:workspace_id, :id, :cause, :type, :body, :traceparent, :created_at)"
+    " ON CONFLICT (workspace_id, cause) DO NOTHING"
 )
 # Held, so that none of them is disabled or deleted before its deliveries are there.
 _TAKERS = text(
@@ -92,6 +93,7 @@ async def add_event(conn: AsyncConnection, workspace_id: str, event_id: str, new
         "cause": news.cause,
         "type": news.type.value,
         "body": body.decode(),
+        "traceparent": telemetry.traceparent(),
         "created_at": news.happened_at,
     }
     return (await conn.execute(_ADD_EVENT, bind)).rowcount == 1

@@ -16,7 +16,8 @@ DELIVERY = (
 )
 PARCEL = (
     "d.workspace_id, d.id, d.endpoint_id, d.event_id, d.epoch, d.once, d.failures, e.failing_since, e.url, v.body,"
-    " e.key_version, e.sealed, e.old_key_version, CASE WHEN e.old_until > :now THEN e.old_sealed END AS old_sealed"
+    " v.traceparent, e.key_version, e.sealed, e.old_key_version,"
+    " CASE WHEN e.old_until > :now THEN e.old_sealed END AS old_sealed"
 )
 
 
@@ -66,6 +67,7 @@ def parcel(row: RowMapping) -> Parcel:
         failing=row["failing_since"] is not None,
         url=row["url"],
         body=row["body"],
+        traceparent=row["traceparent"],
         sealed=Sealed(row["key_version"], bytes(row["sealed"])),
         old_sealed=None if old is None else Sealed(row["old_key_version"], bytes(old)),
     )
