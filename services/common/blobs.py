@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 CHUNK_BYTES = 1 << 20
 THREADS = 16
+IN_PARTS_BYTES = 8 << 20  # larger files go in parts, side by side, by threads that take longer to start than a picture
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 _CHANGED = ("412", "PreconditionFailed", "409", "ConditionalRequestConflict")
@@ -92,8 +93,16 @@ class Blobs:
 
     async def put_file(self, key: str, path: Path, content_type: str) -> None:
         """Stores a file to be served, for ever the same under this key."""
-        extra = {"ContentType": content_type, "CacheControl": IMMUTABLE}
-        await self._run(lambda: self._client.upload_file(str(path), self.bucket, key, ExtraArgs=extra))
+        said: Any = {"ContentType": content_type, "CacheControl": IMMUTABLE}
+
+        def put() -> None:
+            if path.stat().st_size > IN_PARTS_BYTES:
+                self._client.upload_file(str(path), self.bucket, key, ExtraArgs=said)
+                return
+            with path.open("rb") as file:
+                self._client.put_object(Bucket=self.bucket, Key=key, Body=file, **said)
+
+        await self._run(put)
 
     async def start_multipart(self, key: str, content_type: str) -> str:
         """Begins an object in parts; its upload id."""

@@ -11,7 +11,7 @@ from services.common.claims import ClaimLostError, hold
 from services.common.errors import Code, MediaError
 from services.ingest.app.cleaning import Cleaning
 from services.ingest.domain.media import GONE, Fault, Media, State, backoff_s, malformed, tampered, unsafe
-from services.ingest.ports import Announcement, Change, MediaTable, Outcome, Ref, Row, Scanner, Store, Verdict
+from services.ingest.ports import Announcement, Change, MediaTable, Outcome, Ref, Row, Scanner, Store, Stored, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -56,17 +56,20 @@ class Judging:
             await self._cleaning.clean(judged)
 
     async def _decide(self, row: Row) -> Media:
-        """Scan, verdict, copy, told: each step may be the last before a crash, and is found done by the next try."""
+        """Scan, copy, told: each step may be the last before a crash; the next try finds it done, or does it again."""
         media = row.media
         verdict = row.verdict or await self._scanner.scan(media.sealed, media.content_type)
         if verdict.about != media.sealed:
             raise MediaError(Code.OBJECT_CHANGED, why="the verdict is about other bytes than the sealed ones")
         if verdict.outcome is not Outcome.CLEAN:
             return await self._write(media, lambda row: _rejected(row, verdict))
-        if row.verdict is None:
+        try:
+            etag = await self._copy(media)
+        except MediaError:
+            # Whoever tries again need not scan again.
             await self._write(media, lambda row: Change(media=row.media, verdict=verdict, release=False))
-        etag = await self._copy(media)
-        return await self._write(media, lambda row: _promoted(row, etag))
+            raise
+        return await self._write(media, lambda row: _promoted(row, verdict, etag))
 
     async def _write(self, media: Media, make: Callable[[Row], Change]) -> Media:
         """Changes the item, which others may have touched since it was claimed, if the claim still holds."""
@@ -86,15 +89,16 @@ class Judging:
         Raises:
             MediaError: OBJECT_CHANGED, source or copy are not the scanned bytes.
         """
+        copy: Stored | None
         try:
-            await self._active.copy(
+            copy = await self._active.copy(
                 self._bucket, media.quarantine_key, media.active_key, if_match=media.quarantine_etag
             )
         except MediaError as exc:
             if exc.code not in (Code.OBJECT_CHANGED, Code.NOT_FOUND):
                 raise
             # The source is another object now, or none, or an earlier try got as far as the copy: the copy tells.
-        copy = await self._active.head(media.active_key)
+            copy = await self._active.head(media.active_key)
         if copy is None:
             raise MediaError(Code.OBJECT_CHANGED, why="the sealed object was replaced or removed")
         sha256 = await digest(self._active.read(media.active_key, if_match=copy.etag))
@@ -134,9 +138,10 @@ def _fault(verdict: Verdict) -> Fault:
     return malformed(verdict.code) if verdict.code else unsafe(verdict.threat, verdict.outcome)
 
 
-def _promoted(row: Row, etag: str) -> Change:
+def _promoted(row: Row, verdict: Verdict, etag: str) -> Change:
     due_at = row.now + timedelta(seconds=PROMOTED_GRACE_S)
-    return Change(media=row.media.promote(etag), announce=(Announcement.PROMOTED,), due_at=due_at)
+    promoted = row.media.promote(etag)
+    return Change(media=promoted, verdict=verdict, announce=(Announcement.PROMOTED,), due_at=due_at)
 
 
 def _postponed(row: Row) -> Change:

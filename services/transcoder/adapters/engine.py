@@ -95,6 +95,7 @@ class SandboxedEngine:
             raise
         finally:
             await child.end()
+            self._refill()
         ENDED.labels(_end(answer)).inc()
         result = _read(answer)
         _inspect(result, scratch)
@@ -103,8 +104,10 @@ class SandboxedEngine:
     async def _take(self) -> "_Child":
         while self._waiting:
             child = self._waiting.popleft()
-            self._refill()
             if child.alive:
+                # The next is started once this job ends, and does not take its processor, unless it was the last.
+                if not self._waiting:
+                    self._refill()
                 return child
             await child.end()
         self._refill()

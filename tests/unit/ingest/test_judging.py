@@ -122,7 +122,7 @@ async def test_a_verdict_about_another_object_does_not_count(world: World) -> No
     assert world.active.objects == {}
 
 
-@pytest.mark.parametrize("method", ["copy", "head", "read"])
+@pytest.mark.parametrize("method", ["copy", "read"])
 async def test_a_store_that_fails_in_the_middle_is_tried_again_without_another_scan(world: World, method: str) -> None:
     ref = await world.sealed()
     world.active.fail = {method}
