@@ -12,6 +12,7 @@ class Code(StrEnum):
 
     ACCOUNT_CREDENTIALS_INVALID = "account_credentials_invalid"
     ACCOUNT_NOT_FOUND = "account_not_found"
+    ACCOUNT_SCOPE_MISSING = "account_scope_missing"
     CHECKSUM_MISMATCH = "checksum_mismatch"
     CONTENT_ENCODING_UNSUPPORTED = "content_encoding_unsupported"
     CONTENT_TYPE_INVALID = "content_type_invalid"
@@ -101,6 +102,9 @@ TABLE: dict[Code, Row] = {
         "INVALID_ARGUMENT", 422, False, "{platform} refused the credentials.", "Connect with credentials that work."
     ),
     Code.ACCOUNT_NOT_FOUND: Row("NOT_FOUND", 404, False, "No account {account_id}.", "List the connected accounts."),
+    Code.ACCOUNT_SCOPE_MISSING: Row(
+        "INVALID_ARGUMENT", 422, False, "{platform} did not grant: {scopes}.", "Connect again, and grant it."
+    ),
     Code.CHECKSUM_MISMATCH: Row(
         "INVALID_ARGUMENT", 460, False, "The bytes do not have the checksum declared for them.", "Send them again."
     ),

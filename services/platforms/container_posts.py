@@ -23,6 +23,7 @@ from services.platforms.ports import (
     Receipt,
     VerifiedAccount,
 )  # fmt: skip
+from services.platforms.scopes import Needed, require
 
 PAGE = "50"
 
@@ -52,6 +53,7 @@ class ContainerPublisher:
         problems: Of a draft, without asking.   wanted: its containers.
         dialect: Of the service, for this draft.   listing: where its post will be.
         preset: By a post's options.
+        scopes: What a token needs, where the service tells what it has.
     """
 
     id: str
@@ -61,6 +63,7 @@ class ContainerPublisher:
     dialect: Callable[[Draft], Dialect]
     listing: Callable[[Draft], Listing]
     preset: Callable[[Mapping[str, JSON]], str] = default_preset
+    scopes: tuple[Needed, ...] = ()
 
     def check(self, draft: Draft) -> Sequence[Problem]:
         """See the platform's checks.py."""
@@ -70,6 +73,8 @@ class ContainerPublisher:
         """Asks whose token it is, and makes it last."""
         graph = Graph(self.service, http, account)
         me = await graph.me()
+        if self.scopes:
+            require(self.service.name, await graph.scopes(graph.token), self.scopes)
         credentials = await graph.refreshed() or account.credentials
         known = {**credentials, "user_id": me.user_id, "username": me.username}
         return VerifiedAccount(f"@{me.username}", me.user_id, known)

@@ -13,7 +13,7 @@ from typing import cast
 
 import httpx
 
-from services.platforms.calls import at, body, number_at, repeatable, retry_after_s, text_at
+from services.platforms.calls import at, body, list_at, number_at, repeatable, retry_after_s, text_at
 from services.platforms.oauth import RENEWED, RENEWED_AFTER_S, refused
 from services.platforms.ports import JSON, Account, Fault, PlatformError
 
@@ -166,6 +166,16 @@ class Graph:
             return text_at(await self.get(f"/{post_id}", {"fields": "permalink"}), "permalink") or None
         except PlatformError:
             return None
+
+    async def scopes(self, asking: str) -> list[str]:
+        """What the account's token may do; empty where the service does not tell it to this other token."""
+        call = self.http.get(
+            self.url("/debug_token"),
+            params={"input_token": self.token},
+            headers={"Authorization": f"Bearer {asking}"},
+        )
+        answer = await self.asked(call)
+        return [str(one) for one in list_at(body(answer), "data", "scopes")] if answer.is_success else []
 
     async def me(self) -> Me:
         """Asks whose token it is. Raises PlatformError."""

@@ -33,7 +33,7 @@ async def renew(
     """Exchanges the account's refresh token and keeps the new pair.
 
     Reads the credentials `refresh_token`, `client_id`, and `client_secret` where the app is confidential; keeps
-    `renewed_at`, seconds since 1970, beside them.
+    `renewed_at`, seconds since 1970, and the `scope` the answer tells, beside them.
 
     Args:
         client_field: What the platform calls the app's id, in the form and hence among the credentials.
@@ -53,6 +53,7 @@ async def renew(
         found = await _exchange(http, credentials, token_url, platform, client_field, secret_in_form=secret_in_form)
         renewed = {
             **credentials,
+            **({"scope": scope} if (scope := text_at(found, "scope")) else {}),
             "access_token": text_at(found, "access_token"),
             "refresh_token": text_at(found, "refresh_token") or refresh_token,
             "renewed_at": str(int(time.time())),

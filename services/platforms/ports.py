@@ -78,6 +78,14 @@ class PlatformError(Exception):
         self.retry_after_s = retry_after_s
 
 
+class ScopeMissingError(PlatformError):
+    """verify() learned that the token was not given what posts need. scopes: as the platform calls them."""
+
+    def __init__(self, platform: str, scopes: Sequence[str]) -> None:
+        super().__init__(Fault.ACCOUNT, "scope_missing", f"{platform} did not grant: {', '.join(scopes)}.")
+        self.scopes = tuple(scopes)
+
+
 class OutcomeUnknown(Exception):  # noqa: N818  it is a state of knowledge, not an error
     """publish() was answered in a way that tells nothing: a 5xx, or a success nobody can read."""
 
@@ -157,16 +165,16 @@ class Account:
             try is opened with them.
         renewing: Holds the right to spend what credentials are renewed with, which one has at a time; save() is called
             inside. False: another has it, or renewed them since they were opened, and the next try finds the new ones.
-    """
         pauses: Where a platform that tells how much of an allowance is used has its pauses kept.
+    """
 
     account_id: str
     base_url: str | None
     credentials: Mapping[str, str] = field(repr=False)
     save: SaveCredentials = field(default=keep_nothing, repr=False)
     renewing: Callable[[], AbstractAsyncContextManager[bool]] = field(default=renewed_by_nobody_else, repr=False)
-
     pauses: Pauses = field(default_factory=Pauses, repr=False)
+
 
 @dataclass(frozen=True, slots=True)
 class VerifiedAccount:
@@ -307,4 +315,18 @@ class ChoosesPresets(Protocol):
 
     def preset(self, options: Mapping[str, JSON]) -> str:
         """The preset's id for posts with these options; "" for the default that fits."""
+        ...
+
+
+@runtime_checkable
+class Abandons(Protocol):
+    """A publisher some of whose uploads hold something of the account's until they are ended."""
+
+    async def abandon(
+        self, http: httpx.AsyncClient, account: Account, progress: Mapping[str, Mapping[str, JSON]]
+    ) -> str:
+        """Ends what prepare() began, by what it saved, and nobody will go on with. Repeatable.
+
+        Returns what was ended, for the log; "" if there was nothing. Whatever it raises is noted, and that is all.
+        """
         ...

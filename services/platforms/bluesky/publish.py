@@ -9,7 +9,7 @@ from datetime import datetime
 
 import httpx
 
-from services.platforms.bluesky import checks, record, refusals, video
+from services.platforms.bluesky import checks, multipart, record, refusals, video
 from services.platforms.bluesky.session import Session, Sessions
 from services.platforms.bluesky.tid import tid
 from services.platforms.calls import body, list_at, once, repeatable, text_at
@@ -116,6 +116,14 @@ class Bluesky:
         if error.code == "rate_limit_exceeded":
             raise error
         return CannotTell()
+
+    async def abandon(
+        self, http: httpx.AsyncClient, account: Account, progress: Mapping[str, Mapping[str, JSON]]
+    ) -> str:
+        """Aborts a video's upload in parts. Blobs no record refers to are the PDS's to forget."""
+        if multipart.STEP not in progress:
+            return ""
+        return await video.abandon(http, await self._sessions.open(http, account), progress)
 
     async def _authorized(self, account: Account, work: Awaitable[Mapping[str, JSON]]) -> Mapping[str, JSON]:
         try:

@@ -1,6 +1,6 @@
 """The sandbox's uploads in parts: of exact sizes, each as often as it comes, until the upload ends.
 
-Source: bluesky-social/atproto lexicons/app/bsky/video/{startUpload,uploadPart,finishUpload}.json.
+Source: bluesky-social/atproto lexicons/app/bsky/video/{startUpload,uploadPart,finishUpload,abortUpload}.json.
 """
 
 import secrets
@@ -18,7 +18,7 @@ from starlette.routing import Route
 from services.platforms import catalog
 from services.platforms.bluesky.jobs import UPLOAD_BLOB
 from services.platforms.bluesky.lexicon import VIDEO_MAX_BYTES
-from services.platforms.bluesky.multipart import FINISH, PART, START
+from services.platforms.bluesky.multipart import ABORT, FINISH, PART, START
 from services.platforms.bluesky.sandbox_accounts import Accounts, Owner, refused
 from services.platforms.bluesky.sandbox_blobs import Blobs
 from services.platforms.bluesky.sandbox_video import MAX_DURATION_S, VIDEO_TYPE, VideoService
@@ -38,10 +38,12 @@ class State(StrEnum):
     FINISHING = "finishing"
     COMPLETED = "completed"
     FAILED = "failed"
+    ABORTED = "aborted"
+    EXPIRED = "expired"
 
 
 class MultipartService:
-    """startUpload, uploadPart, finishUpload; or none of them, as a service that is older than they are."""
+    """startUpload, uploadPart, finishUpload, abortUpload; or none of them, as a service that is older than they are."""
 
     def __init__(self, store: Store, accounts: Accounts, blobs: Blobs, videos: VideoService, *, is_known: bool) -> None:
         self._store = store
@@ -55,7 +57,7 @@ class MultipartService:
 
     def routes(self) -> list[Route]:
         """Below the sandbox's root."""
-        methods = {START: self._start, PART: self._part, FINISH: self._finish}
+        methods = {START: self._start, PART: self._part, FINISH: self._finish, ABORT: self._abort}
         return [
             Route(f"/xrpc/{name}", method if self._is_known else _unknown, methods=["POST"])
             for name, method in methods.items()
@@ -129,17 +131,38 @@ class MultipartService:
         completed = text_at(upload, "completedJobId")
         return JSONResponse({"completedJobId": completed, "jobStatus": await self._videos.job_status(completed)})
 
-    async def _open(self, owner: Owner, job_id: str) -> Doc:
-        """The account's upload, as far as anything can be done about it. Raises RefusedError."""
+    async def _abort(self, request: Request) -> Response:
+        """Ends one that is open; of one that has ended it says how."""
+        owner = await self._accounts.authorize_service(request, UPLOAD_BLOB)
+        upload = await self._known(owner, text_at(await _json(request), "jobId"))
+        match upload["state"]:
+            case State.FINISHING:
+                raise refused(400, "UploadNotReady", "The upload is being finished.")
+            case State.CREATED:
+                state = State.EXPIRED if _is_over(upload) else State.ABORTED
+                upload = await self._change(text_at(upload, "jobId"), state=state)
+        told = {"completedJobId": upload["completedJobId"]} if upload["state"] == State.COMPLETED else {}
+        return JSONResponse({"state": upload["state"], **told})
+
+    async def _known(self, owner: Owner, job_id: str) -> Doc:
         upload = await self._store.get(UPLOADS, job_id)
         if upload is None or upload["did"] != owner.did:
             raise refused(400, "UploadNotFound", "upload not found")
+        return upload
+
+    async def _open(self, owner: Owner, job_id: str) -> Doc:
+        """The account's upload, as far as anything can be done about it. Raises RefusedError."""
+        upload = await self._known(owner, job_id)
         match upload["state"]:
+            case State.ABORTED:
+                raise refused(400, "UploadAborted", "The upload was aborted.")
             case State.FAILED:
                 raise refused(400, "UploadFailed", "The file is not an MP4 video.")
             case State.FINISHING:
                 raise refused(400, "UploadNotReady", "The upload is being finished.")
-            case State.CREATED if (number_at(upload, "until") or 0) <= time.time():
+            case State.EXPIRED:
+                raise refused(400, "UploadExpired", "The upload has expired.")
+            case State.CREATED if _is_over(upload):
                 raise refused(400, "UploadExpired", "The upload has expired.")
         return upload
 
@@ -151,6 +174,10 @@ class MultipartService:
 
 async def _unknown(_: Request) -> Response:
     raise refused(501, "MethodNotImplemented", "Method Not Implemented")
+
+
+def _is_over(upload: Doc) -> bool:
+    return (number_at(upload, "until") or 0) <= time.time()
 
 
 def _with_part(upload: Doc, number: int) -> Doc:

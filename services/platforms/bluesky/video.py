@@ -53,9 +53,10 @@ async def bring(
         job = await jobs.status(http, text_at(saved, "service"), job_id)
         return await _settled(job, progress, saved)
     pds = await _describe(http, session)
-    sender = multipart.Sender(http, session, asset, progress, audience=text_at(pds, "did"))
+    parts = multipart.Service(http, session, audience=text_at(pds, "did"))
+    sender = multipart.Sender(parts, asset, progress)
     # One that was begun is part of what the allowance counts, so it is not asked again.
-    if (begun := multipart.begun(progress)) is not None:
+    if (begun := multipart.begun(progress.load(multipart.STEP))) is not None:
         return await _started(begun.service, await sender.send(begun), progress)
     service = await _choose(http, account, session, pds)
     if service is None:
@@ -66,6 +67,19 @@ async def bring(
         return await _started(service.url, await sender.send(begun), progress)
     job = await upload(http, session, service.url, asset, audience=text_at(pds, "did"))
     return await _started(service.url, job, progress)
+
+
+async def abandon(http: httpx.AsyncClient, session: Session, progress: Mapping[str, Mapping[str, JSON]]) -> str:
+    """Aborts an upload in parts that was begun and is no job yet; else the service holds it against the account.
+
+    Returns what was done; "" if there was none. Raises PlatformError. An upload in one request leaves nothing open.
+    """
+    upload = multipart.begun(progress.get(multipart.STEP))
+    if upload is None or STEP in progress:
+        return ""
+    pds = await _describe(http, session)
+    state = await multipart.Service(http, session, audience=text_at(pds, "did")).abort(upload)
+    return f"an upload in parts is {state}"
 
 
 async def upload_blob(http: httpx.AsyncClient, session: Session, asset: Asset) -> Mapping[str, JSON]:

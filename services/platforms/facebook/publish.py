@@ -1,7 +1,9 @@
 """Publishes to Facebook pages: photos are brought unseen and shown by one post, a video is shown by its last word.
 
 A page's own token with the scopes pages_manage_posts, pages_read_engagement and, for videos, publish_video.
-Source: developers.facebook.com/docs/pages-api/posts, …/docs/video-api/guides/reels-publishing, read 2026-11-24.
+Only the app itself, by its `client_id` and `client_secret`, or who develops it is told a token's scopes.
+Source: developers.facebook.com/docs/pages-api/posts, …/docs/video-api/guides/reels-publishing, read 2026-11-24,
+…/docs/graph-api/reference/debug_token, read 2026-11-26.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +30,9 @@ from services.platforms.ports import (
     Underway,
     VerifiedAccount,
 )  # fmt: skip
+from services.platforms.scopes import require
+
+SCOPES = (("pages_manage_posts",), ("pages_read_engagement",))
 
 
 class Facebook:
@@ -44,8 +49,12 @@ class Facebook:
         return list(checks.problems(draft))
 
     async def verify(self, http: httpx.AsyncClient, account: Account) -> VerifiedAccount:
-        """Asks which page the token is for."""
-        page_id, name = await _page(_graph(http, account))
+        """Asks which page the token is for and, in the app's own name if it is given, what the token may do."""
+        graph = _graph(http, account)
+        page_id, name = await _page(graph)
+        client_id, secret = (account.credentials.get(key, "") for key in ("client_id", "client_secret"))
+        if client_id and secret:
+            require(pages.SERVICE.name, await graph.scopes(f"{client_id}|{secret}"), SCOPES)
         return VerifiedAccount(name, page_id, {**account.credentials, "page_id": page_id})
 
     def new_handle(self, draft: Draft, account: Account, now: datetime, random_bytes: Callable[[int], bytes]) -> str:

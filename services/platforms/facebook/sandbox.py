@@ -15,8 +15,10 @@ from services.platforms.facebook.sandbox_videos import VIDEOS, Videos
 from services.platforms.sandboxing import graph
 from services.platforms.sandboxing.allowances import Allowances, Use
 from services.platforms.sandboxing.state import SandboxState
-from services.platforms.sandboxing.tokens import bearer_mark, number_of
+from services.platforms.sandboxing.tokens import Scopes, bearer_mark, number_of
 from services.platforms.sandboxing.web import build
+
+SCOPES = Scopes(("pages_show_list", "pages_read_engagement"), ("pages_manage_posts", "publish_video"))
 
 
 def app(state: SandboxState) -> ASGIApp:
@@ -32,12 +34,21 @@ def app(state: SandboxState) -> ASGIApp:
 
     routes = [
         Route(f"{SERVICE.version}/me", _me),
+        Route(f"{SERVICE.version}/debug_token", _told),
         *Posts(state).routes(),
         *videos.routes(),
         Route(f"{SERVICE.version}/{{object_id}}", shown),
     ]
     served = build(state, routes, too_many=graph.too_many, unknown=graph.unsupported())
     return Allowances(served, Use("pages", 80001))
+
+
+async def _told(request: Request) -> Response:
+    """To the app itself, whose token is its id and its secret."""
+    client_id, _, secret = request.headers.get("authorization", "").removeprefix("Bearer ").partition("|")
+    if not (client_id and secret):
+        raise graph.refused(100, "(#100) You must provide an app access token, or a developer's of the app")
+    return graph.told(SCOPES, request.query_params.get("input_token", ""))
 
 
 async def _me(request: Request) -> Response:

@@ -3,7 +3,7 @@
 Tokens with the scopes openid, profile and w_member_social, or for an organization's page w_organization_social and
 r_organization_social; credentials then name it by `organization_id`. Refresh tokens are given to partners only.
 Source: learn.microsoft.com/linkedin/marketing/versioning, …/shared/authentication/programmatic-refresh-tokens, read
-2026-09-19.
+2026-09-19, …/shared/authentication/token-introspection, read 2026-11-26.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,9 @@ from services.platforms.bearer import Api, Service
 from services.platforms.calls import body, repeatable, text_at
 from services.platforms.linkedin import refusals
 from services.platforms.ports import JSON, Account, Fault, PlatformError
+from services.platforms.scopes import require
 
+INTROSPECTION = "/oauth/v2/introspectToken"
 VERSION = "202609"  # each is taken for a year
 SERVICE = Service(
     "LinkedIn",
@@ -71,6 +73,19 @@ class LinkedIn:
         if urn.endswith(":") or not name:
             raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "LinkedIn answered without saying who it is.")
         return Author(urn, name)
+
+    async def require_scope(self) -> None:
+        """Raises ScopeMissingError if the token may not post. Only the app itself is told, by its id and its secret."""
+        credentials = self.api.account.credentials
+        form = {name: credentials.get(name, "") for name in ("client_id", "client_secret")}
+        if not all(form.values()):
+            return
+        address = self.api.account.base_url or SERVICE.renewal_address
+        wanted = {**form, "token": credentials.get("access_token", "")}
+        answer = await repeatable(self.api.http.post(f"{address}{INTROSPECTION}", data=wanted))
+        needed = "w_organization_social" if credentials.get("organization_id") else "w_member_social"
+        if answer.is_success:
+            require(SERVICE.name, text_at(body(answer), "scope"), [(needed,)])
 
     async def _read(self, answer: httpx.Response) -> Mapping[str, JSON]:
         if not answer.is_success:

@@ -44,8 +44,9 @@ class LinkedInPublisher:
         return list(checks.problems(draft))
 
     async def verify(self, http: httpx.AsyncClient, account: Account) -> VerifiedAccount:
-        """Asks who the account is."""
+        """Asks who the account is and, in the app's name, whether it may post."""
         author, credentials = await oauth.with_renewal(account, lambda tried: LinkedIn(http, tried).author())
+        await LinkedIn(http, replace(account, credentials=credentials)).require_scope()
         return VerifiedAccount(author.name, author.urn, {**credentials, "author": author.urn})
 
     def new_handle(self, draft: Draft, account: Account, now: datetime, random_bytes: Callable[[int], bytes]) -> str:

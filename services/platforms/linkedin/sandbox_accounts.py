@@ -8,7 +8,7 @@ import re
 from starlette.requests import Request
 
 from services.platforms.linkedin.api import VERSION
-from services.platforms.sandboxing.tokens import bearer_mark, bearer_name, number_of
+from services.platforms.sandboxing.tokens import READONLY, bearer_mark, bearer_name, number_of
 from services.platforms.sandboxing.web import RefusedError
 
 OLDEST = f"{int(VERSION[:4]) - 1}{VERSION[4:]}"
@@ -47,7 +47,7 @@ def authorize(request: Request, *, posting: bool = False, looking: bool = False)
     if request.headers.get("x-restli-protocol-version") != "2.0.0":
         raise invalid("X-Restli-Protocol-Version must be 2.0.0")
     name, mark = named(request), bearer_mark(request)
-    if (posting and mark == "readonly") or (looking and mark == "social"):
+    if (posting and mark == READONLY) or (looking and mark == "social"):
         raise refused(403, "ACCESS_DENIED", "Not enough permissions to access this resource")
     return name
 

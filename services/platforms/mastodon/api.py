@@ -1,7 +1,7 @@
 """An account's requests to its server, and whose token it is. verify() adds the credential `user_id`.
 
-Source: docs.joinmastodon.org/methods/accounts/#verify_credentials; user tokens with read:accounts read:statuses
-write:media write:statuses.
+Source: docs.joinmastodon.org/methods/accounts/#verify_credentials, …/methods/apps/#verify_credentials; user tokens with
+read:accounts read:statuses write:media write:statuses.
 """
 
 from dataclasses import dataclass
@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 import httpx
 
 from services.platforms.bearer import Api, Service
-from services.platforms.calls import text_at
+from services.platforms.calls import body, list_at, repeatable, text_at
 from services.platforms.mastodon import refusals
 from services.platforms.ports import Account, Fault, PlatformError
+from services.platforms.scopes import require
 
+SCOPES = tuple((scope, scope.partition(":")[0]) for scope in ("read:statuses", "write:media", "write:statuses"))
 SERVICE = Service("Mastodon", "", "/oauth/token", refusals.refusal)
 
 
@@ -40,3 +42,13 @@ async def ask_me(api: Api) -> Me:
     if not (user_id and username):
         raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "The server did not say whose token it is.")
     return Me(user_id, f"@{username}@{urlsplit(api.url('')).netloc}")
+
+
+async def require_scopes(api: Api) -> None:
+    """Raises ScopeMissingError if the token's app may not do what posts need, which no token of it may then.
+
+    What the token itself has is not told, and servers older than 4.3 tell nothing of the app either.
+    """
+    answer = await repeatable(api.http.get(api.url("/api/v1/apps/verify_credentials"), headers=api.headers))
+    if answer.is_success:
+        require(SERVICE.name, [str(one) for one in list_at(body(answer), "scopes")], SCOPES)

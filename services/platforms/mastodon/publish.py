@@ -15,7 +15,7 @@ from services.platforms import oauth
 from services.platforms.bearer import Api
 from services.platforms.calls import body, list_at, once, repeatable, text_at
 from services.platforms.mastodon import checks, limits
-from services.platforms.mastodon.api import ask_me, connect
+from services.platforms.mastodon.api import ask_me, connect, require_scopes
 from services.platforms.mastodon.media import Upload
 from services.platforms.mastodon.statuses import is_post, status
 from services.platforms.ports import (
@@ -53,8 +53,9 @@ class Mastodon:
         return list(checks.problems(draft))
 
     async def verify(self, http: httpx.AsyncClient, account: Account) -> VerifiedAccount:
-        """Asks the server whose token it is."""
+        """Asks the server whose token it is, and what its app may do."""
         me, credentials = await oauth.with_renewal(account, lambda tried: ask_me(connect(http, tried)))
+        await require_scopes(connect(http, replace(account, credentials=credentials)))
         return VerifiedAccount(me.name, me.user_id, {**credentials, "user_id": me.user_id})
 
     def new_handle(self, draft: Draft, account: Account, now: datetime, random_bytes: Callable[[int], bytes]) -> str:

@@ -12,8 +12,12 @@ from services.platforms.mastodon.sandbox_accounts import authorize, refused, too
 from services.platforms.mastodon.sandbox_media import MediaService
 from services.platforms.mastodon.sandbox_servers import Server, small, usual
 from services.platforms.mastodon.sandbox_statuses import Statuses
+from services.platforms.ports import JSON
 from services.platforms.sandboxing.state import SandboxState
+from services.platforms.sandboxing.tokens import Scopes
 from services.platforms.sandboxing.web import build
+
+SCOPES = Scopes(("read",), ("write:media", "write:statuses"))
 
 
 def app(state: SandboxState) -> ASGIApp:
@@ -32,10 +36,16 @@ def _routes(state: SandboxState, server: Server) -> list[BaseRoute]:
     async def me(request: Request) -> Response:
         return JSONResponse(authorize(request, server).shown())
 
+    async def app_of(request: Request) -> Response:
+        authorize(request, server)
+        scopes: list[JSON] = [*SCOPES.of(request.headers["authorization"].partition(" ")[2])]
+        return JSONResponse({"id": "1", "name": "sandbox", "scopes": scopes, "scope": " ".join(map(str, scopes))})
+
     media = MediaService(state.store, server)
     return [
         Route("/api/v2/instance", instance),
         Route("/api/v1/accounts/verify_credentials", me),
+        Route("/api/v1/apps/verify_credentials", app_of),
         *media.routes(),
         *Statuses(state.store, server, media).routes(),
     ]

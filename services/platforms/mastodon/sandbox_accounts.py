@@ -11,7 +11,7 @@ from starlette.requests import Request
 from services.platforms.mastodon.sandbox_servers import Server
 from services.platforms.ports import JSON
 from services.platforms.sandboxing.state import now
-from services.platforms.sandboxing.tokens import bearer_name, number_of
+from services.platforms.sandboxing.tokens import bearer_name, is_readonly, number_of
 from services.platforms.sandboxing.web import RefusedError
 
 WINDOW_S = 2  # a server's is minutes, which no test waits for
@@ -48,11 +48,13 @@ class Owner:
         return {"id": self.user_id, "username": self.username, "acct": self.username, "url": self.url}
 
 
-def authorize(request: Request, server: Server) -> Owner:
+def authorize(request: Request, server: Server, *, writing: bool = False) -> Owner:
     """Whose token the request carries. Raises RefusedError."""
     name = bearer_name(request)
     if name is None:
         raise refused(401, "The access token is invalid")
+    if writing and is_readonly(request):
+        raise refused(403, "This action is outside the authorized scopes")
     username = re.sub(r"\W", "_", name, flags=re.ASCII)[:USERNAME_CHARS] or "nobody"
     return Owner(number_of(f"{server.url}/{name}"), username, f"{server.url}/@{username}")
 

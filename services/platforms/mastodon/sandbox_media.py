@@ -63,7 +63,7 @@ class MediaService:
         await self._store.update(MEDIA, media_id, lambda doc: {**doc, "status": status_id})
 
     async def _upload(self, request: Request) -> Response:
-        owner = authorize(request, self._server)
+        owner = authorize(request, self._server, writing=True)
         if int(request.headers.get("content-length", "0")) > self._most + FORM_BYTES:
             return Response(status_code=413)
         async with request.form(max_files=2, max_fields=5) as form:
@@ -77,7 +77,7 @@ class MediaService:
 
     async def _change(self, request: Request) -> Response:
         """What is not in the form stays as it is."""
-        owner = authorize(request, self._server)
+        owner = authorize(request, self._server, writing=True)
         found = await self._open(owner, request)
         async with request.form(max_files=1, max_fields=5) as form:
             said: dict[str, JSON] = {"focus": _focus(form)} if "focus" in form else {}

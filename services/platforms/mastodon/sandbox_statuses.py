@@ -48,7 +48,7 @@ class Statuses:
         ]
 
     async def _create(self, request: Request) -> Response:
-        owner = authorize(request, self._server)
+        owner = authorize(request, self._server, writing=True)
         wanted = await json_body(request, invalid, MAX_BODY_BYTES)
         key = request.headers.get("idempotency-key", "")
         digest = hashlib.sha256(f"{owner.user_id}/{key}".encode()).hexdigest()

@@ -30,10 +30,12 @@ from services.platforms.ports import (
     Receipt,
     VerifiedAccount,
 )  # fmt: skip
+from services.platforms.scopes import require
 
 MARGIN = timedelta(seconds=5)  # between clocks; an older pin may say the same, and be another one
 PAGE = 100
 MAX_PAGES = 10
+SCOPES = (("boards:read",), ("pins:read",), ("pins:write",), ("user_accounts:read",))
 
 
 class Pinterest:
@@ -46,7 +48,10 @@ class Pinterest:
         return list(checks.problems(draft))
 
     async def verify(self, http: httpx.AsyncClient, account: Account) -> VerifiedAccount:
-        """Asks whose token it is, and where its pins go unless told otherwise."""
+        """Asks whose token it is, and where its pins go unless told otherwise.
+
+        What it may do is told with the token alone, hence by who connects the account.
+        """
 
         async def ask(tried: Account) -> tuple[str, str, str]:
             api = Api(SERVICE, http, tried)
@@ -57,6 +62,7 @@ class Pinterest:
         if not username:
             message = "Pinterest answered without saying whose token it is."
             raise PlatformError(Fault.TRANSIENT, "answer_unreadable", message)
+        require(SERVICE.name, credentials.get("scope", ""), SCOPES)
         known = {**credentials, **({"board_id": board_id} if board_id else {})}
         return VerifiedAccount(username, user_id or username, known)
 

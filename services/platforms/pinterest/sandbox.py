@@ -13,15 +13,17 @@ from services.platforms.pinterest.sandbox_accounts import Boards, authorize, ref
 from services.platforms.pinterest.sandbox_media import MediaService
 from services.platforms.pinterest.sandbox_pins import Pins
 from services.platforms.sandboxing.state import SandboxState
-from services.platforms.sandboxing.tokens import renewed
+from services.platforms.sandboxing.tokens import Scopes, renewed
 from services.platforms.sandboxing.web import build
+
+SCOPES = Scopes(("boards:read", "pins:read", "user_accounts:read"), ("pins:write",))
 
 
 def app(state: SandboxState) -> ASGIApp:
     """The sandbox."""
 
     async def token(request: Request) -> Response:
-        pair = await renewed(request, state.store)
+        pair = await renewed(request, state.store, scopes=SCOPES)
         if pair is None:
             raise refused(401, 2, "Authentication failed.")
         return JSONResponse(dict(pair))

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 from services.platforms.calls import text_at
 from services.platforms.ports import JSON
 from services.platforms.sandboxing.store import Doc, Store
-from services.platforms.sandboxing.tokens import bearer_name, number_of
+from services.platforms.sandboxing.tokens import bearer_name, is_readonly, number_of
 from services.platforms.sandboxing.web import RefusedError, json_body
 
 FIRST_BOARD = "1234567890"
@@ -34,11 +34,13 @@ def too_many() -> RefusedError:
     return refused(429, 8, "You have exceeded your rate limit. Try again later.", headers)
 
 
-def authorize(request: Request) -> str:
+def authorize(request: Request, *, writing: bool = False) -> str:
     """Whose token the request carries. Raises RefusedError."""
     name = bearer_name(request)
     if name is None:
         raise refused(401, 2, "Authentication failed.")
+    if writing and is_readonly(request):
+        raise refused(403, 29, "You are not permitted to access that resource: the token lacks pins:write.")
     return name
 
 

@@ -56,7 +56,7 @@ class MediaService:
         return found
 
     async def _register(self, request: Request) -> Response:
-        owner = authorize(request)
+        owner = authorize(request, writing=True)
         if (await json_body(request, invalid, 80_000)).get("media_type") != "video":
             raise invalid("media_type must be video")
         media_id = new_id()

@@ -49,7 +49,7 @@ class Pins:
         ]
 
     async def _create(self, request: Request) -> Response:
-        owner = authorize(request)
+        owner = authorize(request, writing=True)
         wanted = await json_body(request, invalid)
         _check(wanted)
         board = await self._boards.find(owner, text_at(wanted, "board_id"))

@@ -19,7 +19,7 @@ from services.platforms.sandboxing.graph import account_routes, authorize, missi
 from services.platforms.sandboxing.pulling import NotPulledError, pull
 from services.platforms.sandboxing.state import SandboxState, now
 from services.platforms.sandboxing.store import Doc, TooLargeError
-from services.platforms.sandboxing.tokens import number_of
+from services.platforms.sandboxing.tokens import is_readonly, number_of
 from services.platforms.sandboxing.web import POSTS, RefusedError, media_doc
 
 CONTAINERS = "container"
@@ -50,7 +50,7 @@ class Containers:
         ]
 
     async def _create(self, request: Request) -> Response:
-        owner = _own(request)
+        owner = _own(request, posting=True)
         async with request.form(max_files=0, max_fields=40) as form:
             asked = self._rules.read({name: str(value) for name, value in form.items()})
         media, reason = await self._media(owner, asked)
@@ -93,7 +93,7 @@ class Containers:
         return found
 
     async def _publish(self, request: Request) -> Response:
-        owner = _own(request)
+        owner = _own(request, posting=True)
         async with request.form(max_files=0, max_fields=40) as form:
             container = await self._container(owner, str(form.get("creation_id", "")))
         kind, word = text_at(container, "kind"), _word(container)
@@ -180,11 +180,13 @@ class Containers:
         return found
 
 
-def _own(request: Request) -> str:
+def _own(request: Request, *, posting: bool = False) -> str:
     """The account, whose own paths these must be. Raises RefusedError."""
     name, user_id = authorize(request), str(request.path_params["user_id"])
     if user_id not in ("me", number_of(name)):
         raise missing(user_id)
+    if posting and is_readonly(request):
+        raise refused(10, "Application does not have permission for this action", status=403)
     return name
 
 

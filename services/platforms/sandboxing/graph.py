@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from services.platforms.graph import Service
 from services.platforms.ports import JSON
 from services.platforms.sandboxing.state import is_valid
-from services.platforms.sandboxing.tokens import bearer_name, number_of, successor
+from services.platforms.sandboxing.tokens import Scopes, bearer_name, number_of, successor
 from services.platforms.sandboxing.web import RefusedError
 
 TOKEN_LASTS_S = 60 * 86_400
@@ -58,6 +58,14 @@ def authorize(request: Request) -> str:
 def new_id() -> str:
     """Of posts and containers."""
     return str(10**16 + secrets.randbelow(9 * 10**16))
+
+
+def told(scopes: Scopes, token: str) -> Response:
+    """What /debug_token answers about a token."""
+    if not is_valid(token):
+        return JSONResponse({"data": {"is_valid": False, "scopes": []}})
+    granted: list[JSON] = [*scopes.of(token)]
+    return JSONResponse({"data": {"is_valid": True, "type": "USER", "scopes": granted}})
 
 
 def account_routes(service: Service) -> list[BaseRoute]:

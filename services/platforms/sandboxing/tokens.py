@@ -8,6 +8,7 @@ import binascii
 import hashlib
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from starlette.requests import Request
 
@@ -16,6 +17,7 @@ from services.platforms.sandboxing.state import VALID_PREFIX, is_valid
 from services.platforms.sandboxing.store import Store
 
 LASTS_S = 7_200
+READONLY = "readonly"
 
 
 def bearer_name(request: Request) -> str | None:
@@ -34,13 +36,35 @@ def mark_of(token: str) -> str:
     return f"{token}..".split(".")[1]
 
 
+@dataclass(frozen=True, slots=True)
+class Scopes:
+    """What a platform's tokens are given; those that say "readonly" only what is for reading."""
+
+    reading: tuple[str, ...]
+    writing: tuple[str, ...]
+
+    def of(self, token: str) -> list[str]:
+        """Of this one."""
+        return [*self.reading, *(() if mark_of(token) == READONLY else self.writing)]
+
+
+def is_readonly(request: Request) -> bool:
+    """Whether the request's token was not given what posts need."""
+    return bearer_mark(request) == READONLY
+
+
 def successor(token: str) -> str:
     """Another token of the same account, as special as this one."""
     return f"{VALID_PREFIX}{_name(token)}.{mark_of(token)}.{secrets.token_hex(8)}"
 
 
 async def renewed(
-    request: Request, store: Store, *, rotates: bool = True, client_field: str = "client_id"
+    request: Request,
+    store: Store,
+    *,
+    rotates: bool = True,
+    client_field: str = "client_id",
+    scopes: Scopes | None = None,
 ) -> Mapping[str, JSON] | None:
     """The answer to a form of RFC 6749 §6; None if it is to be refused.
 
@@ -49,6 +73,7 @@ async def renewed(
     Args:
         rotates: A refresh token is taken once, and the answer holds the next one.
         client_field: Of the form.
+        scopes: Where the answer tells them.
     """
     async with request.form(max_files=0, max_fields=10) as form:
         refresh_token, grant = str(form.get("refresh_token", "")), form.get("grant_type")
@@ -57,6 +82,8 @@ async def renewed(
         return None
     access, refresh = successor(refresh_token), successor(refresh_token)
     answer: dict[str, JSON] = {"token_type": "bearer", "expires_in": LASTS_S, "access_token": access}
+    if scopes is not None:
+        answer["scope"] = " ".join(scopes.of(access))
     if not rotates:
         return answer
     digest = hashlib.sha256(refresh_token.encode()).hexdigest()

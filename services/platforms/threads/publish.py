@@ -1,7 +1,9 @@
 """Publishes to Threads: a container that fetches the media from the CDN, then one POST /threads_publish.
 
 Scopes: threads_basic, threads_content_publish, and threads_manage_replies for replies, which have an allowance and a
-list of their own. Source: developers.facebook.com/docs/threads/posts, …/docs/threads/troubleshooting, read 2026-10-10.
+list of their own. Which of them a token has is told to the app's testers, by their own token.
+Source: developers.facebook.com/docs/threads/posts, …/docs/threads/troubleshooting, read 2026-10-10,
+…/docs/threads/reference/debug, read 2026-11-26.
 """
 
 from dataclasses import replace
@@ -36,4 +38,5 @@ PUBLISHER = ContainerPublisher(
     wanted=forms.wanted,
     dialect=lambda draft: OF_REPLIES if _is_reply(draft) else DIALECT,
     listing=lambda draft: Listing("/replies" if _is_reply(draft) else "/threads", "text", draft.text),
+    scopes=(("threads_basic",), ("threads_content_publish",)),
 )

@@ -5,6 +5,9 @@ Source: developers.facebook.com/docs/threads/{overview,posts,troubleshooting}, r
 
 from collections.abc import Mapping
 
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from services.platforms import catalog
@@ -12,14 +15,16 @@ from services.platforms.ports import JSON
 from services.platforms.sandboxing.allowances import Allowances, Use
 from services.platforms.sandboxing.container_rules import Asked, Rules, Source
 from services.platforms.sandboxing.containers import Containers
-from services.platforms.sandboxing.graph import refused, too_many, unsupported
+from services.platforms.sandboxing.graph import authorize, refused, told, too_many, unsupported
 from services.platforms.sandboxing.state import SandboxState
+from services.platforms.sandboxing.tokens import Scopes, bearer_mark
 from services.platforms.sandboxing.web import RefusedError, build
 from services.platforms.threads.checks import MAX_LINKS, PLATFORM
 from services.platforms.threads.publish import DIALECT, OF_REPLIES, SERVICE
 from services.platforms.threads.refusals import LINKS
 from services.platforms.threads.text import counted, links
 
+SCOPES = Scopes(("threads_basic",), ("threads_content_publish", "threads_manage_replies"))
 POSTS_A_DAY, REPLIES_A_DAY = 250, 1_000
 FIELDS = frozenset(
     ["media_type", "image_url", "video_url", "text", "alt_text", "is_carousel_item", "children", "reply_to_id"]
@@ -29,8 +34,17 @@ SOURCES = {"IMAGE": "image_url", "VIDEO": "video_url"}
 
 def app(state: SandboxState) -> ASGIApp:
     """The sandbox."""
-    served = build(state, Containers(state, RULES).routes(), too_many=too_many, unknown=unsupported())
+    routes = [Route(f"{SERVICE.version}/debug_token", _told), *Containers(state, RULES).routes()]
+    served = build(state, routes, too_many=too_many, unknown=unsupported())
     return Allowances(served, Use("", 4))
+
+
+async def _told(request: Request) -> Response:
+    """To testers of the app."""
+    authorize(request)
+    if bearer_mark(request) == "guest":
+        raise refused(100, "The access token must be of a tester of the app")
+    return told(SCOPES, request.query_params.get("input_token", ""))
 
 
 def _read(form: Mapping[str, str]) -> Asked:

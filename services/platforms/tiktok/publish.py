@@ -23,6 +23,7 @@ from services.platforms.ports import (
     Problem,
     Progress,
     Receipt,
+    ScopeMissingError,
     Underway,
     VerifiedAccount,
 )  # fmt: skip
@@ -48,7 +49,12 @@ class TikTokPublisher:
         async def ask(tried: Account) -> tuple[str, str, Creator]:
             tiktok = TikTok(http, tried)
             open_id, name = await tiktok.me()
-            return open_id, name, await tiktok.creator()
+            try:
+                return open_id, name, await tiktok.creator()
+            except PlatformError as exc:
+                if exc.code == refusals.SCOPE_MISSING:
+                    raise ScopeMissingError("TikTok", ["video.publish"]) from exc
+                raise
 
         (open_id, name, creator), credentials = await oauth.with_renewal(account, ask)
         if not open_id:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.platforms.ports import JSON
-from services.platforms.sandboxing.tokens import bearer_mark, bearer_name
+from services.platforms.sandboxing.tokens import READONLY, bearer_mark, bearer_name
 from services.platforms.sandboxing.web import RefusedError
 from services.platforms.tiktok.checks import PRIVACIES
 
@@ -72,7 +72,7 @@ def authorize(request: Request, *, posting: bool = False) -> Owner:
     if name is None:
         raise refused(401, "access_token_invalid", "The access token is invalid or not found in the request.")
     owner = Owner(name, bearer_mark(request))
-    if posting and owner.mark == "readonly":
+    if posting and owner.mark == READONLY:
         raise refused(401, "scope_not_authorized", "The user did not authorize the scope video.publish.")
     return owner
 

@@ -28,6 +28,7 @@ from services.platforms.ports import (
     Receipt,
     VerifiedAccount,
 )  # fmt: skip
+from services.platforms.scopes import require
 from services.platforms.x import checks, timeline
 from services.platforms.x.api import SERVICE, Me, ask_me
 from services.platforms.x.media import Upload
@@ -36,6 +37,7 @@ MARGIN = timedelta(seconds=60)  # between our clock and X's
 PAGE = 100
 MAX_PAGES = 5
 FIELDS = "created_at,attachments,entities"
+SCOPES = (("tweet.read",), ("tweet.write",), ("users.read",), ("media.write",))
 
 
 class X:
@@ -48,8 +50,9 @@ class X:
         return list(checks.problems(draft))
 
     async def verify(self, http: httpx.AsyncClient, account: Account) -> VerifiedAccount:
-        """Asks whose token it is."""
+        """Asks whose token it is. What it may do is told with the token alone, hence by who connects the account."""
         me, credentials = await oauth.with_renewal(account, lambda tried: ask_me(Api(SERVICE, http, tried)))
+        require(SERVICE.name, credentials.get("scope", ""), SCOPES)
         known = {**credentials, "user_id": me.user_id, "username": me.username}
         return VerifiedAccount(f"@{me.username}", me.user_id, known)
 

@@ -9,12 +9,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from services.platforms.sandboxing.state import SandboxState
-from services.platforms.sandboxing.tokens import renewed
+from services.platforms.sandboxing.tokens import Scopes, renewed
 from services.platforms.sandboxing.web import build
 from services.platforms.x.sandbox_accounts import authorize, problem, too_many
 from services.platforms.x.sandbox_media import MediaService
 from services.platforms.x.sandbox_posts import Posts
 
+SCOPES = Scopes(("tweet.read", "users.read", "offline.access"), ("tweet.write", "media.write"))
 TOKEN_REFUSED = {"error": "invalid_request", "error_description": "Value passed for the token was invalid."}
 
 
@@ -22,7 +23,7 @@ def app(state: SandboxState) -> ASGIApp:
     """The sandbox."""
 
     async def token(request: Request) -> Response:
-        pair = await renewed(request, state.store)
+        pair = await renewed(request, state.store, scopes=SCOPES)
         return JSONResponse(TOKEN_REFUSED, 400) if pair is None else JSONResponse(dict(pair))
 
     media = MediaService(state.store)

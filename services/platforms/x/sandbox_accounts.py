@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from services.platforms.ports import JSON
-from services.platforms.sandboxing.tokens import bearer_name, number_of
+from services.platforms.sandboxing.tokens import bearer_name, is_readonly, number_of
 from services.platforms.sandboxing.web import RefusedError
 
 PROBLEMS = "https://api.twitter.com/2/problems"
@@ -56,11 +56,14 @@ class Owner:
     username: str
 
 
-def authorize(request: Request) -> Owner:
+def authorize(request: Request, *, writing: bool = False) -> Owner:
     """Whose token the request carries. Raises RefusedError."""
     name = bearer_name(request)
     if name is None:
         raise problem(401, "Unauthorized", "Unauthorized")
+    if writing and is_readonly(request):
+        detail = "The token lacks a scope that this endpoint needs."
+        raise problem(403, "Unsupported Authentication", detail, "unsupported-authentication")
     return Owner(number_of(name), re.sub(r"\W", "_", name, flags=re.ASCII)[:USERNAME_CHARS] or "nobody")
 
 

@@ -54,7 +54,7 @@ class MediaService:
         return found
 
     async def _initialize(self, request: Request) -> Response:
-        owner = authorize(request)
+        owner = authorize(request, writing=True)
         wanted = await json_body(request, invalid, 80_000)
         name, kind, size = text_at(wanted, "media_category"), text_at(wanted, "media_type"), wanted.get("total_bytes")
         category = category_of(name, kind)

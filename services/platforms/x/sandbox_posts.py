@@ -48,7 +48,7 @@ class Posts:
         ]
 
     async def _create(self, request: Request) -> Response:
-        owner = authorize(request)
+        owner = authorize(request, writing=True)
         wanted = await json_body(request, invalid, 80_000)
         text, ids = text_at(wanted, "text"), [str(it) for it in list_at(wanted, "media", "media_ids")]
         _check(wanted, text, ids)

@@ -1,7 +1,8 @@
 """Publishes to YouTube: the video arrives hidden and is processed, then one update lets people see it.
 
 The video's id, known before, is what a second try is told by: an update says the same however often it is made.
-Source: developers.google.com/youtube/v3/docs/videos/{insert,list,update}, …/docs/thumbnails/set, read 2026-10-08.
+Source: developers.google.com/youtube/v3/docs/videos/{insert,list,update}, …/docs/thumbnails/set, read 2026-10-08,
+…/identity/protocols/oauth2/scopes, googleapis.com/discovery/v1/apis/oauth2/v2/rest, read 2026-11-26.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,12 +28,15 @@ from services.platforms.ports import (
     Receipt,
     VerifiedAccount,
 )  # fmt: skip
+from services.platforms.scopes import require
 from services.platforms.youtube import checks, refusals
 from services.platforms.youtube.resource import SERVICE, VIDEOS, privacy, status
 from services.platforms.youtube.uploads import Upload
 
 POLL_S = 5.0
 THUMBNAIL = "thumbnail"
+_AUTH = "https://www.googleapis.com/auth/"
+SCOPES = ((f"{_AUTH}youtube", f"{_AUTH}youtube.force-ssl", f"{_AUTH}youtubepartner"),)  # to show what was uploaded
 
 
 class YouTube:
@@ -45,10 +49,12 @@ class YouTube:
         return list(checks.problems(draft))
 
     async def verify(self, http: httpx.AsyncClient, account: Account) -> VerifiedAccount:
-        """Asks which channel the token is for."""
+        """Asks what the token may do, and which channel it is for."""
 
         async def ask(tried: Account) -> tuple[str, str]:
-            found = await Api(SERVICE, http, tried).get("/youtube/v3/channels", {"part": "id,snippet", "mine": "true"})
+            api = Api(SERVICE, http, tried)
+            require(SERVICE.name, await _scopes(api), SCOPES)
+            found = await api.get("/youtube/v3/channels", {"part": "id,snippet", "mine": "true"})
             return text_at(found, "items", 0, "id"), text_at(found, "items", 0, "snippet", "title")
 
         (channel_id, title), credentials = await oauth.with_renewal(account, ask)
@@ -107,6 +113,13 @@ class YouTube:
             return CannotTell()
         same = text_at(found, "status", "privacyStatus") == privacy(draft)
         return _receipt(video_id) if same else Absent(safe_to_send=True)
+
+
+async def _scopes(api: Api) -> str:
+    """What Google says of the token; "" of one it does not take, which is refused, and renewed, elsewhere."""
+    query = {"access_token": api.account.credentials.get("access_token", "")}
+    answer = await repeatable(api.http.post(api.url("/oauth2/v2/tokeninfo"), params=query))
+    return text_at(body(answer), "scope") if answer.is_success else ""
 
 
 async def _set_thumbnail(api: Api, video_id: str, cover: Asset) -> bool:

@@ -11,31 +11,42 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from services.platforms.ports import JSON
-from services.platforms.sandboxing.state import SandboxState
-from services.platforms.sandboxing.tokens import renewed
+from services.platforms.sandboxing.state import SandboxState, is_valid
+from services.platforms.sandboxing.tokens import LASTS_S, Scopes, renewed
 from services.platforms.sandboxing.web import build
 from services.platforms.youtube.resource import SERVICE
 from services.platforms.youtube.sandbox_accounts import authorize, refused, required, too_many
 from services.platforms.youtube.sandbox_uploads import Uploads
 from services.platforms.youtube.sandbox_videos import Videos
 
+_AUTH = "https://www.googleapis.com/auth/"
+SCOPES = Scopes((f"{_AUTH}youtube.readonly",), (f"{_AUTH}youtube",))
+
 
 def app(state: SandboxState) -> ASGIApp:
     """The sandbox."""
 
     async def token(request: Request) -> Response:
-        pair = await renewed(request, state.store, rotates=False)
+        pair = await renewed(request, state.store, rotates=False, scopes=SCOPES)
         refusal = {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
         return JSONResponse(refusal, 400) if pair is None else JSONResponse(dict(pair))
 
     videos = Videos(state.store)
     routes = [
         Route(SERVICE.token_path, token, methods=["POST"]),
+        Route("/oauth2/v2/tokeninfo", _told, methods=["POST"]),
         Route("/youtube/v3/channels", _channels),
         *videos.routes(),
         *Uploads(state, videos).routes(),
     ]
     return build(state, routes, too_many=too_many, unknown=refused(404, "notFound", "Not Found"))
+
+
+async def _told(request: Request) -> Response:
+    token = request.query_params.get("access_token", "")
+    if not is_valid(token):
+        return JSONResponse({"error": "invalid_token", "error_description": "Invalid Value"}, 400)
+    return JSONResponse({"scope": " ".join(SCOPES.of(token)), "expires_in": LASTS_S, "access_type": "offline"})
 
 
 async def _channels(request: Request) -> Response:

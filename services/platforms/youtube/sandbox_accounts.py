@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from services.platforms.ports import JSON
-from services.platforms.sandboxing.tokens import bearer_mark, bearer_name
+from services.platforms.sandboxing.tokens import READONLY, bearer_mark, bearer_name
 from services.platforms.sandboxing.web import RefusedError
 
 
@@ -62,7 +62,7 @@ def authorize(request: Request, *, writing: bool = False) -> Owner:
     if name is None:
         raise refused(401, "authError", "Invalid Credentials", "global")
     owner = Owner(name, bearer_mark(request))
-    if writing and owner.mark == "readonly":
+    if writing and owner.mark == READONLY:
         message = "Request had insufficient authentication scopes."
         raise refused(403, "insufficientPermissions", message, "global")
     if writing and not owner.has_channel:

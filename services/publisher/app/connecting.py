@@ -59,7 +59,8 @@ class Connect:
         """Verifies the credentials upstream and keeps them sealed; an account of this id is replaced.
 
         Raises:
-            MediaError: INVALID_REQUEST, PLATFORM_UNKNOWN, ACCOUNT_CREDENTIALS_INVALID, UPSTREAM_BUSY.
+            MediaError: INVALID_REQUEST, PLATFORM_UNKNOWN, ACCOUNT_CREDENTIALS_INVALID,
+                ACCOUNT_SCOPE_MISSING, UPSTREAM_BUSY.
         """
         publisher = self._publishers.get(wanted.platform)
         if publisher is None:
@@ -136,6 +137,8 @@ def _refusal(wanted: AccountInput, exc: platforms.PlatformError) -> MediaError:
                 Code.INVALID_REQUEST, violations=[Violation("serviceUrl", "is not on the public internet")]
             )
         cause = cause.__cause__
+    if isinstance(exc, platforms.ScopeMissingError):
+        return MediaError(Code.ACCOUNT_SCOPE_MISSING, platform=platform, scopes=", ".join(exc.scopes))
     if exc.fault in (platforms.Fault.ACCOUNT, platforms.Fault.PERMANENT):
         return MediaError(Code.ACCOUNT_CREDENTIALS_INVALID, platform=platform, reason=exc.code)
     return MediaError(Code.UPSTREAM_BUSY, upstream=platform)

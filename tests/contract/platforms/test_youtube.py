@@ -191,7 +191,7 @@ async def test_a_channel_that_may_set_no_thumbnail_publishes_without(youtube: Pl
 
 async def test_a_token_that_may_only_read_wants_the_account_connected_again(youtube: Played) -> None:
     with pytest.raises(PlatformError) as caught:
-        await youtube.published(await youtube.connected("reader.readonly"), draft("no", asset(samples.film())))
+        await youtube.published(youtube.account("reader.readonly"), draft("no", asset(samples.film())))
     assert (caught.value.fault, caught.value.code) == (Fault.ACCOUNT, "scope_missing")
 
 

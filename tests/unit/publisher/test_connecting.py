@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from services.common.errors import Code, MediaError
-from services.platforms.ports import Fault, PlatformError
+from services.platforms.ports import Fault, PlatformError, ScopeMissingError
 from services.publisher.app import connecting
 from services.publisher.app.connecting import AccountInput
 from services.publisher.domain.account import AccountStatus
@@ -51,6 +51,7 @@ async def test_the_callers_name_wins(bench: Bench) -> None:
     ("answer", "code"),
     [
         (PlatformError(Fault.ACCOUNT, "session_refused", "No."), Code.ACCOUNT_CREDENTIALS_INVALID),
+        (ScopeMissingError("Paper", ["print", "fold"]), Code.ACCOUNT_SCOPE_MISSING),
         (PlatformError(Fault.PERMANENT, "handle_unknown", "No."), Code.ACCOUNT_CREDENTIALS_INVALID),
         (PlatformError(Fault.TRANSIENT, "upstream_unavailable", "Later."), Code.UPSTREAM_BUSY),
         (httpx.ReadTimeout("slow"), Code.UPSTREAM_BUSY),
@@ -62,6 +63,12 @@ async def test_what_the_platform_does_not_take_is_not_kept(bench: Bench, answer:
     before = dict(bench.accounts.rows)
     assert (await refused(bench.app.connect.create(ALICE, given()))).code is code
     assert bench.accounts.rows == before
+
+
+async def test_a_missing_scope_is_named(bench: Bench) -> None:
+    bench.paper.verifying.append(ScopeMissingError("Paper", ["print", "fold"]))
+    error = await refused(bench.app.connect.create(ALICE, given()))
+    assert error.message == "paper did not grant: print, fold."
 
 
 async def test_an_unknown_platform_is_said_so(bench: Bench) -> None:

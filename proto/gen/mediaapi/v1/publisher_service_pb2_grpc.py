@@ -218,7 +218,8 @@ class PublisherServiceServicer:
 
     def CreateAccount(self, request, context):
         """Connects an account; its credentials are tried upstream before they are sealed and kept.
-        Errors: invalid_request, platform_unknown, account_credentials_invalid, upstream_busy.
+        Errors: invalid_request, platform_unknown, account_credentials_invalid,
+        account_scope_missing, upstream_busy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -65,7 +65,8 @@ class PublisherServiceStub:
     """
     CreateAccount: _grpc.UnaryUnaryMultiCallable[_publisher_service_pb2.CreateAccountRequest, _account_pb2.Account]
     """Connects an account; its credentials are tried upstream before they are sealed and kept.
-    Errors: invalid_request, platform_unknown, account_credentials_invalid, upstream_busy.
+    Errors: invalid_request, platform_unknown, account_credentials_invalid,
+    account_scope_missing, upstream_busy.
     """
     GetAccount: _grpc.UnaryUnaryMultiCallable[_publisher_service_pb2.GetAccountRequest, _account_pb2.Account]
     """Errors: account_not_found."""
@@ -145,7 +146,8 @@ class PublisherServiceAsyncStub(PublisherServiceStub):
     """
     CreateAccount: _aio.UnaryUnaryMultiCallable[_publisher_service_pb2.CreateAccountRequest, _account_pb2.Account]  # type: ignore[assignment]
     """Connects an account; its credentials are tried upstream before they are sealed and kept.
-    Errors: invalid_request, platform_unknown, account_credentials_invalid, upstream_busy.
+    Errors: invalid_request, platform_unknown, account_credentials_invalid,
+    account_scope_missing, upstream_busy.
     """
     GetAccount: _aio.UnaryUnaryMultiCallable[_publisher_service_pb2.GetAccountRequest, _account_pb2.Account]  # type: ignore[assignment]
     """Errors: account_not_found."""
@@ -270,7 +272,8 @@ class PublisherServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.Account, _abc.Awaitable[_account_pb2.Account]]:
         """Connects an account; its credentials are tried upstream before they are sealed and kept.
-        Errors: invalid_request, platform_unknown, account_credentials_invalid, upstream_busy.
+        Errors: invalid_request, platform_unknown, account_credentials_invalid,
+        account_scope_missing, upstream_busy.
         """
 
     @_abc_1.abstractmethod
