@@ -95,8 +95,9 @@ async def forbidden(since: datetime) -> Receipt | None:
 
 
 async def test_a_post_that_is_live_is_so_whoever_may_list_it() -> None:
+    now = datetime.now(UTC)
     for find in (nobody, forbidden):
-        for began, outcome in ((NOW, CannotTell()), (NOW - timedelta(minutes=3), Receipt("", None))):
+        for began, outcome in ((now, CannotTell()), (now - timedelta(minutes=3), Receipt("", None))):
             found = await containers((200, {"status": "PUBLISHED"})).outcome("1", began, find)
             assert found == outcome
 
