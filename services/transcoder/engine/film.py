@@ -4,16 +4,18 @@ Neither protocols nor other demuxers can be reached from a file, and no decoder 
 """
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import av.error
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -38,6 +40,7 @@ _SOUND_CODECS = frozenset(
 )
 # Their decoders' threads, a frame each, wait for one another for ever on some damaged films; threads by slices do not.
 _STALLING = frozenset({"hevc"})
+_TOLD_BY_HEADERS = frozenset({"h264", "hevc"})
 # Of colour properties: H.273, and FFmpeg's range.
 BT709, UNSPECIFIED, FULL_RANGE = 1, 2, 2
 # Of the decoder: each holds a frame more.
@@ -86,17 +89,42 @@ def opened(path: Path, content_type: str, *, threads: int = THREADS) -> Iterator
     Raises:
         InputFault: It cannot be read, or holds what no decoder here takes.
     """
-    with path.open("rb") as file, faults():
-        container = av.open(
-            file,
-            "r",
-            format=DEMUXERS[content_type],
-            metadata_errors="replace",
-            buffer_size=1 << 20,
-            options={"protocol_whitelist": "none", "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm"},
-        )
-        with closing(container):
-            yield _source(container, threads)
+    with path.open("rb") as file, faults(), closing(_container(file, DEMUXERS[content_type])) as container:
+        yield _source(container, threads)
+
+
+def _container(file: BinaryIO, demuxer: str) -> InputContainer:
+    """Open. FFmpeg decodes a key frame at least to learn what a track is like; where index and headers tell, it need
+    not."""
+    if demuxer == "mov":
+        hasty = _demuxed(file, demuxer, {"skip_frame": "all"})
+        if all(_told(stream) for stream in hasty.streams.video):
+            return hasty
+        hasty.close()
+        file.seek(0)
+    return _demuxed(file, demuxer, {})
+
+
+def _demuxed(file: BinaryIO, demuxer: str, probing: Mapping[str, str]) -> InputContainer:
+    return av.open(
+        file,
+        "r",
+        format=demuxer,
+        metadata_errors="replace",
+        buffer_size=1 << 20,
+        options={
+            "protocol_whitelist": "none",
+            "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm",
+            **probing,
+        },
+    )
+
+
+def _told(stream: VideoStream) -> bool:
+    """Whether a container that is read by its index tells all about it: how far its frames are stored from where they
+    are shown follows from the index, which a fragmented film has not, and everything else from the headers."""
+    context = stream.codec_context
+    return _attached(stream) or (context is not None and stream.frames > 0 and context.name in _TOLD_BY_HEADERS)
 
 
 def _source(container: InputContainer, threads: int) -> Source:
@@ -134,14 +162,31 @@ def _sound(container: InputContainer) -> AudioStream | None:
     return known[0]
 
 
-def first_frame(source: Source) -> VideoFrame:
-    """The first that is shown. Raises InputFault."""
-    source.container.seek(0)
-    for frame in source.container.decode(source.picture):
-        if frame.width * frame.height > MAX_VIDEO_PX:
-            raise InputFault(Code.MEDIA_DIMENSIONS_EXCEEDED, f"{frame.width} x {frame.height}")
+def key_frame(source: Source, packet: "Packet[VideoStream]") -> VideoFrame | None:
+    """Decodes a key frame alone: a decoder would hold it back until it saw what follows, each of which costs as well.
+    None: there is nothing in it that is shown."""
+    frames = [*packet.decode(), *source.picture.decode(None)]
+    source.picture.codec_context.flush_buffers()
+    for frame in frames:
+        frame.time_base = source.picture.time_base  # which nobody tells of what comes out at the end
         return frame
-    raise InputFault(Code.MEDIA_CORRUPT, "no frame can be decoded")
+    return None
+
+
+def first_frame(source: Source) -> VideoFrame:
+    """The first key frame, or what is shown first if none can be decoded alone. Rewinds the film. Raises InputFault."""
+    source.container.seek(0)
+    keys = (packet for packet in source.container.demux(source.picture) if packet.is_keyframe)
+    first = next(keys, None)
+    frame = None if first is None else key_frame(source, first)
+    if frame is None:
+        source.container.seek(0)
+        frame = next(source.container.decode(source.picture), None)
+    if frame is None:
+        raise InputFault(Code.MEDIA_CORRUPT, "no frame can be decoded")
+    if frame.width * frame.height > MAX_VIDEO_PX:
+        raise InputFault(Code.MEDIA_DIMENSIONS_EXCEEDED, f"{frame.width} x {frame.height}")
+    return frame
 
 
 def start_s(source: Source) -> Fraction:

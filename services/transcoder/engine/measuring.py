@@ -161,7 +161,7 @@ def _probe(
         raise InputFault(Code.MEDIA_FRAMES_EXCEEDED, f"{fps:.0f} frames a second")
     # PyAV tells the turn against the clock.
     rotation = -round(first.rotation / 90) * 90 % 360
-    ratio = source.picture.sample_aspect_ratio or Fraction(1)
+    ratio = source.picture.sample_aspect_ratio or context.sample_aspect_ratio or Fraction(1)
     if not Fraction(1, 16) <= ratio <= 16:
         ratio = Fraction(1)
     width, height = round(first.width * float(ratio)), first.height

@@ -59,8 +59,7 @@ def _clearest(source: Source, probe: Probe) -> VideoFrame | None:
 
 
 def _key_frame(source: Source, at_s: float, seen: set[int]) -> VideoFrame | None:
-    """The last key frame up to then, unless it was seen already: decoded alone, since each costs as much as many of the
-    others, and a decoder would hold it back until it saw what follows."""
+    """The last key frame up to then, unless it was seen already."""
     _seek(source, at_s)
     for packet in source.container.demux(source.picture):
         at = packet.pts if packet.pts is not None else packet.dts
@@ -69,10 +68,7 @@ def _key_frame(source: Source, at_s: float, seen: set[int]) -> VideoFrame | None
         if at in seen:
             return None
         seen.add(at)
-        frames = [*packet.decode(), *source.picture.decode(None)]
-        source.picture.codec_context.flush_buffers()
-        for frame in frames:
-            frame.time_base = source.picture.time_base  # which nobody tells of what comes out at the end
+        if frame := film.key_frame(source, packet):
             return frame
     return None
 
