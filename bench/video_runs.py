@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.harness import Contender, run
+from services.transcoder.adapters.engine import ENVIRONMENT
 
 LEVEL, TOO_HIGH = "4.0", "5.1"  # the second is no platform's, so that such a clip is not copied
 
@@ -23,9 +24,10 @@ def cut(source: Path, seconds: float, to: Path, level: str) -> None:
 
 def way(name: str, which: str, source: Path, folder: Path, platforms: Sequence[str]) -> Contender:
     """One of video_ways, by its name there. What it makes goes into a folder of its own name; `quality` judges what
-    lies in the folder itself."""
+    lies in the folder itself. This service's has the environment of its decoding process."""
     place = folder if which == "quality" else folder_of(folder, name)
-    return Contender(name, (sys.executable, "-m", "bench.video_ways", which, str(source), str(place), *platforms))
+    command = (sys.executable, "-m", "bench.video_ways", which, str(source), str(place), *platforms)
+    return Contender(name, command, ENVIRONMENT if which == "ours" else {})
 
 
 def folder_of(folder: Path, name: str) -> Path:

@@ -29,7 +29,7 @@ MUXER: Mapping[str, str] = {
 }
 # Frames that wait for an encoder, each of 3 MB at full HD. Sound comes in runs: if it were counted with them, encoders
 # would run dry meanwhile.
-WAITING = 4
+WAITING = 2
 # Of each encoder: the same everywhere, since bytes and memory follow from it.
 THREADS = 4
 

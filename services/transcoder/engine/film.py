@@ -43,8 +43,8 @@ _STALLING = frozenset({"hevc"})
 _TOLD_BY_HEADERS = frozenset({"h264", "hevc"})
 # Of colour properties: H.273, and FFmpeg's range.
 BT709, UNSPECIFIED, FULL_RANGE = 1, 2, 2
-# Of the decoder: each holds a frame more.
-THREADS = 4
+# Of the decoder, which takes a fifth of what the encoders do: each holds frames more.
+THREADS = 2
 # A frame is stored at most so many places before one that is shown earlier: H.264's largest picture buffer.
 MOST_REORDERED = 16
 # What FFmpeg raises on damaged files by way of PyAV, and nothing else does.
