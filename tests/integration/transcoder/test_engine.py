@@ -336,6 +336,7 @@ async def test_a_killed_child_is_nobodys_fault_and_the_next_job_works(engine: Sa
     with pytest.raises(MediaError) as caught:
         await job
     assert caught.value.code == "unavailable"
+    await asyncio.sleep(0.2)  # until it is known that the spares died too
     assert (await bench.run(media.jpeg(), "image/jpeg")).renditions
 
 
