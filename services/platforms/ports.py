@@ -33,7 +33,7 @@ from services.platforms.pauses import Pauses
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
-SECRET = "secret"  # name, in what was prepared, of all that only those may know who may write to the upload
+SECRET = "secret"  # noqa: S105  name, in what was prepared, of all that only those may know who may write to the upload
 DUPLICATE_POST = "duplicate_post"  # code of what is refused since the account has a post like it
 
 SaveCredentials = Callable[[Mapping[str, str]], Awaitable[None]]
