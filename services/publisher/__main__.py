@@ -11,6 +11,7 @@ from services.platforms import registry
 from services.publisher import webhook_assembly
 from services.publisher.adapters import files, metrics, sealing, stages, vault
 from services.publisher.adapters.postgres import accounts, changes, deliveries, imports, keys, pins, posts, waiting
+from services.publisher.adapters.postgres.leftovers import PostgresLeftovers
 from services.publisher.app.assembly import Application, World
 from services.publisher.events import PublisherEvents
 from services.publisher.rpc import PublisherRpc
@@ -27,17 +28,15 @@ async def main() -> None:
         sealed = vault.Vault(sealing.MasterKeys(conf.kek), keys.PostgresKeys(database))
         world = World(
             posts=posts.PostgresPosts(database, await run.enter(database.wakeups(posts.SETTLED_CHANNEL))),
-            changes=changes.PostgresChanges(database),
-            accounts=accounts.PostgresAccounts(database),
+            changes=changes.PostgresChanges(database), accounts=accounts.PostgresAccounts(database),
             deliveries=deliveries.PostgresDeliveries(database),
             imports=imports.PostgresImports(database),
-            pins=pins.PostgresPins(database),
+            pins=pins.PostgresPins(database), leftovers=PostgresLeftovers(database),
             vault=sealed,
             media=stages.IngestMedia(await run.enter(rpc.channel(conf.ingest_target))),
             variants=stages.TranscoderVariants(await run.enter(rpc.channel(conf.transcoder_target))),
             files=await run.enter(files.connect(conf.cdn_url)),
-            publishers=registry.publishers(),
-            aliases=registry.aliases(),
+            publishers=registry.publishers(), aliases=registry.aliases(),
             http=await run.enter(guarded_http.connect(trusted=[conf.sandbox_url, *conf.trusted_origins])),
             sandbox_url=conf.sandbox_url, meter=metrics.Metrics(),
             now=clock.utc_now, new_id=ids.new, random_bytes=os.urandom,
@@ -52,6 +51,7 @@ async def main() -> None:
         run.work(app.importer, name="importer")
         run.background(outbox.Relay(database, bus, posts.SCHEMA).run, name="relay")
         run.every(5.0, app.release_pins, name="pins")
+        run.every(5.0, app.abandon, name="abandoned uploads")
         run.every(15.0, waiting.steps(database).look, name="waiting")
         await run.serve()
 

@@ -364,6 +364,25 @@ class Deliveries(Protocol):
         """Makes the targets that wait for this item due."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """What was prepared of a target that came to its end without it. claim: its last; the rest as of Work."""
+
+    claim: Claim
+    live: bool
+    platform: str
+    account_id: str
+    progress: Mapping[str, Mapping[str, JSON]]
+    sealed: Mapping[str, SealedBytes]
+
+
+class Leftovers(Protocol):
+    """What stopped and canceled targets left."""
+
+    async def take(self, limit: int) -> Sequence[Leftover]:
+        """Up to `limit`, which nobody is given again."""
+
+
 class Meter(Protocol):
     """What operators count."""
 

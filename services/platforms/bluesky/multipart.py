@@ -131,6 +131,7 @@ class Sender:
         try:
             await self._progress.save(STEP, upload.to_json())
         except Exception:
+            await self._gave_up(upload)  # nobody else knows of it
             raise
         return upload
 

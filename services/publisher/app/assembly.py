@@ -7,6 +7,7 @@ from datetime import datetime
 import httpx
 
 from services.platforms.ports import Publisher
+from services.publisher.app.abandoning import Abandon
 from services.publisher.app.changing import ChangePosts
 from services.publisher.app.checking import Checker
 from services.publisher.app.choosing import Chooser
@@ -30,6 +31,7 @@ from services.publisher.ports import (
     Deliveries,
     Files,
     Imports,
+    Leftovers,
     MediaSource,
     Meter,
     Pins,
@@ -47,6 +49,7 @@ class World:
     changes: Changes
     accounts: Accounts
     deliveries: Deliveries
+    leftovers: Leftovers
     imports: Imports
     pins: Pins
     vault: Vault
@@ -70,6 +73,7 @@ class Application:
 
     def __init__(self, world: World) -> None:
         sessions = Sessions(world.accounts, world.vault, world.sandbox_url)
+        steps = Steps(world.deliveries, world.vault)
         self.publishing = frozenset(world.publishers)
         self.resolver = Resolver(world.accounts, self.publishing, world.aliases)
         reviewer = Reviewer(media=world.media, resolver=self.resolver, checker=Checker(world.publishers), now=world.now)
@@ -94,7 +98,7 @@ class Application:
         self.engine = Engine(
             deliveries=world.deliveries,
             sessions=sessions,
-            steps=Steps(world.deliveries, world.vault),
+            steps=steps,
             chooser=Chooser(world.media, world.variants, world.publishers),
             drafts=Drafts(world.files),
             publishers=world.publishers,
@@ -107,6 +111,7 @@ class Application:
         )
         self.dispatcher = Dispatcher(world.deliveries, self.engine, lease_s=world.policy.lease_s)
         self.importer = Importer(world.imports, world.media, now=world.now)
+        self.abandon = Abandon(world.leftovers, sessions, steps, world.publishers, world.http)
         self.release_pins = ReleasePins(world.pins, world.media)
 
     def wake(self) -> None:

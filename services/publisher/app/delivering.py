@@ -15,13 +15,14 @@ import httpx
 
 from services.common import context, telemetry
 from services.platforms import ports as platforms
+from services.publisher.app.abandoning import abandon
 from services.publisher.app.choosing import Chooser
 from services.publisher.app.drafting import Drafts, Progress
 from services.publisher.app.recording import Recorder, caller, names, told
 from services.publisher.app.sessions import Session, Sessions
 from services.publisher.app.steps import Steps
 from services.publisher.domain import delivery
-from services.publisher.domain.delivery import Counters, Policy
+from services.publisher.domain.delivery import Again, Counters, Policy
 from services.publisher.domain.post import JSON, TargetError
 from services.publisher.ports import (
     Attempt,
@@ -119,7 +120,7 @@ class Engine:
             return await self._recorder.give_up(work, "platform_unknown", f"Nothing publishes to {platform} here.")
         try:
             session = await self._sessions.open(caller(work), work.target.account_id)
-            work = await self._steps.opened(work)
+            work = replace(work, progress=await self._steps.opened(work.claim, work.progress, work.sealed))
         except Exception:
             log.exception("credentials or progress do not open", extra=names(work))
             return await self._unreadable(work)
@@ -150,7 +151,8 @@ class Engine:
         work = job.work
         if problems := job.publisher.check(job.draft):
             return await self._recorder.stop(work, "post_invalid", " ".join(problem.message for problem in problems))
-        progress = Progress(self._steps, work.claim, dict(work.progress))
+        steps = dict(work.progress)
+        progress, work = Progress(self._steps, work.claim, steps), replace(work, progress=steps)
         try:
             async with asyncio.timeout(self._policy.prepare_max_s):
                 prepared = await job.publisher.prepare(self._http, job.session.account, job.draft, progress)
@@ -160,7 +162,7 @@ class Engine:
             raise
         except RenditionGoneError as exc:
             gone = platforms.PlatformError(platforms.Fault.REBUILD, "rendition_gone", str(exc))
-            return await self._fail(work, gone)
+            return await self._fail(work, gone, session=job.session)
         except Exception as exc:  # preparing may be repeated, so whatever went wrong is worth another try
             log.warning("preparing broke off", exc_info=exc, extra=names(work))
             unreachable = platforms.PlatformError(platforms.Fault.TRANSIENT, "upstream_unreachable", UNREACHABLE)
@@ -265,4 +267,6 @@ class Engine:
         error = TargetError(refusal.code, refusal.message)
         decision = delivery.after_failure(self._policy, counters, fault, error, refusal.retry_after_s, self._now())
         log.info("not published", extra={**names(work), "code": refusal.code, "fault": fault.value})
+        if session is not None and isinstance(decision, Again) and decision.rebuild:
+            await abandon(self._publishers[work.target.platform], self._http, session.account, work.progress)
         return await self._recorder.settle(work, decision, error)

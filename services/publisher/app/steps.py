@@ -2,10 +2,9 @@
 their address."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from services.publisher.domain.post import JSON
-from services.publisher.ports import Claim, Deliveries, Vault, Work
+from services.publisher.ports import Claim, Deliveries, SealedBytes, Vault
 
 
 class Steps:
@@ -15,12 +14,11 @@ class Steps:
         self._deliveries = deliveries
         self._vault = vault
 
-    async def opened(self, work: Work) -> Work:
-        """The same, with all its progress. A step that is there in clear too was left by an older version, later."""
-        if not work.sealed:
-            return work
-        opened = await self._vault.open_steps(work.claim, work.sealed)
-        return replace(work, progress={**opened, **work.progress}, sealed={})
+    async def opened(
+        self, claim: Claim, plain: Mapping[str, Mapping[str, JSON]], sealed: Mapping[str, SealedBytes]
+    ) -> Mapping[str, Mapping[str, JSON]]:
+        """All steps of a target. One that is there in clear too was left by an older version, later."""
+        return {**await self._vault.open_steps(claim, sealed), **plain} if sealed else plain
 
     async def save(self, claim: Claim, step: str, state: Mapping[str, JSON]) -> None:
         """Commits the state of this step. Raises LeaseLostError."""

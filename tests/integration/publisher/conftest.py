@@ -18,7 +18,7 @@ from services.common import clock, db, guarded_http, ids
 from services.common.db import Database
 from services.publisher.adapters import vault
 from services.publisher.adapters.metrics import Metrics
-from services.publisher.adapters.postgres import accounts, changes, deliveries, imports, keys, pins, posts
+from services.publisher.adapters.postgres import accounts, changes, deliveries, imports, keys, leftovers, pins, posts
 from services.publisher.adapters.sealing import MasterKeys, parse_keks
 from services.publisher.app.assembly import Application, World
 from services.publisher.app.connecting import AccountInput
@@ -151,7 +151,8 @@ async def stage(postgres: Postgres, publisher_url: str, masters: MasterKeys) -> 
     with psycopg.connect(postgres.url(), autocommit=True) as conn:
         conn.execute(
             "TRUNCATE publisher.posts, publisher.targets, publisher.attempts, publisher.accounts, publisher.usage,"
-            " publisher.post_media, publisher.imports, publisher.workspace_keys, publisher.outbox, publisher.inbox"
+            " publisher.post_media, publisher.imports, publisher.workspace_keys, publisher.leftovers,"
+            " publisher.outbox, publisher.inbox"
         )
     async with AsyncExitStack() as closing:
         upstream = await closing.enter_async_context(serving())
@@ -164,6 +165,7 @@ async def stage(postgres: Postgres, publisher_url: str, masters: MasterKeys) -> 
             changes=changes.PostgresChanges(database),
             accounts=accounts.PostgresAccounts(database),
             deliveries=deliveries.PostgresDeliveries(database),
+            leftovers=leftovers.PostgresLeftovers(database),
             imports=imports.PostgresImports(database),
             pins=pins.PostgresPins(database),
             vault=vault.Vault(masters, keys.PostgresKeys(database)),

@@ -127,6 +127,7 @@ class Gazette:
     preparing: Callable[[Progress], Awaitable[None]] = prepared
     secret: Mapping[str, JSON] | None = None
     given: list[JSON] = field(default_factory=list)
+    abandoned: list[Mapping[str, Mapping[str, JSON]]] = field(default_factory=list)
 
     def check(self, draft: Draft) -> Sequence[Problem]:
         return ()
@@ -170,6 +171,12 @@ class Gazette:
     ) -> Receipt | Absent | CannotTell:
         answer = await repeatable(http.get(f"{account.base_url}/posts/{handle}", headers=_auth(account)))
         return self._receipt(handle) if answer.is_success else Absent(safe_to_send=self.protects)
+
+    async def abandon(
+        self, http: httpx.AsyncClient, account: Account, progress: Mapping[str, Mapping[str, JSON]]
+    ) -> str:
+        self.abandoned.append(dict(progress))
+        return "an upload"
 
     def _receipt(self, handle: str) -> Receipt:
         return Receipt(handle, f"https://gazette.example/{handle}")

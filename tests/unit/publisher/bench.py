@@ -61,6 +61,8 @@ class Paper:
     looked_up_by: list[Mapping[str, JSON]] = field(default_factory=list)
     accounts: list[Account] = field(default_factory=list)
     handles: int = 0
+    abandoning: list[Exception] = field(default_factory=list)
+    abandoned: list[Mapping[str, Mapping[str, JSON]]] = field(default_factory=list)
 
     def check(self, draft: Draft) -> Sequence[Problem]:
         return self.problems(draft)
@@ -112,6 +114,14 @@ class Paper:
             raise step
         return step
 
+    async def abandon(
+        self, http: httpx.AsyncClient, account: Account, progress: Mapping[str, Mapping[str, JSON]]
+    ) -> str:
+        self.abandoned.append(dict(progress))
+        if self.abandoning:
+            raise self.abandoning.pop(0)
+        return "an upload"
+
 
 class Bench:
     """The application, and everything a test wants to see of its world."""
@@ -132,6 +142,7 @@ class Bench:
             changes=self.store,
             accounts=self.accounts,
             deliveries=self.store,
+            leftovers=self.store,
             imports=FakeImports(),
             pins=self.store,
             vault=self.vault,

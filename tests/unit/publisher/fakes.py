@@ -20,6 +20,7 @@ from services.publisher.ports import (
     Claim,
     ImportClaim,
     LeaseLostError,
+    Leftover,
     MediaFacts,
     NewPost,
     Pending,
@@ -262,6 +263,7 @@ class FakeStore:
         self.states: dict[tuple[str, int], State] = {}
         self.usage: list[tuple[str, int]] = []
         self.let_go: list[Pin] = []
+        self.leftovers: list[Leftover] = []
         self.dropped: list[Pin] = []
         self.settled = asyncio.Event()
 
@@ -335,6 +337,7 @@ class FakeStore:
             state.epoch += 1
             state.claimed, state.next_at = False, None
             state.target = replace(state.target, status=TargetStatus.CANCELED)
+            self._put_aside(caller, post_id, state)
         return bool(found)
 
     async def requeue(self, caller: Caller, post_id: str, of: Collection[TargetStatus], *, plan: str) -> bool:
@@ -347,6 +350,23 @@ class FakeStore:
 
     def _states(self, post_id: str) -> list[State]:
         return [state for (owner, _), state in self.states.items() if owner == post_id]
+
+    # Leftovers
+
+    async def take(self, limit: int) -> Sequence[Leftover]:
+        taken, self.leftovers = self.leftovers[:limit], self.leftovers[limit:]
+        return taken
+
+    def _put_aside(self, caller: Caller, post_id: str, state: State) -> None:
+        claim = Claim(workspace_id=caller.workspace_id, post_id=post_id, index=state.target.index, epoch=state.epoch)
+        if state.progress:
+            self.leftovers.append(
+                Leftover(
+                    claim=claim, live=caller.live, platform=state.target.platform,
+                    account_id=state.target.account_id, progress={}, sealed=state.progress,
+                )
+            )  # fmt: skip
+        state.progress = {}
 
     # Deliveries
 
@@ -427,6 +447,7 @@ class FakeStore:
         state = self._held(claim)
         state.claimed, state.next_at = False, None
         state.target = replace(state.target, status=stop.status, error=stop.error)
+        self._put_aside(self.posts[claim.post_id][0], claim.post_id, state)
         self._close(state, "unconfirmed" if stop.status is TargetStatus.UNCONFIRMED else "not_sent")
 
     async def media_settled(self, workspace_id: str, media_id: str) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.common import outbox
 from services.common.db import Database
 from services.publisher.adapters.postgres import imports, posts, rows
+from services.publisher.adapters.postgres.leftovers import ending
 from services.publisher.adapters.postgres.settling import refresh_post
 from services.publisher.domain import plans
 from services.publisher.domain.post import Post, PostStatus, TargetStatus
@@ -37,9 +38,9 @@ _LET_GO = text(
     # What was fetched since the change was made of the post.
     f" AND media_id NOT IN (SELECT media_id FROM publisher.imports WHERE {_OF_POST} AND media_id IS NOT NULL)"
 )
-_CANCEL = text(
-    "UPDATE publisher.targets SET status = 'canceled', claimed = false, next_at = NULL, epoch = epoch + 1"  # noqa: S608
-    f" WHERE {_OF_POST} AND status IN ('scheduled', 'waiting_media', 'queued')"
+_CANCEL = ending(
+    f"{_OF_POST} AND status IN ('scheduled', 'waiting_media', 'queued')",
+    "status = 'canceled', claimed = false, next_at = NULL, epoch = t.epoch + 1",
 )
 # The attempts stay, and with them the handle every further one is made under.
 _REQUEUE = text(

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.common.db import Database
 from services.publisher.adapters.postgres import imports, rows
+from services.publisher.adapters.postgres.leftovers import ending
 from services.publisher.adapters.postgres.settling import refresh_post
 from services.publisher.domain.delivery import Again, Counters, Stop
 from services.publisher.domain.plans import period
@@ -73,9 +74,9 @@ _AGAIN = text(
     f" progress = CASE WHEN :rebuild THEN '{{}}' ELSE progress END WHERE {_HELD}"
 )
 _HAND_BACK = text(f"UPDATE publisher.targets SET claimed = false, next_at = now() WHERE {_HELD}")  # noqa: S608
-_STOP = text(
-    "UPDATE publisher.targets SET status = :status, claimed = false, next_at = NULL, error_code = :error_code,"  # noqa: S608
-    f" error_message = :error_message WHERE {_HELD}"
+_STOP = ending(
+    _HELD,
+    "status = :status, claimed = false, next_at = NULL, error_code = :error_code, error_message = :error_message",
 )
 _PUBLISHED = text(
     "UPDATE publisher.targets SET status = 'published', claimed = false, next_at = NULL, epoch = epoch + 1,"  # noqa: S608

@@ -9,9 +9,9 @@ import pytest
 
 from services.platforms import catalog
 from services.platforms.bluesky import jobs
-from services.platforms.bluesky.multipart import FINISH, PART, START
+from services.platforms.bluesky.multipart import ABORT, FINISH, PART, START
 from services.platforms.bluesky.sandbox_multipart import UPLOADS
-from services.platforms.ports import JSON, Fault
+from services.platforms.ports import JSON, Fault, PlatformError
 from tests.contract.platforms import samples
 from tests.contract.platforms.bluesky.network import PDS, VIDEO, Network
 from tests.contract.platforms.samples import Reading, Steps, asset, draft, mislabelled
@@ -201,6 +201,69 @@ async def test_a_service_that_no_longer_takes_parts_is_begun_anew(network: Netwo
     network.answer(PART, 501, {"error": "MethodNotImplemented", "message": ""})
     refusal = await network.fails(draft("", asset(film)), steps)
     assert (refusal.fault, refusal.code) == (Fault.REBUILD, "upload_lost")
+
+
+async def _state(network: Network, job_id: object) -> JSON:
+    upload = await network.state.store.get(UPLOADS, str(job_id))
+    assert upload is not None
+    return upload["state"]
+
+
+async def test_an_upload_that_is_given_up_is_aborted(network: Network, film: bytes) -> None:
+    steps = await _begun(network, film)
+    assert await network.publisher.abandon(network.http, network.account, steps.kept) == "an upload in parts is aborted"
+    assert await _state(network, steps.kept["multipart"]["jobId"]) == "aborted"
+    refusal = await network.fails(draft("", asset(film)), steps)
+    assert (refusal.fault, refusal.code) == (Fault.REBUILD, "upload_aborted")
+    # Once more changes nothing.
+    assert await network.publisher.abandon(network.http, network.account, steps.kept) == "an upload in parts is aborted"
+
+
+async def test_what_became_a_job_or_never_began_is_left_alone(network: Network, film: bytes) -> None:
+    steps = Steps()
+    await network.published(draft("", asset(film)), steps)
+    nothing: list[dict[str, Mapping[str, JSON]]] = [steps.kept, {}, {"image0": {}}]
+    for progress in nothing:
+        assert await network.publisher.abandon(network.http, network.account, progress) == ""
+    assert _count(network, ABORT) == 0
+    # One that had ended when its answer was lost says so.
+    lost = {"multipart": steps.kept["multipart"]}
+    assert await network.publisher.abandon(network.http, network.account, lost) == "an upload in parts is completed"
+
+
+async def test_an_upload_the_service_no_longer_has_cannot_be_aborted(network: Network, film: bytes) -> None:
+    steps = await _begun(network, film)
+    unknown = {"multipart": {**steps.kept["multipart"], "jobId": "unknown"}}
+    with pytest.raises(PlatformError, match="upload_not_found"):
+        await network.publisher.abandon(network.http, network.account, unknown)
+
+
+async def test_an_upload_by_a_plan_nobody_can_follow_is_aborted_before_the_other_way_is_taken(
+    network: Network, film: bytes
+) -> None:
+    plan: JSON = {"jobId": "a", "partSizeBytes": PART_BYTES, "partCount": 2, "expiresAt": "2026-11-26T00:00:00Z"}
+    network.answer(START, 200, plan)
+    network.answer(ABORT, 200, {"state": "aborted"})
+    await network.published(draft("", asset(film)))
+    assert (_count(network, ABORT), _count(network, SINGLE)) == (1, 1)
+    assert await _shown(network) == film
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+async def test_an_upload_nobody_could_note_down_is_aborted(network: Network, film: bytes, is_answered: bool) -> None:
+    class Lost(Steps):
+        async def save(self, step: str, state: Mapping[str, JSON]) -> None:
+            if step == "multipart":
+                self.kept[step] = state
+                raise ConnectionError("another has the target now")
+
+    steps = Lost()
+    if not is_answered:
+        await _order(network, ABORT, "error")
+    with pytest.raises(ConnectionError):
+        await network.prepare(draft("", asset(film)), steps)
+    expected = "aborted" if is_answered else "created"
+    assert await _state(network, steps.kept["multipart"]["jobId"]) == expected
 
 
 async def test_bytes_that_are_no_video_are_refused_at_the_end(network: Network) -> None:

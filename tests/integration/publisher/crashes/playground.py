@@ -88,7 +88,7 @@ async def opened(stage: Stage, folder: Path) -> AsyncIterator[Playground]:
 
 @cache
 def _film() -> bytes:
-    return media.film(540, 960, seconds=5, fps=24, options={"preset": "ultrafast", "crf": "40"})
+    return media.film(540, 960, seconds=5, fps=24, audio=True, options={"preset": "ultrafast", "crf": "40"})
 
 
 def _media(files: cdn.Cdn) -> dict[str, Asset]:
