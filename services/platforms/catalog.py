@@ -76,7 +76,7 @@ class Limits:
     """What the bytes must obey; None: no limit of that sort is known.
 
     Attributes:
-        max_bytes: Bytes, not KB.   accept: content types.
+        max_bytes: Bytes, not KB.   min_bytes: the same of films, which are filled up to it.   accept: content types.
         min_edge_px: The shorter side.   max_edge_px: the longer one.   max_width_px: of the upright picture.
         min_aspect, max_aspect: Width over height, inclusive.
         min_duration_s, max_duration_s: Inclusive.   min_fps, max_fps: frames a second.
@@ -96,6 +96,7 @@ class Limits:
     max_fps: float | None = None
     max_frames: int | None = None
     max_total_px: int | None = None
+    min_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,8 +251,10 @@ def digest_of(*parts: object) -> str:
 
 
 def _plain(value: object) -> object:
+    """Limits there are, so that what another platform is limited by changes nobody's digest."""
     if isinstance(value, Limits):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
+        found = {field.name: getattr(value, field.name) for field in fields(value)}
+        return {name: limit for name, limit in found.items() if limit is not None}
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"no digest of a {type(value).__name__}")
@@ -328,7 +331,7 @@ _LIMIT_TYPES: Mapping[str, type] = MappingProxyType(
     {
         "max_bytes": int,
         "accept": tuple,
-        **dict.fromkeys(("min_edge_px", "max_edge_px", "max_width_px", "max_frames", "max_total_px"), int),
+        **dict.fromkeys(("min_bytes", "min_edge_px", "max_edge_px", "max_width_px", "max_frames", "max_total_px"), int),
         **dict.fromkeys(("min_aspect", "max_aspect", "min_duration_s", "max_duration_s", "min_fps", "max_fps"), float),
     }
 )
@@ -360,6 +363,7 @@ def _limits(values: Mapping[str, object], where: str) -> Limits:
         max_fps=number("max_fps"),
         max_frames=whole("max_frames"),
         max_total_px=whole("max_total_px"),
+        min_bytes=whole("min_bytes"),
     )
 
 

@@ -56,6 +56,7 @@ def _limits(limits: catalog.Limits) -> pb.MediaLimits:
         max_fps=limits.max_fps,
         max_frames=limits.max_frames,
         max_total_px=limits.max_total_px,
+        min_bytes=limits.min_bytes,
     )
 
 

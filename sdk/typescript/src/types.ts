@@ -250,6 +250,8 @@ export interface MediaLimits {
   maxFrames: number | null
   /** Width × height × frames of an animation. */
   maxTotalPx: number | null
+  /** Of a film; a smaller one is filled up to it. */
+  minBytes: number | null
 }
 
 /**

@@ -27,7 +27,6 @@ from services.platforms.sandboxing.web import json_body, media_doc
 
 MEDIA = "medium"
 PART_BYTES = 4 * 1024 * 1024
-MIN_VIDEO_BYTES = 75_000
 MAX_PX = 36_152_320
 PROCESSING_LASTS_S = 0.3
 STORE = "/dms-uploads"
@@ -77,7 +76,8 @@ class Media:
         fields = {"owner", "fileSizeBytes", "uploadCaptions", "uploadThumbnail"}
         wanted = await _wanted(request, "initializeUpload", fields)
         size = int(number_at(wanted, "fileSizeBytes") or 0)
-        if not MIN_VIDEO_BYTES <= size <= _limits("video").max_bytes:
+        limits = _limits("video")
+        if not (limits.min_bytes or 0) <= size <= limits.max_bytes:
             raise invalid("fileSizeBytes must be 75 kB to 500 MB")
         if wanted.get("uploadCaptions") is not False or wanted.get("uploadThumbnail") is not False:
             raise invalid("the sandbox takes neither captions nor thumbnails")

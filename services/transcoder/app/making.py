@@ -120,16 +120,19 @@ class Making:
             for presets in first:
                 item = await self._pass(item, source, presets, last=False)
                 looked_at(item)
-            await self._pass(item, source, last, last=True)
+            await self._pass(item, source, last, last=True, thumbhash=not first)
         return "made"
 
-    async def _pass(self, item: Item, source: Path, presets: Sequence[str], *, last: bool) -> Item:
+    async def _pass(
+        self, item: Item, source: Path, presets: Sequence[str], *, last: bool, thumbhash: bool = True
+    ) -> Item:
         request = WorkRequest(
             source=str(source),
             content_type=item.content_type,
             kind=item.kind,
             presets=tuple(presets),
             cover_at_s=item.cover_at_s,
+            thumbhash=thumbhash,
         )
         deadline_s = rules.deadline_s(item.kind, item.source.size_bytes)
         async with self._scratch.folder() as folder:
@@ -232,7 +235,7 @@ def _finding(item: Item, result: WorkResult) -> Finding:
         height=probe.height,
         duration_s=probe.duration_s,
         has_audio=probe.has_audio,
-        thumbhash=result.thumbhash,
+        thumbhash=result.thumbhash or (item.finding.thumbhash if item.finding else ""),
         fit=result.fit,
         catalog=rules.catalog_digest(item.kind),
     )

@@ -93,6 +93,8 @@ def breach(limits: Limits, made: Probe, content_type: str) -> Misfit | None:
         return Misfit("format_unsupported", f"{content_type} is not among {', '.join(limits.accept)}")
     if made.size_bytes > limits.max_bytes:
         return Misfit("too_large_for_platform", f"{made.size_bytes} bytes are more than {limits.max_bytes}")
+    if limits.min_bytes is not None and made.size_bytes < limits.min_bytes:
+        return Misfit("too_small_for_platform", f"{made.size_bytes} bytes are fewer than {limits.min_bytes}")
     if limits.max_edge_px is not None and max(made.width, made.height) > limits.max_edge_px:
         return Misfit("dimensions_too_large", f"{made.width} x {made.height} has a side above {limits.max_edge_px}")
     if limits.max_width_px is not None and made.width > limits.max_width_px:

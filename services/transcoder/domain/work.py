@@ -69,6 +69,7 @@ class WorkRequest:
         source: Path of the file; only read.   content_type: by its magic bytes.   kind: "image" or "video".
         presets: Ids; unknown ones, and those of the other kind, are rejected as kind_unsupported.
         cover_at_s: Of a video: the moment its covers show; None: we choose.
+        thumbhash: Whether one is wanted. Of a film it takes a search for its cover.
     """
 
     source: str
@@ -76,6 +77,7 @@ class WorkRequest:
     kind: str
     presets: tuple[str, ...]
     cover_at_s: float | None = None
+    thumbhash: bool = True
 
     def to_dict(self) -> dict[str, object]:
         """As JSON takes it."""
@@ -126,7 +128,8 @@ class Rendition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkResult:
-    """Everything found out and made. fit: by platform id; thumbhash: raw bytes in base64; in order of the request."""
+    """Everything found out and made. fit: by platform id; thumbhash: raw bytes in base64, "" where none
+    was wanted; renditions in order of the request."""
 
     probe: Probe
     fit: Mapping[str, Fit]

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -27,7 +27,7 @@ from services.transcoder.domain.planning import (
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.sizes import box
 from services.transcoder.domain.work import InputFault, Progress, Rendition, Status, WorkRequest, WorkResult, untold
-from services.transcoder.engine import measuring
+from services.transcoder.engine import measuring, padding
 from services.transcoder.engine.planes import Planes
 from services.transcoder.engine.still import Still
 from services.transcoder.engine.thumbhash import thumbhash
@@ -66,13 +66,26 @@ def do(request: WorkRequest, scratch: Path, progress: Progress = untold) -> Work
     job = _StillJob(request, scratch) if request.kind == "image" else _FilmJob(request, scratch, progress)
     known = catalog.presets("image" if request.kind == "image" else "video")
     plans = plan([known[name] for name in request.presets if name in known], job.probe)
-    made = {done.preset.id: _rendition(done, outcome, scratch) for done, outcome in job.make(plans)}
+    made = {
+        done.preset.id: _rendition(done, _filled(done, outcome, scratch), scratch) for done, outcome in job.make(plans)
+    }
     return WorkResult(
         probe=job.probe,
         fit=fits(catalog.load(), job.probe),
-        thumbhash=base64.b64encode(thumbhash(job.preview())).decode(),
+        thumbhash=base64.b64encode(thumbhash(job.preview())).decode() if request.thumbhash else "",
         renditions=tuple(made.get(name) or _foreign(name, job.probe) for name in request.presets),
     )
+
+
+def _filled(planned: Plan, outcome: Outcome, scratch: Path) -> Outcome:
+    """A film that is too small for its platform, filled up; all else as it is."""
+    least = planned.preset.limits.min_bytes
+    if isinstance(outcome, Misfit) or planned.preset.makes != "video" or not least or outcome.probe.size_bytes >= least:
+        return outcome
+    digest = catalog.digest_of("filled", outcome.digest, least)
+    path = scratch / f"{digest}.mp4"
+    size = padding.pad(outcome.path, least, path)
+    return replace(outcome, path=path, digest=digest, probe=replace(outcome.probe, size_bytes=size))
 
 
 def _rendition(planned: Plan, outcome: Outcome, scratch: Path) -> Rendition:
@@ -170,7 +183,14 @@ class _FilmJob:
         self._content_type = request.content_type
         self.probe = measuring.probe(self._source, request.content_type)
         self._cover_at_s = _within(request.cover_at_s, self.probe)
-        self._cover = cover_frame.choose(self._source, request.content_type, self.probe, at_s=self._cover_at_s)
+
+    @cached_property
+    def _cover(self) -> Image.Image:
+        return cover_frame.choose(self._source, self._content_type, self.probe, at_s=self._cover_at_s)
+
+    @cached_property
+    def _stills(self) -> Stills:
+        return Stills(Planes.of(self._cover))
 
     def preview(self) -> Image.Image:
         return self._cover
@@ -180,12 +200,11 @@ class _FilmJob:
         if copy is None:
             plans = without_copies(plans, self.probe)
         films = self._encode(plans)
-        stills = Stills(Planes.of(self._cover))
         for one in plans:
             if one.misfit:
                 yield one, one.misfit
             elif isinstance(one.recipe, Cover):
-                yield one, _jpeg(stills, one.preset, one.recipe.jpeg, self._scratch, self._cover_at_s)
+                yield one, _jpeg(self._stills, one.preset, one.recipe.jpeg, self._scratch, self._cover_at_s)
             elif isinstance(one.recipe, Mp4):
                 yield one, films[one.recipe]
             else:

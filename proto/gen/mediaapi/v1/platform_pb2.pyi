@@ -163,6 +163,7 @@ class MediaLimits(_message.Message):
     MAX_FPS_FIELD_NUMBER: _builtins.int
     MAX_FRAMES_FIELD_NUMBER: _builtins.int
     MAX_TOTAL_PX_FIELD_NUMBER: _builtins.int
+    MIN_BYTES_FIELD_NUMBER: _builtins.int
     max_bytes: _builtins.int
     min_edge_px: _builtins.int
     """The shorter side."""
@@ -181,6 +182,8 @@ class MediaLimits(_message.Message):
     """Of an animation."""
     max_total_px: _builtins.int
     """Width × height × frames of an animation."""
+    min_bytes: _builtins.int
+    """Of a film; a smaller one is filled up to it."""
     @_builtins.property
     def content_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -199,10 +202,11 @@ class MediaLimits(_message.Message):
         max_fps: _builtins.float | None = ...,
         max_frames: _builtins.int | None = ...,
         max_total_px: _builtins.int | None = ...,
+        min_bytes: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_aspect", b"_max_aspect", "_max_duration_seconds", b"_max_duration_seconds", "_max_edge_px", b"_max_edge_px", "_max_fps", b"_max_fps", "_max_frames", b"_max_frames", "_max_total_px", b"_max_total_px", "_max_width_px", b"_max_width_px", "_min_aspect", b"_min_aspect", "_min_duration_seconds", b"_min_duration_seconds", "_min_edge_px", b"_min_edge_px", "_min_fps", b"_min_fps", "max_aspect", b"max_aspect", "max_duration_seconds", b"max_duration_seconds", "max_edge_px", b"max_edge_px", "max_fps", b"max_fps", "max_frames", b"max_frames", "max_total_px", b"max_total_px", "max_width_px", b"max_width_px", "min_aspect", b"min_aspect", "min_duration_seconds", b"min_duration_seconds", "min_edge_px", b"min_edge_px", "min_fps", b"min_fps"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_aspect", b"_max_aspect", "_max_duration_seconds", b"_max_duration_seconds", "_max_edge_px", b"_max_edge_px", "_max_fps", b"_max_fps", "_max_frames", b"_max_frames", "_max_total_px", b"_max_total_px", "_max_width_px", b"_max_width_px", "_min_aspect", b"_min_aspect", "_min_bytes", b"_min_bytes", "_min_duration_seconds", b"_min_duration_seconds", "_min_edge_px", b"_min_edge_px", "_min_fps", b"_min_fps", "max_aspect", b"max_aspect", "max_duration_seconds", b"max_duration_seconds", "max_edge_px", b"max_edge_px", "max_fps", b"max_fps", "max_frames", b"max_frames", "max_total_px", b"max_total_px", "max_width_px", b"max_width_px", "min_aspect", b"min_aspect", "min_bytes", b"min_bytes", "min_duration_seconds", b"min_duration_seconds", "min_edge_px", b"min_edge_px", "min_fps", b"min_fps"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_aspect", b"_max_aspect", "_max_duration_seconds", b"_max_duration_seconds", "_max_edge_px", b"_max_edge_px", "_max_fps", b"_max_fps", "_max_frames", b"_max_frames", "_max_total_px", b"_max_total_px", "_max_width_px", b"_max_width_px", "_min_aspect", b"_min_aspect", "_min_duration_seconds", b"_min_duration_seconds", "_min_edge_px", b"_min_edge_px", "_min_fps", b"_min_fps", "content_types", b"content_types", "max_aspect", b"max_aspect", "max_bytes", b"max_bytes", "max_duration_seconds", b"max_duration_seconds", "max_edge_px", b"max_edge_px", "max_fps", b"max_fps", "max_frames", b"max_frames", "max_total_px", b"max_total_px", "max_width_px", b"max_width_px", "min_aspect", b"min_aspect", "min_duration_seconds", b"min_duration_seconds", "min_edge_px", b"min_edge_px", "min_fps", b"min_fps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_aspect", b"_max_aspect", "_max_duration_seconds", b"_max_duration_seconds", "_max_edge_px", b"_max_edge_px", "_max_fps", b"_max_fps", "_max_frames", b"_max_frames", "_max_total_px", b"_max_total_px", "_max_width_px", b"_max_width_px", "_min_aspect", b"_min_aspect", "_min_bytes", b"_min_bytes", "_min_duration_seconds", b"_min_duration_seconds", "_min_edge_px", b"_min_edge_px", "_min_fps", b"_min_fps", "content_types", b"content_types", "max_aspect", b"max_aspect", "max_bytes", b"max_bytes", "max_duration_seconds", b"max_duration_seconds", "max_edge_px", b"max_edge_px", "max_fps", b"max_fps", "max_frames", b"max_frames", "max_total_px", b"max_total_px", "max_width_px", b"max_width_px", "min_aspect", b"min_aspect", "min_bytes", b"min_bytes", "min_duration_seconds", b"min_duration_seconds", "min_edge_px", b"min_edge_px", "min_fps", b"min_fps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_aspect: _TypeAlias = _typing.Literal["max_aspect"]  # noqa: Y015
     _WhichOneofArgType__max_aspect: _TypeAlias = _typing.Literal["_max_aspect", b"_max_aspect"]  # noqa: Y015
@@ -220,6 +224,8 @@ class MediaLimits(_message.Message):
     _WhichOneofArgType__max_width_px: _TypeAlias = _typing.Literal["_max_width_px", b"_max_width_px"]  # noqa: Y015
     _WhichOneofReturnType__min_aspect: _TypeAlias = _typing.Literal["min_aspect"]  # noqa: Y015
     _WhichOneofArgType__min_aspect: _TypeAlias = _typing.Literal["_min_aspect", b"_min_aspect"]  # noqa: Y015
+    _WhichOneofReturnType__min_bytes: _TypeAlias = _typing.Literal["min_bytes"]  # noqa: Y015
+    _WhichOneofArgType__min_bytes: _TypeAlias = _typing.Literal["_min_bytes", b"_min_bytes"]  # noqa: Y015
     _WhichOneofReturnType__min_duration_seconds: _TypeAlias = _typing.Literal["min_duration_seconds"]  # noqa: Y015
     _WhichOneofArgType__min_duration_seconds: _TypeAlias = _typing.Literal["_min_duration_seconds", b"_min_duration_seconds"]  # noqa: Y015
     _WhichOneofReturnType__min_edge_px: _TypeAlias = _typing.Literal["min_edge_px"]  # noqa: Y015
@@ -242,6 +248,8 @@ class MediaLimits(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_width_px) -> _WhichOneofReturnType__max_width_px | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_aspect) -> _WhichOneofReturnType__min_aspect | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_bytes) -> _WhichOneofReturnType__min_bytes | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_duration_seconds) -> _WhichOneofReturnType__min_duration_seconds | None: ...
     @_typing.overload
