@@ -19,7 +19,7 @@ def played(path: Path) -> list[tuple[int | None, bytes]]:
 
 
 def test_a_film_of_too_few_bytes_is_filled_for_the_platform_that_asks_for_more(tmp_path: Path) -> None:
-    (tmp_path / "source").write_bytes(media.film(426, 240, seconds=4, options={"preset": "ultrafast", "crf": "45"}))
+    (tmp_path / "source").write_bytes(media.film(320, 180, seconds=3.2, options={"preset": "ultrafast", "crf": "45"}))
     (tmp_path / "made").mkdir()
     request = WorkRequest(
         source=str(tmp_path / "source"), content_type="video/mp4", kind="video", presets=("linkedin.video", "x.video")
