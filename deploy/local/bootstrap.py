@@ -23,7 +23,7 @@ LOCK = ROOT / "requirements" / "dev.lock"
 STAMP = VENV / ".installed"
 OLDEST_PYTHON = (3, 11)
 CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-NPM_PROJECTS = (ROOT / "sdk" / "typescript", ROOT / "tests" / "pds", ROOT / "tests" / "tus")
+NPM_PROJECTS = (ROOT / "sdk" / "typescript", *(ROOT / "tests" / name for name in ("crds", "pds", "tus")))
 
 
 class SetupError(Exception):

@@ -17,6 +17,8 @@ RELEASE, NAMESPACE = "lmp", "media"
 CASES = tuple(sorted(path.stem for path in (CHART / "ci").glob("*.yaml")))
 STAGES = ("gateway", "ingest", "scanner", "transcoder", "publisher")
 COMPONENT = "app.kubernetes.io/component"
+# Whose definitions are not part of Kubernetes.
+OPERATORS = ("external-secrets.io", "keda.sh", "monitoring.coreos.com")
 
 Values = dict[str, Any]
 
@@ -34,6 +36,10 @@ class Release:
 
     def of_kind(self, kind: str) -> list[Values]:
         return [one for one in self.manifests if one["kind"] == kind]
+
+    def of_operators(self) -> list[Values]:
+        """Custom resources."""
+        return [one for one in self.manifests if one["apiVersion"].split("/")[0] in OPERATORS]
 
     def named(self, kind: str, part: str) -> Values:
         """The one manifest of that kind that belongs to a part."""

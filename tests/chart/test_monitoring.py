@@ -1,7 +1,4 @@
-"""Monitors, alerts and dashboard: as the Prometheus Operator and Grafana take them, and each alert with its page.
-
-The operator's own schema is not at hand: its fields are checked here by its API reference.
-"""
+"""Monitors, alerts and dashboard: what they ask and show, and each alert with its page."""
 
 import json
 import re
@@ -19,10 +16,6 @@ from tests.chart.rendered import CASES, CHART, COMPONENT, RELEASE, STAGES, Relea
 
 RUNBOOKS = REPOSITORY / "docs" / "runbooks"
 ALERTS = {rule["alert"] for rule in monitoring.rules()}
-# https://prometheus-operator.dev/docs/api-reference/api/, of monitoring.coreos.com/v1
-RULE = {"alert", "expr", "for", "keep_firing_for", "labels", "annotations"}
-ENDPOINT = {"port", "path", "interval"}
-SPEC = {"jobLabel", "selector", "podMetricsEndpoints"}
 
 
 @pytest.fixture
@@ -40,14 +33,11 @@ def test_every_pod_that_tells_numbers_is_asked_at_a_port_it_has(full: Release) -
     pods = {part: (spec, labels) for part, spec, labels in full.pods()}
     asked = set()
     for monitor in full.of_kind("PodMonitor"):
-        assert monitor["apiVersion"] == "monitoring.coreos.com/v1"
         assert monitor["metadata"]["labels"]["release"] == "prometheus"
-        assert monitor["spec"].keys() == SPEC
         assert monitor["spec"]["jobLabel"] == COMPONENT
         chosen = monitor["spec"]["selector"]["matchLabels"].items()
         [part] = [part for part, (_, labels) in pods.items() if chosen <= labels.items()]
         [endpoint] = monitor["spec"]["podMetricsEndpoints"]
-        assert endpoint.keys() == ENDPOINT
         ports = {port["name"] for container in pods[part][0]["containers"] for port in container["ports"]}
         assert endpoint["port"] in ports
         asked.add(part)
@@ -64,7 +54,6 @@ def test_the_rules_are_those_of_the_file_each_with_where_its_page_is(full: Relea
         (rule["alert"], rule["expr"]) for rule in monitoring.rules()
     ]
     for rule in rendered:
-        assert rule.keys() <= RULE
         assert rule["annotations"]["runbook_url"].endswith(f"/docs/runbooks/{rule['alert']}.md")
         assert rule["annotations"]["summary"]
         assert rule["labels"]["severity"] in ("page", "ticket")

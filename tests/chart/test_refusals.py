@@ -42,6 +42,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("network.dns", [], "/network/dns"),
         ("common.otel_endpoint", "http://collector:4318", "/network/collector/peers"),
         ("secrets.external.enabled", True, "/secrets/external/store/name"),
+        ("secrets.external.refresh", "1 hour", "/secrets/external/refresh"),
         ("envoy.service.type", "Ingress", "/envoy/service/type"),
         ("envoy.trustedHops", -1, "/envoy/trustedHops"),
         ("image.pullPolicy", "Sometimes", "/image/pullPolicy"),
