@@ -47,7 +47,7 @@ def main() -> None:
     request, scratch = WorkRequest.from_dict(job["request"]), Path(job["scratch"])
     try:
         isolation.confine(
-            readable=[Path(request.source), *program_files()],
+            readable=[Path(one) for one in request.read] + program_files(),
             writable=scratch,
             memory_bytes=STILL_BYTES if request.kind == "image" else FILM_BYTES,
             cpu_s=int(job["cpu_s"]),

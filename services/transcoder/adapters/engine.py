@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import signal
 import sys
 from collections import deque
@@ -29,6 +30,7 @@ COMPLAINT_BYTES = 4096
 FILE_BYTES = 1 << 30
 # One thread for the numbers library and few memory arenas: the address space is bounded. Nothing else is inherited.
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+_DIGEST = re.compile(r"[0-9a-f]{8}")
 # The file made the decoder break one of its limits, or break.
 _TOO_MUCH = frozenset({signal.SIGXCPU, signal.SIGXFSZ})
 _BROKEN = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGSYS})
@@ -265,6 +267,9 @@ def _read(answer: Mapping[str, object]) -> WorkResult:
 
 def _inspect(result: WorkResult, scratch: Path) -> None:
     """A child that was taken over may lie: files are where it says, plain, and as large."""
+    for digest in (*result.segments, *(one.digest for one in result.renditions)):
+        if not _DIGEST.fullmatch(digest):  # it becomes a part of keys
+            raise InputFault(Code.PROCESSING_FAILED, f"no digest: {digest[:20]!r}")
     for rendition in result.renditions:
         if rendition.status is not Status.READY:
             continue

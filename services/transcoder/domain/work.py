@@ -10,6 +10,7 @@ from types import MappingProxyType, UnionType
 from typing import TypeAlias, TypeVar, get_type_hints
 
 from services.transcoder.domain.probe import Probe
+from services.transcoder.domain.segments import Encoded, Segment
 
 T = TypeVar("T")
 
@@ -70,6 +71,8 @@ class WorkRequest:
         presets: Ids; unknown ones, and those of the other kind, are rejected as kind_unsupported.
         cover_at_s: Of a video: the moment its covers show; None: we choose.
         thumbhash: Whether one is wanted. Of a film it takes a search for its cover.
+        segment: Of a video: only this of each film that is encoded for the presets, and nothing else.
+        encoded: Of a video: its segments, for whatever of the presets they are.
     """
 
     source: str
@@ -78,6 +81,13 @@ class WorkRequest:
     presets: tuple[str, ...]
     cover_at_s: float | None = None
     thumbhash: bool = True
+    segment: Segment | None = None
+    encoded: Encoded | None = None
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """Paths of what the work needs to see."""
+        return (self.source,) if self.encoded is None else (self.source, self.encoded.folder)
 
     def to_dict(self) -> dict[str, object]:
         """As JSON takes it."""
@@ -89,7 +99,12 @@ class WorkRequest:
         presets = values["presets"]
         if not isinstance(presets, list | tuple):
             raise TypeError("presets must be a list")
-        return _read(cls, {**values, "presets": tuple(str(one) for one in presets)})
+        read = {
+            "presets": tuple(str(one) for one in presets),
+            "segment": _maybe(Segment, values["segment"]),
+            "encoded": _maybe(Encoded, values["encoded"]),
+        }
+        return _read(cls, {**values, **read})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,13 +143,22 @@ class Rendition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkResult:
-    """Everything found out and made. fit: by platform id; thumbhash: raw bytes in base64, "" where none
-    was wanted; renditions in order of the request."""
+    """Everything found out and made.
+
+    Attributes:
+        fit: By platform id.   thumbhash: raw bytes in base64, "" where none was wanted.
+        renditions: In order of the request.
+        segments: Where one was asked for, instead of them: the digest of every film encoded; `file` of it names it
+            below the scratch folder.
+        unjoinable: Why the segments that were given were of no use, so that films were encoded as a whole.
+    """
 
     probe: Probe
     fit: Mapping[str, Fit]
     thumbhash: str
     renditions: tuple[Rendition, ...]
+    segments: tuple[str, ...] = ()
+    unjoinable: str = ""
 
     def to_dict(self) -> dict[str, object]:
         """As JSON takes it."""
@@ -143,20 +167,28 @@ class WorkResult:
             "fit": {platform: asdict(fit) for platform, fit in self.fit.items()},
             "thumbhash": self.thumbhash,
             "renditions": [asdict(rendition) for rendition in self.renditions],
+            "segments": list(self.segments),
+            "unjoinable": self.unjoinable,
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> "WorkResult":
         """What to_dict() gave. Raises KeyError, TypeError, ValueError."""
-        fit, renditions = values["fit"], values["renditions"]
-        if not isinstance(fit, Mapping) or not isinstance(renditions, list | tuple):
-            raise TypeError("fit must be a mapping, renditions a list")
+        fit, renditions, segments = values["fit"], values["renditions"], values["segments"]
+        if not isinstance(fit, Mapping) or not isinstance(renditions, list) or not isinstance(segments, list):
+            raise TypeError("fit must be a mapping, renditions and segments lists")
         return cls(
             probe=_read(Probe, values["probe"]),
             fit=MappingProxyType({str(name): _read(Fit, one) for name, one in fit.items()}),
             thumbhash=str(values["thumbhash"]),
             renditions=tuple(_read(Rendition, one) for one in renditions),
+            segments=tuple(str(one) for one in segments),
+            unjoinable=str(values["unjoinable"]),
         )
+
+
+def _maybe(of: type[T], values: object) -> T | None:
+    return None if values is None else _read(of, values)
 
 
 def _read(of: type[T], values: object) -> T:

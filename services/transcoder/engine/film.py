@@ -200,3 +200,15 @@ def start_s(source: Source) -> Fraction:
             break
     source.container.seek(0)
     return (first or 0) * base
+
+
+def wind(source: Source, at_s: Fraction) -> None:
+    """To the last key frame shown no later than that, on the container's clock; to the start where none is found."""
+    base = source.picture.time_base
+    assert base is not None
+    source.container.seek(int(at_s / base), stream=source.picture)
+    first = next((one for one in source.container.demux(source.picture) if one.pts is not None), None)
+    if first is None or not first.is_keyframe or first.pts is None or first.pts * base > at_s:
+        source.container.seek(0)
+    else:
+        source.container.seek(int(at_s / base), stream=source.picture)

@@ -36,10 +36,18 @@ class Frames:
         probe: Of the film the frames come from.
         first: The first of them; all others are brought into its size and format.
         sizes: What comes out.   rate: frames a second, evenly; None: those that go in.   pix_fmt: FFmpeg's name.
+        first_out: Number, at that rate, of the first frame that comes out.
     """
 
     def __init__(
-        self, probe: Probe, first: VideoFrame, sizes: Sequence[Size], *, rate: Fraction | None, pix_fmt: str
+        self,
+        probe: Probe,
+        first: VideoFrame,
+        sizes: Sequence[Size],
+        *,
+        rate: Fraction | None,
+        pix_fmt: str,
+        first_out: int = 0,
     ) -> None:
         self._shape = (first.width, first.height, first.format.name)
         self._color = _color(first)
@@ -55,7 +63,9 @@ class Frames:
         if probe.interlaced:
             head = self._then(head, "bwdif", "mode=send_frame:deint=interlaced")
         if rate is not None:
-            head = self._then(head, "fps", f"fps={rate.numerator}/{rate.denominator}:start_time=0")
+            head = self._then(
+                head, "fps", f"fps={rate.numerator}/{rate.denominator}:start_time={float(first_out / rate)}"
+            )
         self._sinks: dict[int, FilterContext] = {}
         self._scaled(head, probe, sizes, pix_fmt)
         self._graph.configure()

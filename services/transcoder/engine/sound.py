@@ -1,7 +1,7 @@
 """Sound as renditions want it, encoded once for all: AAC-LC in stereo at 48 kHz, as long as there is a picture."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 import av
@@ -12,7 +12,11 @@ from av.filter.context import FilterContext
 from av.packet import Packet
 from av.stream import Stream
 
+from services.common.errors import Code
+from services.transcoder.domain.work import InputFault
+
 RATE_HZ = 48_000
+MOST_EARLY = 4096  # frames before the first picture
 
 
 class Track:
@@ -91,3 +95,53 @@ class Evened:
                 return
             assert isinstance(frame, AudioFrame)
             yield frame
+
+
+class Sound:
+    """A film's sound, evened and encoded at each bit rate once.
+
+    Args:
+        kbps: The bit rates.   duration_s: Of the picture.
+        give: Takes what was encoded, and at which of them.
+    """
+
+    def __init__(
+        self, kbps: Iterable[int], duration_s: float, give: Callable[[int, "Packet[AudioStream]"], None]
+    ) -> None:
+        self.tracks: Mapping[int, Track] = {one: Track(one) for one in kbps if one}
+        self._duration_s = duration_s
+        self._give = give
+        self._early: list[AudioFrame] = []
+        self._evened: Evened | None = None
+
+    def push(self, frame: AudioFrame, start_s: Fraction | None) -> None:
+        """Takes a frame of a film whose picture starts then; as long as nobody knows when, it waits.
+
+        Raises:
+            InputFault: There is no end of sound before the first picture.
+        """
+        self._early.append(frame)
+        if start_s is None:
+            if len(self._early) > MOST_EARLY:
+                raise InputFault(Code.MEDIA_CORRUPT, "sound without a picture")
+            return
+        for one in self._early:
+            if self._evened is None:
+                self._evened = Evened(one, self._duration_s)
+            self._evened.push(one, start_s)
+        self._early.clear()
+        self._hand_on(self._pulled())
+
+    def end(self) -> None:
+        """There is no more to push."""
+        if self._evened is not None:
+            self._evened.end()
+            self._hand_on([*self._pulled(), None])
+
+    def _pulled(self) -> list[AudioFrame]:
+        return [] if self._evened is None else list(self._evened.pull())
+
+    def _hand_on(self, frames: Sequence[AudioFrame | None]) -> None:
+        for kbps, track in self.tracks.items():
+            for packet in track.encode(frames):
+                self._give(kbps, packet)

@@ -1,7 +1,7 @@
 """One job: a source in, everything that is asked of it out. Runs in the decoding process."""
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -25,13 +25,14 @@ from services.transcoder.domain.planning import (
     without_copies,
 )
 from services.transcoder.domain.probe import Probe
+from services.transcoder.domain.segments import Cut, Encoded, Segment
 from services.transcoder.domain.sizes import box
 from services.transcoder.domain.work import InputFault, Progress, Rendition, Status, WorkRequest, WorkResult, untold
 from services.transcoder.engine import measuring, padding
 from services.transcoder.engine.planes import Planes
 from services.transcoder.engine.still import Still
 from services.transcoder.engine.thumbhash import thumbhash
-from services.transcoder.recipes import copied_mp4, cover_frame, h264_mp4, loop_mp4
+from services.transcoder.recipes import copied_mp4, cover_frame, h264_mp4, h264_segments, loop_mp4
 from services.transcoder.recipes.jpeg_under_bytes import Stills
 
 PREVIEW_PX = 200  # of the longer side: more than a thumbhash looks at
@@ -66,6 +67,9 @@ def do(request: WorkRequest, scratch: Path, progress: Progress = untold) -> Work
     job = _StillJob(request, scratch) if request.kind == "image" else _FilmJob(request, scratch, progress)
     known = catalog.presets("image" if request.kind == "image" else "video")
     plans = plan([known[name] for name in request.presets if name in known], job.probe)
+    if request.segment is not None and isinstance(job, _FilmJob):
+        segments = job.encode_segment(plans, request.segment)
+        return WorkResult(probe=job.probe, fit={}, thumbhash="", renditions=(), segments=segments)
     made = {
         done.preset.id: _rendition(done, _filled(done, outcome, scratch), scratch) for done, outcome in job.make(plans)
     }
@@ -74,6 +78,7 @@ def do(request: WorkRequest, scratch: Path, progress: Progress = untold) -> Work
         fit=fits(catalog.load(), job.probe),
         thumbhash=base64.b64encode(thumbhash(job.preview())).decode() if request.thumbhash else "",
         renditions=tuple(made.get(name) or _foreign(name, job.probe) for name in request.presets),
+        unjoinable=job.unjoinable if isinstance(job, _FilmJob) else "",
     )
 
 
@@ -183,6 +188,8 @@ class _FilmJob:
         self._content_type = request.content_type
         self.probe = measuring.probe(self._source, request.content_type)
         self._cover_at_s = _within(request.cover_at_s, self.probe)
+        self._encoded = request.encoded
+        self.unjoinable = ""
 
     @cached_property
     def _cover(self) -> Image.Image:
@@ -196,9 +203,7 @@ class _FilmJob:
         return self._cover
 
     def make(self, plans: Sequence[Plan]) -> Iterator[tuple[Plan, Outcome]]:
-        copy = self._copy() if any(isinstance(one.recipe, Copied) for one in plans) else None
-        if copy is None:
-            plans = without_copies(plans, self.probe)
+        plans, copy = self._settled(plans)
         films = self._encode(plans)
         for one in plans:
             if one.misfit:
@@ -210,6 +215,19 @@ class _FilmJob:
             else:
                 assert copy is not None
                 yield one, copy
+
+    def encode_segment(self, plans: Sequence[Plan], segment: Segment) -> tuple[str, ...]:
+        """Of every film that is encoded. Their digests."""
+        digests: list[str] = []
+        for wanted, progress in self._groups(self._settled(plans)[0]):
+            h264_segments.encode(self._source, self._content_type, self.probe, wanted, segment, progress=progress)
+            digests += [path.stem for path in wanted.values()]
+        return tuple(digests)
+
+    def _settled(self, plans: Sequence[Plan]) -> tuple[Sequence[Plan], Made | None]:
+        """The plans once it is known whether the film can be copied, and the copy."""
+        copy = self._copy() if any(isinstance(one.recipe, Copied) for one in plans) else None
+        return (without_copies(plans, self.probe), None) if copy is None else (plans, copy)
 
     def _copy(self) -> Made | None:
         """None when there is none, or it shows anything but the same frames at the same times: then it is encoded."""
@@ -227,17 +245,34 @@ class _FilmJob:
         return Made(path, "video/mp4", _digest("h264_mp4", "copied slices"), made)
 
     def _encode(self, plans: Iterable[Plan]) -> Mapping[Mp4, Made]:
+        made: dict[Mp4, Made] = {}
+        for wanted, progress in self._groups(plans):
+            if not self._joined(wanted):
+                h264_mp4.encode(self._source, self._content_type, self.probe, wanted, progress=progress)
+            made.update(_probed(wanted))
+        return made
+
+    def _joined(self, wanted: Mapping[Mp4, Path]) -> bool:
+        if self._encoded is None:
+            return False
+        folder, cut = Path(self._encoded.folder), Cut(self._encoded.of, self._encoded.seconds)
+        segments = {one: [folder / Encoded.name(n, to.stem) for n in range(cut.of)] for one, to in wanted.items()}
+        try:
+            h264_segments.join(self._source, self._content_type, self.probe, cut, segments, wanted)
+        except h264_segments.UnjoinableError as exc:
+            self.unjoinable = str(exc)
+            return False
+        return True
+
+    def _groups(self, plans: Iterable[Plan]) -> Iterator[tuple[Mapping[Mp4, Path], Callable[[float], None]]]:
+        """The films to encode, by frame rate: where each goes, and who is told how far they are."""
         presets: dict[Mp4, list[str]] = {}
         for one in plans:
             if isinstance(one.recipe, Mp4):
                 presets.setdefault(one.recipe, []).append(one.preset.id)
-        wanted = {recipe: self._scratch / f"{_digest('h264_mp4', recipe)}.mp4" for recipe in presets}
-        for rate in {one.fps for one in wanted}:
-            alike = {one: path for one, path in wanted.items() if one.fps == rate}
-            served = [name for one in alike for name in presets[one]]
-            progress = partial(self._through, served)
-            h264_mp4.encode(self._source, self._content_type, self.probe, alike, progress=progress)
-        return _probed(wanted)
+        for rate in {one.fps for one in presets}:
+            wanted = {one: self._scratch / f"{_digest('h264_mp4', one)}.mp4" for one in presets if one.fps == rate}
+            yield wanted, partial(self._through, [name for one in wanted for name in presets[one]])
 
     def _through(self, presets: Iterable[str], part: float) -> None:
         """Whole only when it is ready."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from services.platforms import catalog
 from services.transcoder.adapters.engine import ENVIRONMENT, SandboxedEngine
+from services.transcoder.domain.segments import Encoded, Segment
 from services.transcoder.domain.work import Rendition, Status, WorkRequest, WorkResult
 from tests.integration.transcoder import in_turn
 
@@ -29,6 +30,8 @@ class Bench:
         *presets: str,
         deadline_s: float = 120.0,
         cover_at_s: float | None = None,
+        segment: Segment | None = None,
+        encoded: Encoded | None = None,
     ) -> WorkResult:
         self._count += 1
         source, self.scratch = self.folder / f"source-{self._count}", self.folder / f"made-{self._count}"
@@ -37,7 +40,13 @@ class Bench:
         kind = content_type.partition("/")[0]
         wanted = presets or tuple(catalog.presets("image" if kind == "image" else "video"))
         request = WorkRequest(
-            source=str(source), content_type=content_type, kind=kind, presets=wanted, cover_at_s=cover_at_s
+            source=str(source),
+            content_type=content_type,
+            kind=kind,
+            presets=wanted,
+            cover_at_s=cover_at_s,
+            segment=segment,
+            encoded=encoded,
         )
         return await self._engine.run(request, self.scratch, deadline_s=deadline_s)
 
