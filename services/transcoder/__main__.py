@@ -38,9 +38,8 @@ async def main() -> None:
             onlookers=progress,
             meter=Metrics(engine.layers),
             view=View(conf.cdn_url),
-            workers=conf.workers,
-            films_bytes=conf.films_bytes,
-        )
+            workers=conf.workers, films_bytes=conf.films_bytes, segment_s=conf.segment_s,
+        )  # fmt: skip
         transcoder = Transcoder.assemble(world)
         add_TranscoderServiceServicer_to_server(TranscoderRpc(transcoder.ensuring, world.view), run.server)
         handlers = TranscoderEvents(transcoder.receiving, wake=transcoder.dispatcher.wake)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from services.platforms.catalog import Kind
 from services.transcoder.domain.item import Item
+from services.transcoder.domain.segments import Cut, Segment
 from services.transcoder.domain.work import Progress, WorkRequest, WorkResult
 
 
@@ -93,6 +94,68 @@ class Items(Protocol):
     async def twin(self, item: Item, catalog: str) -> Item | None:
         """Another live item of the same workspace made of the same bytes, whose finding is of that catalog; the one
         with the most of `item`'s pending presets."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A segment of an item's films, to be encoded under a claim. presets: they are made for.   epoch: of the claim."""
+
+    item: Item
+    segment: Segment
+    presets: tuple[str, ...]
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """What became of a segment: the digests of its films, stored under that claim's epoch."""
+
+    epoch: int
+    digests: tuple[str, ...]
+
+
+class Segments(Protocol):
+    """Segments of the films under way. Whatever becomes of one wakes up whoever waits for its item."""
+
+    async def open(self, item: Item, presets: Sequence[str], cut: Cut) -> None:
+        """All of the cut are there from now on; those of other cuts, or made for other presets, are forgotten."""
+        ...
+
+    async def find(self, item: Item) -> Mapping[int, Encoding | None]:
+        """All there are, by number; None: not encoded yet."""
+        ...
+
+    async def take(self, item: Item, *, lease_s: float) -> Taken | None:
+        """One of the item's to be encoded that nobody holds. For whoever holds the item."""
+        ...
+
+    async def help(self, *, lease_s: float) -> Taken | None:
+        """One that nobody tried, of an item that somebody else holds: the longest queued item's first."""
+        ...
+
+    async def renew(self, taken: Taken, *, lease_s: float) -> bool:
+        """Keeps a claim. False: it was lost."""
+        ...
+
+    async def release(self, taken: Taken, *, tried: bool) -> None:
+        """Gives a claim back. tried: it might not work, so nobody shall help with it any more."""
+        ...
+
+    async def made(self, taken: Taken, digests: Sequence[str]) -> bool:
+        """It is stored. False: the claim was lost, and nobody will use it."""
+        ...
+
+    async def again(self, item: Item) -> None:
+        """What was stored is gone: all are to be encoded anew."""
+        ...
+
+    async def left(self, limit: int) -> Sequence[Item]:
+        """Those with segments that nobody needs any more, since nothing of them is due."""
+        ...
+
+    async def forget(self, ref: Ref) -> None:
+        """Forgets such segments, once what was stored is deleted."""
         ...
 
 
@@ -199,6 +262,10 @@ class Meter(Protocol):
     def job(self, kind: Kind, outcome: str, elapsed_s: float) -> None: ...
     def films(self, taken_bytes: Callable[[], int], room_bytes: int) -> None:
         """How much memory videos take at any moment, by estimate, and may take together."""
+        ...
+
+    def segment(self, by: str) -> None:
+        """One encoded and stored by whoever holds the item, "holder", or helps, "helper"."""
         ...
 
     def variant(self, how: str) -> None:

@@ -22,8 +22,16 @@ class Settings:
     s3_secret_key: str = var(str, "of s3_access_key", secret=True)
     active_bucket: str = var(str, "where clean bytes and what is made of them live", default="media-active")
     cdn_url: str = var(str, "what the public finds the bucket's cdn/ folder under, without a slash at its end")
-    scratch_dir: str = var(str, "a folder for this process alone, as large as `workers` videos and their renditions")
+    scratch_dir: str = var(
+        str, "a folder for this process alone, as large as `workers` videos and twice their renditions"
+    )
     films_bytes: int = var(
         int, "bytes of memory that videos may take together, by estimate; one always runs", default=1_500_000_000
+    )
+    segment_s: int = var(
+        int,
+        "seconds of full HD that one of a long film's segments lasts; films of less than two are encoded at once;"
+        " 0: all are",
+        default=60,
     )
     workers: int = var(int, "jobs at once, ≥ 1; from 2 on one of them is kept for images", default=2)

@@ -24,6 +24,9 @@ class Metrics:
         self._variants = Counter(
             "transcoder_variants_total", "Presets settled, by how they were satisfied.", ("how",), registry=registry
         )
+        self._segments = Counter(
+            "transcoder_segments_total", "Segments of long films encoded, by whom.", ("by",), registry=registry
+        )
         self._films = Gauge(
             "transcoder_films_bytes", "Memory that videos under way take, by estimate.", registry=registry
         )
@@ -41,6 +44,10 @@ class Metrics:
         """See ports.Meter."""
         self._films.set_function(taken_bytes)
         self._room.set(room_bytes)
+
+    def segment(self, by: str) -> None:
+        """See ports.Meter."""
+        self._segments.labels(by).inc()
 
     def variant(self, how: str) -> None:
         """See ports.Meter."""

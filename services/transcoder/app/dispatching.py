@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 
 from services.common import context, tasks, telemetry
 from services.common.context import CallContext
 from services.platforms.catalog import Kind
 from services.transcoder.app.making import LEASE_S, Making
+from services.transcoder.app.segmenting import Segmenting
 from services.transcoder.domain.costs import frame_px, memory_bytes, room_px
 from services.transcoder.domain.item import Item
 from services.transcoder.ports import Items
@@ -17,18 +19,19 @@ POLL_S = 1.0  # a wake-up may be lost, or meant for another process
 
 
 class Dispatcher:
-    """Runs jobs, images before videos.
+    """Runs jobs, images before videos; while no video is due, segments of those that others work at.
 
     Args:
         workers: Jobs at once, ≥ 1. From 2 on, videos never take the last place: an image need not wait for one.
         films_bytes: Of memory, that videos may take together by estimate. One may always run, however large.
     """
 
-    def __init__(self, items: Items, making: Making, *, workers: int, films_bytes: int) -> None:
+    def __init__(self, items: Items, making: Making, segmenting: Segmenting, *, workers: int, films_bytes: int) -> None:
         if workers < 1:
             raise ValueError("there must be a worker")
         self._items = items
         self._making = making
+        self._segmenting = segmenting
         self._places = asyncio.Semaphore(workers)
         self._most_videos = max(1, workers - 1)
         self._films_bytes = films_bytes
@@ -68,19 +71,26 @@ class Dispatcher:
     async def _start_one(self) -> bool:
         kinds: tuple[Kind, ...] = ("image", "video") if len(self._films) < self._most_videos else ("image",)
         item = await self._items.claim(kinds, lease_s=LEASE_S, most_px=self._most_px())
-        if item is None:
-            return False
+        if item is not None:
+            self._start(item, self._making.make(item, self._looked_at))
+            return True
+        # None beside a film of its own, which is the better use of this machine.
+        taken = None if self._films else await self._segmenting.take()
+        if taken is not None:
+            self._start(taken.item, self._segmenting.help(taken))
+        return taken is not None
+
+    def _start(self, item: Item, work: Coroutine[object, object, None]) -> None:
         if item.kind == "video":
             self._films[item.media_id] = frame_px(item.finding)
-        task = asyncio.create_task(self._job(item), name=f"job-{item.media_id}")
+        task = asyncio.create_task(self._job(item, work), name=f"job-{item.media_id}")
         self._running.add(task)
         task.add_done_callback(lambda task: self._done(task, item))
-        return True
 
-    async def _job(self, item: Item) -> None:
+    async def _job(self, item: Item, work: Coroutine[object, object, None]) -> None:
         context.enter(CallContext(workspace_id=item.workspace_id, request_id=item.request_id))
         with telemetry.span("transcoder_job", item.traceparent):
-            await self._making.make(item, self._looked_at)
+            await work
 
     def _looked_at(self, item: Item) -> None:
         """Most films are smaller than was assumed."""

@@ -11,6 +11,8 @@ from services.common.claims import ClaimLostError, hold
 from services.common.errors import Code, MediaError
 from services.transcoder.app.adopting import Adopting
 from services.transcoder.app.ending import to_the_end
+from services.transcoder.app.fetching import fetch_source
+from services.transcoder.app.segmenting import Segmenting
 from services.transcoder.domain import item as rules
 from services.transcoder.domain.item import EXTENSIONS, Finding, Item, Variant
 from services.transcoder.domain.work import InputFault, Rendition, Status, WorkRequest, WorkResult
@@ -33,6 +35,7 @@ class Making:
         scratch: Scratch,
         onlookers: Onlookers,
         meter: Meter,
+        segmenting: Segmenting,
     ) -> None:
         self._items = items
         self._wakeups = wakeups
@@ -41,6 +44,7 @@ class Making:
         self._scratch = scratch
         self._onlookers = onlookers
         self._meter = meter
+        self._segmenting = segmenting
         self._adopting = Adopting(items, store)
 
     async def make(self, item: Item, looked_at: Callable[[Item], None] = lambda item: None) -> None:
@@ -113,32 +117,24 @@ class Making:
             return "copied"
         async with self._scratch.folder() as room:
             source = room.path / "source"
-            sha256 = await self._store.fetch(item.source.key, source, if_match=item.source.etag)
-            if sha256 != item.source.sha256:
-                raise MediaError(Code.OBJECT_CHANGED, why=f"{item.source.key} is not what was scanned")
+            await fetch_source(self._store, item, source)
             *first, last = rules.passes(item)
             for presets in first:
-                item = await self._pass(item, source, presets, last=False)
+                item = await self._pass(item, rules.request(item, source, presets), last=False)
                 looked_at(item)
-            await self._pass(item, source, last, last=True, thumbhash=not first)
+            request = replace(rules.request(item, source, last), thumbhash=not first)
+            encoded = await self._segmenting.encode(item, source, last, room.path / "segments")
+            await self._pass(item, replace(request, encoded=encoded), last=True)
         return "made"
 
-    async def _pass(
-        self, item: Item, source: Path, presets: Sequence[str], *, last: bool, thumbhash: bool = True
-    ) -> Item:
-        request = WorkRequest(
-            source=str(source),
-            content_type=item.content_type,
-            kind=item.kind,
-            presets=tuple(presets),
-            cover_at_s=item.cover_at_s,
-            thumbhash=thumbhash,
-        )
+    async def _pass(self, item: Item, request: WorkRequest, *, last: bool) -> Item:
         deadline_s = rules.deadline_s(item.kind, item.source.size_bytes)
         async with self._scratch.folder() as folder:
             progress = partial(self._onlookers.tell, _ref(item))
             result = await self._engine.run(request, folder.path, deadline_s=deadline_s, progress=progress)
-            variants = await self._store_all(item, folder, presets, result)
+            if result.unjoinable:
+                log.error("encoded at once", extra={"media_id": item.media_id, "why": result.unjoinable})
+            variants = await self._store_all(item, folder, request.presets, result)
         done = await self._forward(item, _finding(item, result), variants, last=last)
         for one in variants:
             self._meter.variant(one.how or one.status or "failed")

@@ -1,13 +1,14 @@
 """One media item as the transcoder keeps it: its source, what was found in it, and what every preset became. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 
 from services.common.errors import TABLE, Code
 from services.platforms import catalog
 from services.platforms.catalog import Kind, Preset
-from services.transcoder.domain.work import Fit, How, Status
+from services.transcoder.domain.work import Fit, How, Status, WorkRequest
 
 SOURCES, SERVED = "sources", "cdn"
 DISPLAY, COVER = "display", "cover"
@@ -167,6 +168,11 @@ class Item:
         """Where everything of it that is served lies. Only who has the token can name it."""
         return f"{SERVED}/{self.media_id}/{self.token}/"
 
+    @property
+    def segments_prefix(self) -> str:
+        """Where segments of its films wait to be joined. Nothing there is served: the edge knows no such paths."""
+        return f"{self.prefix}segments/"
+
     def key_for(self, preset: str, digest: str, content_type: str) -> str:
         """The object of those bytes; where a variant has the very same ones already, that variant's."""
         for one in self.variants.values():
@@ -251,6 +257,17 @@ def deadline_s(kind: Kind, size_bytes: int) -> float:
     """Seconds for one run of the engine; far above what honest work takes, since what must end it is the child's own
     limits. Source: our choice; the slowest honest video is long and small, hence the large constant."""
     return 60.0 + size_bytes / 200_000 if kind == "image" else 900.0 + size_bytes / 50_000
+
+
+def request(item: Item, source: Path, presets: Sequence[str]) -> WorkRequest:
+    """To make these presets of its bytes, which lie there."""
+    return WorkRequest(
+        source=str(source),
+        content_type=item.content_type,
+        kind=item.kind,
+        presets=tuple(presets),
+        cover_at_s=item.cover_at_s,
+    )
 
 
 def passes(item: Item) -> tuple[tuple[str, ...], ...]:

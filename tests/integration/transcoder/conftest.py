@@ -217,7 +217,9 @@ async def stage(postgres: Postgres, nats: Nats, s3: S3, transcoder_url: str, tmp
     """Empty stores, and the transcoder on them."""
     s3.empty()
     with psycopg.connect(postgres.url(), autocommit=True) as conn:
-        conn.execute("TRUNCATE transcoder.items, transcoder.variants, transcoder.outbox, transcoder.inbox")
+        conn.execute(
+            "TRUNCATE transcoder.items, transcoder.variants, transcoder.segments, transcoder.outbox, transcoder.inbox"
+        )
     pair = s3.credentials("transcoder")
     connect = (s3.endpoint, s3.region, pair.access_key, pair.secret_key, ACTIVE)
     async with AsyncExitStack() as closing:
@@ -234,6 +236,7 @@ async def stage(postgres: Postgres, nats: Nats, s3: S3, transcoder_url: str, tmp
             view=View(CDN_URL),
             workers=2,
             films_bytes=1_500_000_000,
+            segment_s=60,
         )
         workspace_id = f"ws_{uuid.uuid4().hex}"
         yield Stage(world, Transcoder.assemble(world), engine, s3.client(), postgres.url(), nats, workspace_id)

@@ -51,6 +51,7 @@ _BURY = text(
     " cover_at_s = NULL, fault = NULL WHERE NOT i.gone"
 )
 _FORGET = text("DELETE FROM transcoder.variants WHERE workspace_id = :workspace_id AND media_id = :id")
+_FORGET_SEGMENTS = text("DELETE FROM transcoder.segments WHERE workspace_id = :workspace_id AND media_id = :id")
 _STORE = text(
     "UPDATE transcoder.items SET version = :version, width = :width, height = :height, duration_s = :duration_s,"
     " has_audio = :has_audio, thumbhash = :thumbhash, fit = CAST(:fit AS jsonb), catalog = :catalog, fault = :fault,"
@@ -141,6 +142,7 @@ class PostgresItems:
             if await inbox.first_time(conn, SCHEMA, receipt.consumer, receipt.event_id):
                 await conn.execute(_BURY, key(ref))
                 await conn.execute(_FORGET, key(ref))
+                await conn.execute(_FORGET_SEGMENTS, key(ref))
                 await db.notify(conn, CHANGED_CHANNEL, ref.media_id)
 
     async def claim(self, kinds: Sequence[Kind], *, lease_s: float, most_px: int | None = None) -> Item | None:

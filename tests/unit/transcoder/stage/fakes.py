@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,8 +13,11 @@ from services.platforms.catalog import Kind
 from services.transcoder.domain.costs import frame_px
 from services.transcoder.domain.item import Item, Source
 from services.transcoder.domain.probe import Probe
-from services.transcoder.domain.work import Fit, How, Progress, Rendition, Status, WorkRequest, WorkResult
-from services.transcoder.ports import Receipt, Ref, Step
+from services.transcoder.domain.segments import Cut, Segment
+from services.transcoder.domain.work import Fit, How, InputFault, Progress, Rendition, Status, WorkRequest, WorkResult
+from services.transcoder.ports import Encoding, Receipt, Ref, Step, Taken
+
+FILM = "0123abcd"  # digest of every segment
 
 
 class Clock:
@@ -65,7 +68,7 @@ class Items:
         item = item.told() if tell else item
         self.entries[ref] = Entry(item, self._clock())
         self.told += [item] if tell else []
-        self._notify()
+        self.notify()
         return True
 
     async def find(self, ref: Ref) -> Item | None:
@@ -95,7 +98,7 @@ class Items:
             entry.retell_at = self._clock() + 60
         self.told += [item] if change.tell else []
         self.wanted += change.wanted
-        self._notify()
+        self.notify()
         return item
 
     async def bury(self, ref: Ref, *, receipt: Receipt) -> None:
@@ -114,7 +117,7 @@ class Items:
         if not entry.item.gone:
             entry.item = replace(entry.item.tombstone(), epoch=entry.item.epoch + 1)
             entry.due_at, entry.retell_at = self._clock(), None
-        self._notify()
+        self.notify()
 
     async def claim(self, kinds: Sequence[Kind], *, lease_s: float, most_px: int | None = None) -> Item | None:
         if self.away:
@@ -186,9 +189,93 @@ class Items:
     def _seen(self, entry: Entry) -> Item:
         return replace(entry.item, held=entry.lease_until > self._clock())
 
-    def _notify(self) -> None:
+    def notify(self) -> None:
         for event in self._watching:
             event.set()
+
+
+@dataclass(slots=True)
+class Row:
+    """One segment."""
+
+    cut: Cut
+    presets: tuple[str, ...]
+    digests: tuple[str, ...] | None = None
+    epoch: int = 0
+    tries: int = 0
+    lease_until: float = -1.0
+
+
+class Segments:
+    """ports.Segments beside the items. lost: claims are, as soon as their work is done."""
+
+    def __init__(self, items: Items, clock: Clock) -> None:
+        self._items = items
+        self._clock = clock
+        self.rows: dict[Ref, dict[int, Row]] = {}
+        self.lost = False
+
+    async def open(self, item: Item, presets: Sequence[str], cut: Cut) -> None:
+        known = self.rows.get(_ref(item), {})
+        kept = {n: row for n, row in known.items() if (row.cut, row.presets) == (cut, tuple(presets))}
+        self.rows[_ref(item)] = {n: kept.get(n) or Row(cut, tuple(presets)) for n in range(cut.of)}
+
+    async def find(self, item: Item) -> Mapping[int, Encoding | None]:
+        rows = self.rows.get(_ref(item), {})
+        return {n: None if row.digests is None else Encoding(row.epoch, row.digests) for n, row in rows.items()}
+
+    async def take(self, item: Item, *, lease_s: float) -> Taken | None:
+        return self._claimed(item, lease_s, lambda row: True)
+
+    async def help(self, *, lease_s: float) -> Taken | None:
+        for ref in self.rows:
+            item = await self._items.find(ref)
+            if item is not None and item.held and not item.gone:
+                taken = self._claimed(item, lease_s, lambda row: row.tries == 0)
+                if taken is not None:
+                    return taken
+        return None
+
+    def _claimed(self, item: Item, lease_s: float, fit: Callable[[Row], bool]) -> Taken | None:
+        for n, row in self.rows.get(_ref(item), {}).items():
+            if row.digests is None and row.lease_until < self._clock() and fit(row):
+                row.epoch, row.tries, row.lease_until = row.epoch + 1, row.tries + 1, self._clock() + lease_s
+                segment = Segment(n, row.cut.of, row.cut.seconds)
+                return Taken(item=item, segment=segment, presets=row.presets, epoch=row.epoch)
+        return None
+
+    def _held(self, taken: Taken) -> Row | None:
+        row = self.rows.get(_ref(taken.item), {}).get(taken.segment.n)
+        return row if row is not None and row.epoch == taken.epoch and not self.lost else None
+
+    async def renew(self, taken: Taken, *, lease_s: float) -> bool:
+        return self._held(taken) is not None
+
+    async def release(self, taken: Taken, *, tried: bool) -> None:
+        if (row := self._held(taken)) is not None:
+            row.lease_until = -1.0
+            row.tries -= not tried
+
+    async def made(self, taken: Taken, digests: Sequence[str]) -> bool:
+        if (row := self._held(taken)) is not None:
+            row.digests = tuple(digests)
+        self._items.notify()
+        return row is not None
+
+    async def again(self, item: Item) -> None:
+        for row in self.rows[_ref(item)].values():
+            row.digests, row.tries, row.lease_until = None, 0, -1.0
+
+    async def left(self, limit: int) -> Sequence[Item]:
+        entries = [self._items.entries[ref] for ref in self.rows]
+        return [one.item for one in entries if one.due_at is None or one.item.gone][:limit]
+
+    async def forget(self, ref: Ref) -> None:
+        del self.rows[ref]
+
+
+def _ref(item: Item) -> Ref:
+    return Ref(item.workspace_id, item.media_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +353,7 @@ class Engine:
     Attributes:
         gate: While it is closed, runs do not end.   error: raised instead of a result.   reject: preset to reason.
         misfit: platforms the source does not fit.   file: said to hold everything, whatever is written.
+        broken: raised at a segment.   looks: of what it probes.
         noise: behind what is written, as by an encoder that gives other bytes each time.
     """
 
@@ -279,7 +367,9 @@ class Engine:
     forget: set[str] = field(default_factory=set)
     file: str | None = None
     noise: bytes = b""
+    broken: InputFault | None = None
     cancelled: int = 0
+    looks: Mapping[str, object] = field(default_factory=dict)
 
     async def run(self, request: WorkRequest, scratch: Path, *, deadline_s: float, progress: Progress) -> WorkResult:
         progress(dict.fromkeys(request.presets, 50))
@@ -294,13 +384,21 @@ class Engine:
                 raise
         if self.error is not None:
             raise self.error
+        if request.segment is not None and self.broken is not None:
+            raise self.broken
+        if request.segment is not None:
+            (scratch / f"{FILM}.mp4").write_bytes(f"segment {request.segment.n}".encode())
+            return WorkResult(probe=self.probe(request), fit={}, thumbhash="", renditions=(), segments=(FILM,))
         presets = [preset for preset in request.presets if preset not in self.forget]
         return WorkResult(
-            probe=probe(request, Path(request.source).stat().st_size),
+            probe=self.probe(request),
             fit={name: self._fit(request, name) for name in catalog.load()},
             thumbhash="3OcRJYB4d3h/iIeHeEh3eIhw+j2w",
             renditions=tuple(self._rendition(request, preset, scratch) for preset in presets),
         )
+
+    def probe(self, request: WorkRequest) -> Probe:
+        return replace(probe(request, Path(request.source).stat().st_size), **self.looks)  # type: ignore[arg-type]
 
     def _rendition(self, request: WorkRequest, preset: str, scratch: Path) -> Rendition:
         if preset in self.reject:
@@ -352,12 +450,16 @@ class Meter:
     def __init__(self) -> None:
         self.jobs: list[tuple[Kind, str]] = []
         self.variants: list[str] = []
+        self.segments: list[str] = []
 
     def job(self, kind: Kind, outcome: str, elapsed_s: float) -> None:
         self.jobs.append((kind, outcome))
 
     def films(self, taken_bytes: Callable[[], int], room_bytes: int) -> None:
         self.film_bytes = taken_bytes
+
+    def segment(self, by: str) -> None:
+        self.segments.append(by)
 
     def variant(self, how: str) -> None:
         self.variants.append(how)

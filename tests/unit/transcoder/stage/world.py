@@ -10,10 +10,11 @@ from services.transcoder.app.dispatching import Dispatcher
 from services.transcoder.app.ensuring import Ensuring
 from services.transcoder.app.making import Making
 from services.transcoder.app.receiving import Promotion, Receiving
+from services.transcoder.app.segmenting import Segmenting
 from services.transcoder.app.sweeping import Sweeping
 from services.transcoder.domain.item import Item, Source, Variant
 from services.transcoder.ports import Receipt, Ref
-from tests.unit.transcoder.stage.fakes import Clock, Engine, Items, Meter, Store, etag, sha256
+from tests.unit.transcoder.stage.fakes import Clock, Engine, Items, Meter, Segments, Store, etag, sha256
 
 CONTENT_TYPES: dict[Kind, str] = {"image": "image/jpeg", "video": "video/mp4"}
 
@@ -21,17 +22,22 @@ CONTENT_TYPES: dict[Kind, str] = {"image": "image/jpeg", "video": "video/mp4"}
 class World:
     """One of each."""
 
-    def __init__(self, folder: Path, *, workers: int = 2, films_bytes: int = 1 << 40) -> None:
+    def __init__(
+        self, folder: Path, *, workers: int = 2, films_bytes: int = 1 << 40, engine: Engine | None = None
+    ) -> None:
         self.folder = folder
         self.clock = Clock()
         self.items = Items(self.clock)
         self.store = Store()
-        self.engine = Engine()
+        self.engine = engine or Engine()
         self.meter = Meter()
         self.looked_at: list[tuple[Ref, Mapping[str, int]]] = []
         self._numbers = count(1)
-        self.making = Making(self.items, self.items, self.store, self.engine, DiskScratch(folder), self, self.meter)
-        self.dispatcher = Dispatcher(self.items, self.making, workers=workers, films_bytes=films_bytes)
+        self.segments = Segments(self.items, self.clock)
+        outside = (self.items, self.store, self.engine, DiskScratch(folder), self, self.meter)
+        self.segmenting = Segmenting(self.segments, *outside, segment_s=10)
+        self.making = Making(self.items, *outside, self.segmenting)
+        self.dispatcher = Dispatcher(self.items, self.making, self.segmenting, workers=workers, films_bytes=films_bytes)
         self.sweeping = Sweeping(self.items, self.items, self.store)
         self.receiving = Receiving(
             self.items,
