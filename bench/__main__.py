@@ -10,6 +10,7 @@ from bench.harness import REPORT, Section, publish, say
 PARTS = {
     "images": 7,
     "video": 5,  # thirteen minutes of two idle cores
+    "segments": 3,
     "overhead": 7,
     "webhooks": 2,
     "replicas": 3,

@@ -30,12 +30,13 @@ COVER = "cover"
 def main() -> None:
     """One way, once."""
     way, source, folder, *platforms = sys.argv[1:]
-    presets = [_default(name) for name in platforms]
+    presets = [default(name) for name in platforms]
     still.setup()
     WAYS[way](Path(source), Path(folder), presets)
 
 
-def _default(platform: str) -> Preset:
+def default(platform: str) -> Preset:
+    """Its video."""
     return next(one for one in catalog.load()[platform].presets if one.default and one.of == "video")
 
 
@@ -43,7 +44,7 @@ def ours(source: Path, folder: Path, presets: Sequence[Preset]) -> None:
     """A job's whole work."""
     names = (*(one.id for one in presets), COVER)
     request = WorkRequest(source=str(source), content_type=CONTENT_TYPE, kind="video", presets=names)
-    with _Watch():
+    with Watch():
         result = work.do(request, folder)
     assert all(one.file for one in result.renditions), result
 
@@ -51,7 +52,7 @@ def ours(source: Path, folder: Path, presets: Sequence[Preset]) -> None:
 def per_platform(source: Path, folder: Path, presets: Sequence[Preset]) -> None:
     """One run of the command for each platform, and one for the cover."""
     probe = measuring.probe(source, CONTENT_TYPE)
-    with _Watch():
+    with Watch():
         for one in presets:
             _ffmpeg(source, *_output(encoded(one, probe), folder / f"{one.id}.mp4"))
         _ffmpeg(source, *_still(folder))
@@ -61,7 +62,7 @@ def many_outputs(source: Path, folder: Path, presets: Sequence[Preset]) -> None:
     """One run of the command, an output for each platform."""
     probe = measuring.probe(source, CONTENT_TYPE)
     outputs = [_output(encoded(one, probe), folder / f"{one.id}.mp4") for one in presets]
-    with _Watch():
+    with Watch():
         _ffmpeg(source, *(word for output in outputs for word in output), *_still(folder))
 
 
@@ -86,7 +87,7 @@ def floor(source: Path, folder: Path, presets: Sequence[Preset]) -> None:
         threading.Thread(target=_encode, args=(one, frames, folder / f"{one.height}.mp4"))
         for one, frames in zip(recipes, scaled, strict=True)
     ]
-    with _Watch():
+    with Watch():
         Track(recipes[0].audio_kbps).encode([*sound, None])
         for thread in threads:
             thread.start()
@@ -156,7 +157,7 @@ def _ffmpeg(source: Path, *words: str) -> None:
     subprocess.run(("ffmpeg", "-nostdin", "-v", "error", "-y", "-i", str(source), *words), check=True)
 
 
-class _Watch:
+class Watch:
     """Tells what went on inside, children included."""
 
     def __enter__(self) -> None:

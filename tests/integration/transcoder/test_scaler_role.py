@@ -19,6 +19,11 @@ ROW = (
     " token, request_id, version, due_at, gone) VALUES (%s, %s, %s, '', '', '', 0, '', '', '', 0, now() + %s, %s)"
 )
 
+SEGMENT = (
+    "INSERT INTO transcoder.segments (workspace_id, media_id, n, of, seconds, presets, digests)"
+    " VALUES ('ws_b', '3', %s, 3, 60, '{}', %s)"
+)
+
 
 @pytest.fixture
 def asked_as(postgres: Postgres, local_state: State, tmp_path: Path) -> str:
@@ -48,6 +53,8 @@ def asked_as(postgres: Postgres, local_state: State, tmp_path: Path) -> str:
         ]
         for row in rows:
             conn.execute(ROW, row)
+        for n, digests in enumerate((["0123abcd"], None, None)):
+            conn.execute(SEGMENT, (n, digests))
     return postgres.url(user="mediaapi_scaler", password=password, database=DATABASE)
 
 
@@ -55,10 +62,11 @@ def test_it_counts_the_work_of_all_workspaces_and_sees_no_more(asked_as: str) ->
     [scaled] = release("full").of_kind("ScaledObject")
     query = scaled["spec"]["triggers"][0]["metadata"]["query"]
     with psycopg.connect(asked_as, autocommit=True) as conn:
-        assert conn.execute(query).fetchall() == [(2 * SHARE_S["image"] + SHARE_S["video"],)]
+        assert conn.execute(query).fetchall() == [(2 * SHARE_S["image"] + (1 + 2) * SHARE_S["video"],)]
         for forbidden in (
             "SELECT id FROM transcoder.items",
             "SELECT * FROM transcoder.variants",
+            "SELECT media_id FROM transcoder.segments",
             "UPDATE transcoder.items SET gone = true",
             "SET ROLE mediaapi_transcoder_system",
         ):

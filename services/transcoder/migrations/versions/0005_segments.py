@@ -21,7 +21,7 @@ def upgrade() -> None:
         " FOREIGN KEY (workspace_id, media_id) REFERENCES transcoder.items (workspace_id, id) ON DELETE CASCADE)"
     )
     tenant_table(op, "transcoder", "segments")
-    op.execute("GRANT SELECT (digests, lease_until, tries) ON transcoder.segments TO mediaapi_scaler")
+    op.execute("GRANT SELECT (digests) ON transcoder.segments TO mediaapi_scaler")
     op.execute("CREATE POLICY scaler ON transcoder.segments FOR SELECT TO mediaapi_scaler USING (true)")
 
 
