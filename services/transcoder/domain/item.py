@@ -17,8 +17,9 @@ DISPLAY, COVER = "display", "cover"
 MOST_TRIES = 12
 MOST_TRIES_OF_ONE_TOO_SLOW = 2
 
-# Smaller videos are through before anybody would care for a first word, and looking at them twice would show.
-EARLY_WORD_FROM_BYTES = 5_000_000
+# Smaller videos, five seconds of a phone's, are through before anybody would care for a first word; looking at them twice
+# would take a quarter of a second.
+EARLY_WORD_FROM_BYTES = 10_000_000
 
 EXTENSIONS = MappingProxyType(
     {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/webp": "webp", "video/mp4": "mp4"}
