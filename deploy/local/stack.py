@@ -28,6 +28,7 @@ WATCH_EVERY_S = 0.05
 REPLICAS_MAX = 4
 
 Tell = Callable[[str], None]
+Tables = Callable[[State, Postgres], None]
 
 
 def _silent(_: str) -> None:
@@ -75,10 +76,12 @@ class Stack:
         import_origins: Sequence[str] = (),
         tuned: Mapping[str, Mapping[str, object]] | None = None,
         replicas: int = 1,
+        tables: Tables = migrate,
     ) -> None:
         self.state = state
         self.ports = ports or Ports.from_environment()
         self._tell = tell
+        self._tables = tables
         self.postgres = Postgres(state, port=self.ports.postgres)
         self.nats = Nats(state, port=self.ports.nats, monitor_port=self.ports.nats_monitor)
         self.s3 = S3(state, ports=S3Ports.of(self.ports))
@@ -190,6 +193,11 @@ class Stack:
         """Start that program again and wait until it answers."""
         self._start(name)
 
+    def replace_daemon(self, daemon: Daemon) -> None:
+        """Stop the program of that name; `start` or `start_daemon` starts this one in its place."""
+        self.stop_daemon(daemon.name)
+        self._watched[daemon.name].daemon = daemon
+
     def wait_ready(self, name: str, *, within_s: float = 30.0) -> None:
         """Wait until that program answers, as after `kill`.
 
@@ -210,7 +218,7 @@ class Stack:
         starting = {name: pool.submit(self._start, name) for name in stores}
         starting["postgres"].result()
         self._tell("migrating the database")
-        migrate(self.wiring.state, self.wiring.postgres)
+        self._tables(self.wiring.state, self.wiring.postgres)
         # clamd may take a minute to load an official database; all but uploads works without it.
         _wait(future for name, future in starting.items() if name != "clamd" or not self.clamd.official)
         self._tell("starting the stages and Envoy")

@@ -2,8 +2,9 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from deploy.local.clamd import Clamd
 from deploy.local.daemon import Daemon, base_environment
@@ -11,13 +12,30 @@ from deploy.local.nats import Nats, http_status
 from deploy.local.ports import HOST, Ports, answers
 from deploy.local.postgres import Postgres
 from deploy.local.s3 import ACTIVE, QUARANTINE, REGION, S3
-from deploy.local.state import State
+from deploy.local.state import REPOSITORY, State
 
 STAGES = ("scanner", "ingest", "transcoder", "publisher", "gateway")
 # Those with tables, hence a role and migrations.
 WITH_TABLES = ("gateway", "ingest", "transcoder", "publisher")
 DRAIN_S = 5
 LEAVE_S = 3  # Envoy asks every second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """Source, and the interpreter that runs it."""
+
+    root: Path = REPOSITORY
+    python: str = sys.executable
+    # The names of the settings that each stage knows, where those may be others than ours.
+    known: Mapping[str, Collection[str]] | None = None
+
+    def knows(self, stage: str, setting: str) -> bool:
+        """Whether that stage may be told this."""
+        return self.known is None or setting in self.known[stage]
+
+
+OURS = Tree()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +55,7 @@ class Wiring:
     # Ports of all replicas, if there is more than one of each stage.
     replicas: Sequence[Ports] = ()
     replica: int = 0  # whose wiring this is
+    tree: Tree = OURS  # what runs as stages
     # Settings of stages beside those all of them need here, by stage, or one replica of it (`ingest-1`), and name.
     tuned: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
@@ -77,7 +96,10 @@ class Stage(Daemon):
         self._wiring = replace(wiring, ports=wiring.replicas[replica], replica=replica) if replica else wiring
 
     def argv(self) -> list[str]:
-        return [sys.executable, "-m", f"services.{self._stage}"]
+        return [self._wiring.tree.python, "-m", f"services.{self._stage}"]
+
+    def cwd(self) -> Path:
+        return self._wiring.tree.root
 
     def env(self) -> Mapping[str, str]:
         return base_environment() | {"PYTHONUNBUFFERED": "1"} | environment(self._stage, self._wiring)
@@ -97,8 +119,11 @@ def environment(stage: str, wiring: Wiring) -> dict[str, str]:
     prefix = f"MEDIA_{stage.upper()}_"
     tuned = wiring.tuned.get(stage, {}), wiring.tuned.get(_numbered(stage, wiring.replica), {})
     plain = {**config.plain, **tuned[0], **tuned[1]}
-    result = {prefix + name.upper(): str(value) for name, value in plain.items()}
+    knows = wiring.tree.knows
+    result = {prefix + name.upper(): str(value) for name, value in plain.items() if knows(stage, name)}
     for name, value in config.secret.items():
+        if not knows(stage, name):
+            continue
         path = wiring.state.write_secret(f"{stage}.{name}", value)
         result.setdefault(f"{prefix}{name.upper()}_FILE", str(path))
     return result

@@ -1,7 +1,6 @@
 """What makes an empty installation usable: tables, a workspace, a key, accounts."""
 
 import json
-import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ from deploy.local.daemon import base_environment
 from deploy.local.ports import HOST
 from deploy.local.postgres import Postgres
 from deploy.local.processes import LocalError, output_of
-from deploy.local.stages import WITH_TABLES, Wiring, environment
-from deploy.local.state import REPOSITORY, State
+from deploy.local.stages import OURS, WITH_TABLES, Tree, Wiring, environment
+from deploy.local.state import State
 from services.common import ids
 
 ACCOUNTS = Path(__file__).with_name("accounts.toml")
@@ -40,7 +39,7 @@ def demo_accounts() -> tuple[DemoAccount, ...]:
     return tuple(DemoAccount(**row) for row in rows)
 
 
-def migrate(state: State, postgres: Postgres, stages: Sequence[str] = WITH_TABLES) -> None:
+def migrate(state: State, postgres: Postgres, stages: Sequence[str] = WITH_TABLES, *, tree: Tree = OURS) -> None:
     """Make or update roles, schemas and tables of these stages, which are all that have some.
 
     Raises:
@@ -51,7 +50,7 @@ def migrate(state: State, postgres: Postgres, stages: Sequence[str] = WITH_TABLE
         password = state.secret(f"postgres-{stage}")
         files[f"{stage.upper()}_PASSWORD"] = state.write_secret(f"migrate.{stage}", password)
     env = base_environment() | {f"MEDIA_MIGRATE_{name}_FILE": str(path) for name, path in files.items()}
-    output_of([sys.executable, "-m", "services.common.migrate", *stages], env=env, cwd=REPOSITORY)
+    output_of([tree.python, "-m", "services.common.migrate", *stages], env=env, cwd=tree.root)
 
 
 class Tenant:
@@ -123,7 +122,8 @@ class Tenant:
             LocalError: it was not done.
         """
         env = base_environment() | environment("gateway", self._wiring)
-        answer = output_of([sys.executable, "-m", "services.admin.cli", *arguments, "--json"], env=env, cwd=REPOSITORY)
+        tree = self._wiring.tree
+        answer = output_of([tree.python, "-m", "services.admin.cli", *arguments, "--json"], env=env, cwd=tree.root)
         made: dict[str, object] = json.loads(answer)
         return made
 

@@ -2,17 +2,11 @@
 
 import asyncio
 import tempfile
-import threading
-import time
-import uuid
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
 from deploy.local.nats import Nats, http_status
@@ -21,14 +15,12 @@ from deploy.local.postgres import Postgres
 from deploy.local.stack import Stack
 from deploy.local.stages import STAGES, WITH_TABLES
 from deploy.local.state import State
-from tests import media
-from tests.e2e.client import PATIENCE_S, Client, Json, body, eventually, post_body
+from tests.e2e.busy import Seen, busy
+from tests.e2e.client import eventually
 from tests.e2e.line import Line, line
-from tests.e2e.tenants import received
 
 REPLICAS = 2
 ALL = [(stage, f"{stage}-1") for stage in STAGES]
-PAUSE_S = 0.2  # between one client's rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,110 +56,6 @@ def by_line(state: State, stage: str, postgres: Line, nats: Line) -> dict[str, o
         bus = Nats(state, port=nats.port, monitor_port=0).url(stage)
         found["nats_url_file"] = state.write_secret(f"{stage}.nats_by_line", bus)
     return found
-
-
-@dataclass(slots=True)
-class Seen:
-    """What clients were answered, and what they were promised."""
-
-    answers: Counter[str] = field(default_factory=Counter)
-    refused: list[str] = field(default_factory=list)
-    media: list[str] = field(default_factory=list)
-    posts: dict[str, str] = field(default_factory=dict)  # id → text
-
-
-class Caller:
-    """A client that repeats, under the same key, what the reference says to repeat; and counts it."""
-
-    def __init__(self, client: Client, seen: Seen) -> None:
-        self._client = client
-        self._seen = seen
-
-    def ask(self, method: str, path: str, **request: object) -> Json:
-        headers = {"Idempotency-Key": uuid.uuid4().hex} if method == "POST" else {}
-        ends = time.monotonic() + PATIENCE_S
-        while (answer := self._answer(method, path, headers, request)) is None:
-            assert time.monotonic() < ends, self._seen.refused[-1]
-            time.sleep(PAUSE_S)
-        return body(answer)
-
-    def _answer(
-        self, method: str, path: str, headers: dict[str, str], request: dict[str, object]
-    ) -> httpx.Response | None:
-        what = f"{method} {path.rpartition('/')[0] if path.count('/') > 2 else path}"
-        try:
-            answer = self._client.http.request(method, path, headers=headers, **request)  # type: ignore[arg-type]
-        except httpx.TransportError as exc:
-            self._seen.refused.append(f"{what}: {exc!r}")
-            return None
-        if answer.is_success:
-            self._seen.answers[what] += 1
-            return answer
-        code = answer.json()["error"]["code"]
-        # A key whose holder was killed is free again a while later.
-        if code != "idempotency_in_progress":
-            self._seen.refused.append(f"{what}: {answer.status_code} {answer.text}")
-            assert code in ("unavailable", "deadline_exceeded"), answer.text
-        return None
-
-
-def uploads(caller: Caller, seen: Seen) -> None:
-    """A photo."""
-    seen.media.append(caller.ask("POST", "/v1/media", files={"file": ("a.jpg", media.jpeg())})["id"])
-
-
-def posts(account: str) -> Callable[[Caller, Seen], None]:
-    """A text of its own to that account."""
-
-    def post(caller: Caller, seen: Seen) -> None:
-        text = f"rolling {uuid.uuid4().hex}"
-        made = caller.ask(
-            "POST", "/v1/posts", json=post_body(text, [], [{"platform": "bluesky", "accountId": account}])
-        )
-        seen.posts[made["id"]] = text
-
-    return post
-
-
-def reads(caller: Caller, _: Seen) -> None:
-    """Lists of every stage that has one."""
-    for path in ("/v1/media", "/v1/posts", "/v1/accounts", "/v1/platforms"):
-        caller.ask("GET", path)
-
-
-@contextmanager
-def busy(stack: Stack) -> Iterator[Seen]:
-    """Clients at work as long as the block lasts, and everything they began settled and looked at afterwards."""
-    account = next(one.id for one in stack.tenant.accounts if one.platform == "bluesky")
-    seen, ended = Seen(), threading.Event()
-
-    def work(task: Callable[[Caller, Seen], None]) -> None:
-        client = Client(stack.url, stack.api_key)
-        try:
-            while not ended.wait(PAUSE_S):
-                task(Caller(client, seen), seen)
-        finally:
-            client.close()
-
-    tasks = [uploads, posts(account), reads]
-    with ThreadPoolExecutor(len(tasks)) as pool:
-        running = [pool.submit(work, task) for task in tasks]
-        try:
-            yield seen
-        finally:
-            ended.set()
-        for one in running:
-            one.result()
-    client = Client(stack.url, stack.api_key)
-    try:
-        for media_id in seen.media:
-            assert client.settled_media(media_id)["status"] == "ready"
-        for post_id in seen.posts:
-            assert client.settled_post(post_id)["status"] == "published"
-    finally:
-        client.close()
-    there = Counter(it["text"] for it in received(stack, "bluesky"))
-    assert {text: there[text] for text in seen.posts.values()} == dict.fromkeys(seen.posts.values(), 1)
 
 
 @pytest.mark.timeout(300)

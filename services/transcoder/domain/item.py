@@ -17,8 +17,8 @@ DISPLAY, COVER = "display", "cover"
 MOST_TRIES = 12
 MOST_TRIES_OF_ONE_TOO_SLOW = 2
 
-# Smaller videos, five seconds of a phone's, are through before anybody would care for a first word; to look at them twice
-# would take a quarter of a second.
+# Smaller videos, five seconds of a phone's, are through before anybody would care for a first word; to look at them
+# twice would take a quarter of a second.
 EARLY_WORD_FROM_BYTES = 10_000_000
 
 EXTENSIONS = MappingProxyType(
