@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+SHELL := /bin/bash
+# Before a command: tells what it took, computing apart from waiting, also where it fails.
+timed = @TIMEFORMAT='== $@: %0R s, %0U s of them computing'; time
 FUZZ_S ?= 600
 FUZZ_EXAMPLES ?= 500
 HOSTILE_N ?= 1000
@@ -33,17 +36,21 @@ up: setup ## The same in the background
 down: ## Stop what `make up` (or `make run`) started
 	@$(BIN)/python -m deploy.local down
 
-test: setup-tests check ## Everything CI runs: check, contract, integration, end to end, SDK
+test: setup-tests ## Everything CI runs: check, contract, integration, end to end, SDK
+	@$(MAKE) --no-print-directory --jobs 2 check
 	@$(MAKE) --no-print-directory --keep-going --jobs 2 test-parts test-whole
-	cd sdk/typescript && npm test
+	@$(MAKE) --no-print-directory test-sdk
 
 # Side by side: each waits for its daemons much of the time, and they share nothing.
-.PHONY: test-parts test-whole
+.PHONY: test-parts test-whole test-sdk
 test-parts:
-	$(BIN)/python -m pytest -q --durations=20 tests/contract/platforms tests/integration
+	$(timed) $(BIN)/python -m pytest -q --durations=20 tests/contract/platforms tests/integration
 
 test-whole:
-	$(BIN)/python -m pytest -q --durations=20 tests/contract/test_*.py tests/fuzz tests/e2e
+	$(timed) $(BIN)/python -m pytest -q --durations=20 tests/contract/test_*.py tests/fuzz tests/e2e
+
+test-sdk:
+	$(timed) npm --prefix sdk/typescript test
 
 fuzz: setup ## Hostile files for the walkers, FUZZ_S seconds long (600); what is found becomes a seed
 	@test -d .local/atheris || $(BIN)/pip install -q --no-deps --require-hashes --target .local/atheris -r requirements/fuzz.lock \
@@ -75,25 +82,25 @@ fuzz-api: setup-tests ## Any request the API reference allows or forbids, FUZZ_E
 hostile: setup-tests ## HOSTILE_N hostile uploads (1000) through the public API; what is answered, memory, processes
 	$(BIN)/python -m tests.hostile $(HOSTILE_N)
 
-check: setup lint types protos envoy fast ## The quick half: lint, types, protos, Envoy's config, unit and arch tests
+check: setup fast lint types protos envoy ## The quick half: lint, types, protos, Envoy's config, unit and arch tests
 
 lint: setup
-	$(BIN)/ruff check $(CODE)
-	$(BIN)/ruff format --check $(CODE)
+	$(timed) $(BIN)/ruff check $(CODE)
+	$(timed) $(BIN)/ruff format --check $(CODE)
 
 types: setup
-	$(BIN)/mypy $(CODE)
+	$(timed) $(BIN)/mypy $(CODE)
 
 protos: setup
-	$(BIN)/python proto/protos.py check
-	$(BIN)/python -m services.gateway.openapi.committed check
-	$(BIN)/python -m deploy.json_port check
+	$(timed) $(BIN)/python proto/protos.py check
+	$(timed) $(BIN)/python -m services.gateway.openapi.committed check
+	$(timed) $(BIN)/python -m deploy.json_port check
 
 envoy: setup
-	$(BIN)/python -m deploy.local validate-envoy
+	$(timed) $(BIN)/python -m deploy.local validate-envoy
 
 fast: setup
-	$(BIN)/python -m pytest -q tests/unit tests/arch tests/chart
+	$(timed) $(BIN)/python -m pytest -q tests/unit tests/arch tests/chart
 
 gen: setup ## Generated from the protos: code, docs/openapi.json, the JSON port's Envoy and the client's types
 	$(BIN)/python proto/protos.py gen
@@ -139,4 +146,4 @@ clean-local: ## Drop the local stack's data, keys and logs
 
 .PHONY: setup-tests
 setup-tests:
-	@$(PYTHON) deploy/local/bootstrap.py test
+	$(timed) $(PYTHON) deploy/local/bootstrap.py test
