@@ -97,10 +97,10 @@ def _client(port: int, key: str, described: Described) -> httpx.Client:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """Everything on free ports, with stores of its own: other tests play stages on the shared ones."""
+    """Everything on free ports, with stores of its own, as other tests play stages; impatient with silent clients."""
     with (
         tempfile.TemporaryDirectory(prefix="lmp-", ignore_cleanup_errors=True) as folder,
-        Stack(State(Path(folder)), ports=Ports.free(), tell=print) as running,
+        Stack(State(Path(folder)), ports=Ports.free(), tell=print, tuned={"gateway": {"gap_s": 8}}) as running,
     ):
         yield running
 
