@@ -19,7 +19,7 @@ SBOM ?= .local/sbom
 CODE := services deploy tests bench proto/protos.py
 
 .DEFAULT_GOAL := help
-.PHONY: lock-images images help setup run up down test check lint types protos envoy fast fuzz crashes creates retention fuzz-api hostile bench gen gen-baseline lock doctor clean-local
+.PHONY: lock-images images help setup run up down test check lint types protos envoy fast fuzz crashes creates retention fuzz-api hostile beside bench gen gen-baseline lock doctor clean-local
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ creates: setup-tests ## Ten thousand uploads begun at once, against a plan of a 
 
 fuzz-api: setup-tests ## Any request the API reference allows or forbids, FUZZ_EXAMPLES of each route (500)
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -q -s tests/e2e/test_reference_fuzzed.py --timeout 0
+
+beside: setup-tests ## An earlier revision (REV) and this tree side by side, forth and back, under load: no request may fail
+	$(BIN)/python -m tests.beside $(REV)
 
 hostile: setup-tests ## HOSTILE_N hostile uploads (1000) through the public API; what is answered, memory, processes
 	$(BIN)/python -m tests.hostile $(HOSTILE_N)
