@@ -38,16 +38,21 @@ down: ## Stop what `make up` (or `make run`) started
 
 test: setup-tests ## Everything CI runs: check, contract, integration, end to end, SDK
 	@$(MAKE) --no-print-directory --jobs 2 check
-	@$(MAKE) --no-print-directory --keep-going --jobs 2 test-parts test-whole
+	@$(MAKE) --no-print-directory --keep-going --jobs 3 test-parts test-whole test-waits
 	@$(MAKE) --no-print-directory test-sdk
 
 # Side by side: each waits for its daemons much of the time, and they share nothing.
-.PHONY: test-parts test-whole test-sdk
+.PHONY: test-parts test-whole test-waits test-sdk
+# Of what is killed, restarted or slow, until it is noticed: hardly anything is computed meanwhile.
+WAITS := $(addprefix tests/e2e/test_,crashes.py several_of_each.py slow_clients.py tables_ahead.py)
 test-parts:
 	$(timed) $(BIN)/python -m pytest -q --durations=20 tests/contract/platforms tests/integration
 
 test-whole:
-	$(timed) $(BIN)/python -m pytest -q --durations=20 tests/contract/test_*.py tests/fuzz tests/e2e
+	$(timed) $(BIN)/python -m pytest -q --durations=20 tests/contract/test_*.py tests/fuzz tests/e2e $(WAITS:%=--ignore=%)
+
+test-waits:
+	$(timed) $(BIN)/python -m pytest -q --durations=20 $(WAITS)
 
 test-sdk:
 	$(timed) npm --prefix sdk/typescript test
