@@ -1,17 +1,14 @@
 """Stills as JPEG, at the best quality that fits a cap in bytes."""
 
 import io
-import math
 from dataclasses import dataclass
 
 from services.transcoder.domain.planning import Jpeg
+from services.transcoder.engine.jpeg_weight import Weight
 from services.transcoder.engine.planes import Planes
 
-# Bytes fall with this power of the factor on JPEG's tables: between 0.5 and 1 on photographs. Only where the second
-# encode begins depends on it; the third knows better.
-EXPONENT = 0.65
 # A picture that is expected this far above its cap is not encoded at the top quality to make sure.
-HOPELESS = 1.1
+HOPELESS = 1.05
 SHRINK = 0.8
 SHRINKS = 4
 
@@ -54,20 +51,19 @@ class Stills:
         return None
 
     def _search(self, wanted: Jpeg, limit_bytes: int) -> Encoded | None:
-        """The best quality that fits: the top one, or else where sizes met so far say that the limit is."""
+        """The best quality that fits: the top one, or else where the picture's weight says that the limit is."""
         best, worst = wanted.quality
-        sizes = _Sizes(best, self._at_least(wanted, best))
-        if sizes.expected(best) < HOPELESS * limit_bytes:
+        if self._at_least(wanted, best) < HOPELESS * limit_bytes:
             top = self._encode(wanted, best)
             if len(top.data) <= limit_bytes:
                 return top
-            sizes.learn(best, len(top.data))
+        weight = self._weight(wanted)
         found: Encoded | None = None
         lowest, highest = worst, best - 1
-        while lowest <= highest and not (found and sizes.expected(lowest) > limit_bytes):
-            guess = next((one for one in range(highest, lowest, -1) if sizes.expected(one) <= limit_bytes), lowest)
+        while lowest <= highest and not (found and weight.expected(lowest) > limit_bytes):
+            guess = next((one for one in range(highest, lowest, -1) if weight.expected(one) <= limit_bytes), lowest)
             tried = self._encode(wanted, guess)
-            sizes.learn(guess, len(tried.data))
+            weight.learn(guess, len(tried.data))
             if len(tried.data) <= limit_bytes:
                 found, lowest = tried, guess + 1
             else:
@@ -79,6 +75,18 @@ class Stills:
         area = wanted.width * wanted.height
         larger = (one for (_, at), one in self._made.items() if at == quality and one.width * one.height >= area)
         return max((len(one.data) * area / (one.width * one.height) for one in larger), default=0.0)
+
+    def _weight(self, wanted: Jpeg) -> Weight:
+        """By what was met: of itself, or else of the whole picture."""
+        weight = Weight(self._scale(wanted))
+        for (one, quality), made in self._made.items():
+            if one == wanted:
+                weight.learn(quality, len(made.data))
+            elif one.canvas is None and one.size == self._picture.size:
+                whole = Weight(self._picture)
+                whole.learn(quality, len(made.data))
+                weight.learn_from(whole)
+        return weight
 
     def _encode(self, wanted: Jpeg, quality: int) -> Encoded:
         key = (wanted, quality)
@@ -94,34 +102,3 @@ class Stills:
         if size != self._scaled.size:
             self._scaled = self._picture.resized(size)
         return self._scaled if wanted.canvas is None else self._scaled.on_white(wanted.canvas)
-
-
-class _Sizes:
-    """What a picture weighs by quality: a power of the factor on JPEG's tables, through the points last met.
-
-    Args:
-        quality, size_bytes: A first point, which need not be exact.
-    """
-
-    def __init__(self, quality: int, size_bytes: float) -> None:
-        self._point = (quality, size_bytes)
-        self._known: tuple[int, int] | None = None
-        self._exponent = EXPONENT
-
-    def expected(self, quality: int) -> float:
-        """Bytes."""
-        at, size = self._point
-        return size * math.pow(_coarseness(at) / _coarseness(quality), self._exponent)
-
-    def learn(self, quality: int, size_bytes: int) -> None:
-        """Takes a point that was met."""
-        if self._known is not None and quality != self._known[0] and size_bytes != self._known[1]:
-            at, size = self._known
-            power = math.log(size_bytes / size) / math.log(_coarseness(at) / _coarseness(quality))
-            self._exponent = min(max(power, EXPONENT / 3), EXPONENT * 3)
-        self._point = self._known = (quality, size_bytes)
-
-
-def _coarseness(quality: int) -> float:
-    """The factor libjpeg multiplies its tables with, in percent (jcparam.c)."""
-    return 5000 / quality if quality < 50 else max(1, 200 - 2 * quality)
