@@ -3,17 +3,19 @@
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.harness import ROOT, Bar, Contender, Section, interleaved, run, table
 from bench.image_targets import Target, five_platforms, told
+from services.transcoder.adapters.engine import ENVIRONMENT
 
 PEERS = ROOT / "bench" / "peers"
 # Where `make bench` puts what only it needs.
 INSTALLED = {"PYTHONPATH": str(ROOT / ".local" / "bench")}
 OURS, SHARP = "this service, its whole job", "`sharp`, binary search, per platform"
 MOST_PEAK_MIB = 100
+MOST_ENCODES = 3  # one for each size
 SSIM_STEP = 0.001  # below what one step of quality makes: equal
 
 
@@ -53,7 +55,9 @@ def _series(source: Path, folder: Path, targets: Sequence[Target], rounds: int) 
         return folder / way
 
     def python(name: str, way: str) -> tuple[Contender, Path]:
-        return _python(name, "bench.image_ways", way, str(source), str(made(way)), told(targets)), made(way)
+        contender = _python(name, "bench.image_ways", way, str(source), str(made(way)), told(targets))
+        # This service's has the environment of its decoding process.
+        return replace(contender, environment={**INSTALLED, **ENVIRONMENT}) if way == "ours" else contender, made(way)
 
     def sharp(name: str, way: str) -> tuple[Contender, Path]:
         program = ("node", str(PEERS / "sharp.mjs"), way, str(source), str(made(way)), told(targets))
@@ -110,6 +114,7 @@ def _bars(scene: Scene, tightest: str, results: Mapping[str, Mapping[str, float]
             f"{ours[seen]:.4f} to {sharp[seen]:.4f}",
             ours[seen] >= sharp[seen] - SSIM_STEP,
         ),
+        Bar(f"{scene.name}: ≤ {MOST_ENCODES} encodes", f"{ours['encodes']:.0f}", ours["encodes"] <= MOST_ENCODES),
         Bar(f"{scene.name}: ≤ {MOST_PEAK_MIB} MiB", f"{ours['peak_mib']:.0f} MiB", ours["peak_mib"] <= MOST_PEAK_MIB),
     ]
 
