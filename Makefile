@@ -43,10 +43,10 @@ test: setup-tests ## Everything CI runs: check, contract, integration, end to en
 
 # Side by side: each waits for its daemons much of the time, and they share nothing.
 .PHONY: test-parts test-whole test-waits test-sdk
-# Of what is killed, restarted or slow, until it is noticed: hardly anything is computed meanwhile.
-WAITS := $(addprefix tests/e2e/test_,crashes.py several_of_each.py slow_clients.py tables_ahead.py)
+# Of what is killed, restarted, repeated or slow, until it is noticed: little is computed meanwhile.
+WAITS := $(addprefix tests/e2e/test_,crashes.py several_of_each.py slow_clients.py tables_ahead.py) tests/integration/publisher
 test-parts:
-	$(timed) $(BIN)/python -m pytest -q --durations=20 tests/contract/platforms tests/integration
+	$(timed) $(BIN)/python -m pytest -q --durations=20 tests/contract/platforms tests/integration $(WAITS:%=--ignore=%)
 
 test-whole:
 	$(timed) $(BIN)/python -m pytest -q --durations=20 tests/contract/test_*.py tests/fuzz tests/e2e $(WAITS:%=--ignore=%)
