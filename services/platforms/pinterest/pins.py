@@ -40,9 +40,12 @@ def goes_inline(assets: Sequence[Asset]) -> bool:
     return sum(asset.size_bytes for asset in assets) <= INLINE_MAX_BYTES
 
 
-def inline_source(images: Sequence[tuple[str, bytes]]) -> dict[str, JSON]:
-    """The media source for these images: their content types and bytes."""
-    items: list[JSON] = [{"content_type": kind, "data": base64.b64encode(data).decode()} for kind, data in images]
+def inline_source(images: Sequence[tuple[str, bytes]], texts: Sequence[Mapping[str, JSON]]) -> dict[str, JSON]:
+    """The media source for these images: their content types and bytes. texts: what each says for itself."""
+    items: list[JSON] = [
+        {"content_type": kind, "data": base64.b64encode(data).decode(), **text}
+        for (kind, data), text in zip(images, texts, strict=True)
+    ]
     match items:
         case [dict() as only]:
             return {"source_type": "image_base64", **only}
@@ -50,11 +53,12 @@ def inline_source(images: Sequence[tuple[str, bytes]]) -> dict[str, JSON]:
             return {"source_type": "multiple_image_base64", "items": items, "index": 0}
 
 
-def url_source(assets: Sequence[Asset]) -> dict[str, JSON]:
-    """The media source for images Pinterest fetches."""
+def url_source(assets: Sequence[Asset], texts: Sequence[Mapping[str, JSON]]) -> dict[str, JSON]:
+    """The media source for images Pinterest fetches. texts: what each says for itself."""
     if len(assets) == 1:
         return {"source_type": "image_url", "url": assets[0].url}
-    return {"source_type": "multiple_image_urls", "items": [{"url": asset.url} for asset in assets], "index": 0}
+    items: list[JSON] = [{"url": asset.url, **text} for asset, text in zip(assets, texts, strict=True)]
+    return {"source_type": "multiple_image_urls", "items": items, "index": 0}
 
 
 def video_source(media_id: str, cover: tuple[str, bytes] | None) -> dict[str, JSON]:

@@ -132,9 +132,9 @@ async def _source(draft: Draft, prepared: Mapping[str, JSON]) -> dict[str, JSON]
         given = (cover.content_type, await whole(cover.read())) if cover else None
         return await asyncio.to_thread(pins.video_source, media_id, given)
     if not pins.goes_inline(draft.assets):
-        return pins.url_source(draft.assets)
+        return pins.url_source(draft.assets, checks.items_of(draft))
     images = [(asset.content_type, await whole(asset.read())) for asset in draft.assets]
-    return await asyncio.to_thread(pins.inline_source, images)
+    return await asyncio.to_thread(pins.inline_source, images, checks.items_of(draft))
 
 
 def _listing(draft: Draft, prepared: Mapping[str, JSON]) -> str:

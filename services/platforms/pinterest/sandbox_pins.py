@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from services.platforms import catalog
 from services.platforms.calls import at, list_at, text_at
-from services.platforms.pinterest.checks import MAX_LINK, MAX_TITLE, PLATFORM
+from services.platforms.pinterest.checks import ITEM_TEXTS, MAX_LINK, MAX_TITLE, PLATFORM, item_limits
 from services.platforms.pinterest.sandbox_accounts import Boards, authorize, invalid, listed, new_id, refused
 from services.platforms.pinterest.sandbox_media import MediaService
 from services.platforms.ports import JSON
@@ -29,6 +29,10 @@ READ_MAX = 10_000
 FIELDS = frozenset(
     ["board_id", "board_section_id", "title", "description", "link", "alt_text", "dominant_color", "media_source"]
 )
+ITEM_FIELDS = {
+    "multiple_image_base64": frozenset(["content_type", "data", *ITEM_TEXTS]),
+    "multiple_image_urls": frozenset(["url", *ITEM_TEXTS]),
+}
 MEDIA_TYPES = {"image_base64": "image", "image_url": "image", "video_id": "video"}
 
 
@@ -56,14 +60,19 @@ class Pins:
         source = at(wanted, "media_source")
         if not isinstance(source, dict):
             raise invalid("media_source is missing")
-        media, cover = await self._shown(owner, source)
+        kind = text_at(source, "source_type")
+        items = _items(source) if kind in ITEM_FIELDS else []
+        media, cover = await self._shown(owner, source, items)
         pin_id, moment = new_id(), now()
         pin: dict[str, JSON] = {name: wanted.get(name) for name in FIELDS - {"media_source"}}
         pin |= {
             "id": pin_id,
             "created_at": moment.strftime("%Y-%m-%dT%H:%M:%S"),
             "board_owner": {"username": owner},
-            "media": {"media_type": MEDIA_TYPES.get(text_at(source, "source_type"), "multiple_images")},
+            "media": {
+                "media_type": MEDIA_TYPES.get(kind, "multiple_images"),
+                **({"items": [_read_item(item) for item in items]} if items else {}),
+            },
         }
         post: dict[str, JSON] = {
             "id": pin_id,
@@ -75,7 +84,7 @@ class Pins:
             "createdAt": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "media": [{**one, "altText": wanted.get("alt_text") if n == 0 else None} for n, one in enumerate(media)],
             "cover": cover,
-            "details": {"board": board["name"]},
+            "details": {"board": board["name"], "items": _said(items)},
         }
         await self._store.add(PINS, pin_id, pin)
         await self._store.add(POSTS, pin_id, post)
@@ -98,17 +107,19 @@ class Pins:
         ]
         return JSONResponse(listed(mine, request))
 
-    async def _shown(self, owner: str, source: Mapping[str, JSON]) -> tuple[list[dict[str, JSON]], JSON]:
-        """What the pin shows, and the picture before a video plays. Raises RefusedError."""
+    async def _shown(
+        self, owner: str, source: Mapping[str, JSON], items: list[Mapping[str, JSON]]
+    ) -> tuple[list[dict[str, JSON]], JSON]:
+        """What the pin shows, `items` in a carousel, and the picture before a video plays. Raises RefusedError."""
         match text_at(source, "source_type"):
             case "image_base64":
                 return [await self._inline(source)], None
             case "image_url":
                 return [_by_url(source)], None
             case "multiple_image_base64":
-                return [await self._inline(item) for item in _items(source)], None
+                return [await self._inline(item) for item in items], None
             case "multiple_image_urls":
-                return [_by_url(item) for item in _items(source)], None
+                return [_by_url(item) for item in items], None
             case "video_id":
                 video = await self._media.usable(owner, text_at(source, "media_id"))
                 shown = video["media"]
@@ -145,20 +156,44 @@ class Pins:
 
 
 def _check(wanted: Doc) -> None:
-    if unknown := set(wanted) - FIELDS:
-        raise invalid(f"{', '.join(sorted(unknown))} is no field of a pin")
+    _only(wanted, FIELDS, "a pin")
     texts = catalog.load()[PLATFORM]
     alt_max = texts.image.alt_text_max if texts.image else 0
     limits = {"title": MAX_TITLE, "description": texts.text.max_length, "link": MAX_LINK, "alt_text": alt_max}
+    _short(wanted, limits)
+
+
+def _only(wanted: Mapping[str, JSON], fields: frozenset[str], what: str) -> None:
+    if unknown := wanted.keys() - fields:
+        raise invalid(f"{', '.join(sorted(unknown))} is no field of {what}")
+
+
+def _short(wanted: Mapping[str, JSON], limits: Mapping[str, int]) -> None:
     for name, limit in limits.items():
         if len(text_at(wanted, name)) > limit:
             raise invalid(f"{name} is longer than {limit} characters")
+
+
+def _read_item(item: Mapping[str, JSON]) -> JSON:
+    """As a pin that is read shows it."""
+    return {"item_type": "image", **{name: item.get(name) for name in ITEM_TEXTS}}
+
+
+def _said(items: list[Mapping[str, JSON]]) -> JSON:
+    """What each image says for itself, for people; None if none says anything."""
+    texts = [" | ".join(filter(None, (text_at(item, name) for name in ITEM_TEXTS))) for item in items]
+    return [text or "nothing" for text in texts] if any(texts) else None
 
 
 def _items(source: Mapping[str, JSON]) -> list[Mapping[str, JSON]]:
     found = [item for item in list_at(source, "items") if isinstance(item, dict)]
     if not 2 <= len(found) <= 5:
         raise invalid("items must be 2 to 5 images")
+    for item in found:
+        _only(item, ITEM_FIELDS[text_at(source, "source_type")], "an item")
+        if not all(isinstance(item[name], str) for name in ITEM_TEXTS if name in item):
+            raise invalid("title, description and link of an item are strings")
+        _short(item, item_limits())
     return list(found)
 
 

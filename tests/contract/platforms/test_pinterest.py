@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from services.platforms.ports import Absent, Account, CannotTell, Fault, OutcomeUnknown, PlatformError, Receipt
+from services.platforms.ports import JSON, Absent, Account, CannotTell, Fault, OutcomeUnknown, PlatformError, Receipt
 from tests.contract.platforms import samples
 from tests.contract.platforms.playing import Played
 from tests.contract.platforms.samples import Reading, Steps, asset, draft, mislabelled
@@ -86,6 +86,26 @@ async def test_several_images_are_a_carousel_in_their_order(pinterest: Played) -
     media = (await pinterest.received())[0]["media"]
     assert [(await pinterest.file(one["sha256"])).content for one in media] == pictures
     assert media[0]["altText"] == "the first"
+
+
+@pytest.mark.parametrize("inline", [True, False], ids=["inline", "by-url"])
+async def test_each_image_of_a_carousel_says_its_own(pinterest: Played, inline: bool) -> None:
+    picture = samples.picture() if inline else samples.picture(1700, 1500, "PNG")
+    assets = [asset(picture, url=f"https://cdn.example.com/{n}") for n in range(3)]
+    first: dict[str, JSON] = {"title": "Front", "description": "In the sun.", "link": "https://example.com/1"}
+    options: dict[str, JSON] = {"title": "Of all", "items": [first, None, {"link": "https://example.com/3"}]}
+    account = await pinterest.connected("items")
+    receipt = await pinterest.published(account, draft("three, each with words", *assets, options=options))
+    newest = (await pinterest.received())[0]
+    assert [bool(one["url"]) and not one["sha256"] for one in newest["media"]] == [not inline] * 3
+    assert newest["details"]["items"] == [
+        "Front | In the sun. | https://example.com/1", "nothing", "https://example.com/3",
+    ]  # fmt: skip
+    headers = {"Authorization": f"Bearer {account.credentials['access_token']}"}
+    pin = await pinterest.http.get(f"{pinterest.url}/v5/pins/{receipt.platform_post_id}", headers=headers)
+    said = {"item_type": "image", "title": None, "description": None, "link": None}
+    assert pin.json()["media"]["items"] == [said | first, said, said | {"link": "https://example.com/3"}]
+    assert (newest["title"], newest["text"]) == ("Of all", "three, each with words")
 
 
 async def test_a_carousel_too_large_for_a_request_is_told_by_urls(pinterest: Played) -> None:

@@ -165,3 +165,22 @@ async def test_nothing_is_told_to_strangers(pinterest: Played) -> None:
     for path in ("/v5/user_account", "/v5/boards", f"/v5/boards/{BOARD}/pins"):
         answer = await pinterest.http.get(pinterest.url + path, headers={"Authorization": "Bearer real"})
         assert (answer.status_code, answer.json()["code"]) == (401, 2)
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ({"title": "t" * 101}, "title is longer than 100"),
+        ({"description": "d" * 801}, "description is longer than 800"),
+        ({"link": "l" * 2049}, "link is longer than 2048"),
+        ({"title": 5}, "are strings"),
+        ({"alt_text": "a"}, "alt_text is no field of an item"),
+        ({"data": "a"}, "data is no field of an item"),
+    ],
+    ids=lambda it: next(iter(it)) if isinstance(it, dict) else "",
+)
+async def test_an_item_says_what_the_schema_has(pinterest: Played, item: dict[str, JSON], message: str) -> None:
+    plain: dict[str, JSON] = {"url": "https://example.com/a.jpg"}
+    source: JSON = {"source_type": "multiple_image_urls", "items": [plain, plain | item]}
+    answer = await pin(pinterest, source)
+    assert (answer.status_code, message in answer.json()["message"]) == (400, True)

@@ -65,3 +65,37 @@ def test_options(options: dict[str, JSON], rule: str | None) -> None:
 def test_a_section_is_one_of_a_board() -> None:
     wanted = draft("x", JPEG, options={"boardSectionId": "5"})
     assert rules(PUBLISHER, wanted) == [("options.boardId", "option_missing")]
+
+
+FULL: JSON = {"title": "t" * 100, "description": "é" * 800, "link": "https://example.com/" + "a" * 2028}
+
+
+@pytest.mark.parametrize("items", [[FULL, None, FULL], [None, {"title": "only"}, {}]])
+def test_each_image_of_a_carousel_may_say_something(items: JSON) -> None:
+    assert rules(PUBLISHER, draft("x", JPEG, PNG, JPEG, options={"items": items})) == []
+
+
+@pytest.mark.parametrize(
+    ("items", "problems"),
+    [
+        ([{"title": "t" * 101}, None], [("[0].title", "title_too_long")]),
+        ([None, {"description": "d" * 801}], [("[1].description", "description_too_long")]),
+        ([None, {"link": "https://example.com/" + "a" * 2029}], [("[1].link", "link_too_long")]),
+        ([{"link": "example.com"}, {"link": 5}], [("[0].link", "option_invalid"), ("[1].link", "option_invalid")]),
+        ([{"title": None}, "second"], [("[0].title", "option_invalid"), ("[1]", "option_invalid")]),
+        ([{"altText": "a"}, []], [("[0]", "option_invalid"), ("[1]", "option_invalid")]),
+        ([None], [("", "option_invalid")]),
+        ([None, None, None], [("", "option_invalid")]),
+        ({"title": "t"}, [("", "option_invalid")]),
+        (None, [("", "option_invalid")]),
+    ],
+)
+def test_items_that_are_none_are_told_by_their_place(items: JSON, problems: list[tuple[str, str]]) -> None:
+    wanted = draft("x", JPEG, JPEG, options={"items": items})
+    assert rules(PUBLISHER, wanted) == [(f"options.items{place}", rule) for place, rule in problems]
+
+
+@pytest.mark.parametrize("content_types", [(JPEG,), (MP4,)])
+def test_what_is_no_carousel_has_no_items(content_types: tuple[str, ...]) -> None:
+    wanted = draft("x", *content_types, options={"items": [{"title": "t"}]})
+    assert rules(PUBLISHER, wanted) == [("options.items", "option_conflict")]

@@ -14,7 +14,7 @@ SINCE = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
 def test_a_pin_says_only_what_the_post_says() -> None:
-    source = pins.inline_source([("image/png", b"png")])
+    source = pins.inline_source([("image/png", b"png")], [{}])
     assert pins.pin(draft("", "image/png"), "7", source) == {
         "board_id": "7",
         "media_source": {
@@ -37,11 +37,11 @@ def test_a_pin_with_everything() -> None:
 
 
 def test_several_images_keep_their_order() -> None:
-    source = pins.inline_source([("image/png", b"1"), ("image/jpeg", b"2")])
+    source = pins.inline_source([("image/png", b"1"), ("image/jpeg", b"2")], [{}, {"title": "second"}])
     assert source["source_type"] == "multiple_image_base64"
     assert source["items"] == [
         {"content_type": "image/png", "data": "MQ=="},
-        {"content_type": "image/jpeg", "data": "Mg=="},
+        {"content_type": "image/jpeg", "data": "Mg==", "title": "second"},
     ]
 
 
