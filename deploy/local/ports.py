@@ -1,14 +1,18 @@
 """Which port everything listens on: fixed ones for people, free ones for tests. Loopback only."""
 
 import os
+import random
 import socket
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 
 from deploy.local.processes import LocalError
 
 HOST = "127.0.0.1"
+# Below what a kernel gives to whoever connects or does not care (Linux from 32768 on): such a port is free until the
+# moment it is needed.
+BLOCKS = range(20_000, 32_640, 32)
+_claims: list[socket.socket] = []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +64,13 @@ class Ports:
 
     @classmethod
     def free(cls) -> "Ports":
-        """Ports nobody listens on at this moment, all different."""
-        with ExitStack() as held:
-            sockets = {field.name: held.enter_context(socket.socket()) for field in fields(cls)}
-            for sock in sockets.values():
-                sock.bind((HOST, 0))
-            return cls(**{name: sock.getsockname()[1] for name, sock in sockets.items()})
+        """Ports nobody listens on, all different, and given to nobody else as long as this process lives.
+
+        Raises:
+            LocalError: there are no more.
+        """
+        numbers = _block(len(fields(cls)))
+        return cls(**{field.name: number for field, number in zip(fields(cls), numbers, strict=True)})
 
     def replica(self, stages: Iterable[str]) -> "Ports":
         """The same, with free ports for those stages: those of one more of each."""
@@ -89,6 +94,24 @@ class Ports:
         problems += [f"port {number} is given to two things" for number in twice]
         if problems:
             raise LocalError("\n".join(problems))
+
+
+def _block(count: int) -> list[int]:
+    """Free ports of one of the blocks that nobody has yet."""
+    for first in random.sample(BLOCKS, len(BLOCKS)):
+        # Whoever holds the UDP port of a block's first number has the block; nothing here speaks UDP.
+        claim = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            claim.bind((HOST, first))
+        except OSError:
+            claim.close()
+            continue
+        free = [number for number in range(first, first + BLOCKS.step) if _is_free(number)]
+        if len(free) >= count:
+            _claims.append(claim)
+            return free[:count]
+        claim.close()
+    raise LocalError("no ports are free")
 
 
 def variable(field: str) -> str:

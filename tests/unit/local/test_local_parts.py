@@ -1,6 +1,10 @@
 """The parts of the local stack that need no process."""
 
+import dataclasses
+import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 from string import Template
 
@@ -92,3 +96,20 @@ def test_the_end_of_a_log_is_its_last_lines(tmp_path: Path) -> None:
     log.write_text("".join(f"line {n}\n" for n in range(100_000)))
     assert tail(log, 2) == "    line 99998\n    line 99999"
     assert "does not exist" in tail(tmp_path / "b.log", 2)
+
+
+def test_free_ports_are_given_once_in_all_processes_at_a_time() -> None:
+    code = (
+        "import dataclasses; from deploy.local.ports import Ports;"
+        " print(*(n for _ in range(5) for n in dataclasses.astuple(Ports.free())), flush=True); input()"
+    )
+    command = [sys.executable, "-c", code]
+    others = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    try:
+        given = [int(number) for one in others for number in (one.stdout or io.StringIO()).readline().split()]
+        given += [number for _ in range(5) for number in dataclasses.astuple(Ports.free())]
+    finally:
+        for one in others:
+            one.communicate("\n")
+    assert len(given) == len(set(given)) == 15 * len(dataclasses.fields(Ports))
+    assert max(given) < 32_768
