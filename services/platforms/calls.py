@@ -35,17 +35,17 @@ async def repeatable(call: Awaitable[httpx.Response]) -> httpx.Response:
 
 
 async def once(call: Awaitable[httpx.Response]) -> httpx.Response:
-    """The answer to the one mutation.
+    """The answer to the one mutation: a success, or a refusal (4xx).
 
     Raises:
         PlatformError: TRANSIENT, nothing was sent.
-        OutcomeUnknown: a 5xx. Timeouts and resets pass through, and mean the same.
+        OutcomeUnknown: whatever else was answered. Timeouts and resets pass through, and mean the same.
     """
     try:
         answer = await call
     except NOT_SENT as exc:
         raise unreachable(exc) from exc
-    if answer.is_server_error:
+    if not (answer.is_success or answer.is_client_error):
         raise OutcomeUnknown(f"the platform answered {answer.status_code}")
     return answer
 

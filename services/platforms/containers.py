@@ -86,14 +86,11 @@ class Containers:
     async def publish(self, container_id: str) -> str:
         """The id of the post. May end as ports.Publisher.publish()."""
         answer = await once(self.graph.send(f"/{self.user_id}{self.dialect.publish}", {"creation_id": container_id}))
-        name = self.graph.service.name
         if not answer.is_success:
-            if not answer.is_client_error:
-                raise OutcomeUnknown(f"{name} answered {answer.status_code}")
             raise await self._refused(container_id, refusal(self.graph.service, answer))
         post_id = text_at(body(answer), "id")
         if not post_id:
-            raise OutcomeUnknown(f"{name} answered without the post's id")
+            raise OutcomeUnknown(f"{self.graph.service.name} answered without the post's id")
         return post_id
 
     async def _refused(self, container_id: str, error: PlatformError) -> PlatformError | OutcomeUnknown:

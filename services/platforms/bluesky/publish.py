@@ -90,8 +90,6 @@ class Bluesky:
             if text_at(body(answer), "uri") != _uri(did, handle):
                 raise OutcomeUnknown("the PDS answered without the record's address")
             return _receipt(prepared, handle)
-        if not answer.is_client_error:
-            raise OutcomeUnknown(f"the PDS answered {answer.status_code}")
         raise self._sessions.refused(account, refusals.refusal(answer))
 
     async def reconcile(

@@ -138,8 +138,6 @@ async def _posted(graph: Graph, page_id: str, draft: Draft, photos: list[JSON]) 
         if not post_id:
             raise OutcomeUnknown("Facebook answered without the post's id")
         return pages.receipt(post_id)
-    if not answer.is_client_error:
-        raise OutcomeUnknown(f"Facebook answered {answer.status_code}")
     error = refusal(pages.SERVICE, answer)
     if (error.fault, error.code) == BUSY:
         raise OutcomeUnknown(f"Facebook answered: {error.message}")

@@ -77,8 +77,6 @@ class LinkedInPublisher:
             if not urn:
                 raise OutcomeUnknown("LinkedIn answered without the post's id")
             return _receipt(urn)
-        if not answer.is_client_error:
-            raise OutcomeUnknown(f"LinkedIn answered {answer.status_code}")
         error = await linkedin.api.refusal(answer)
         if error.code == DUPLICATE_POST:
             found = await _look(linkedin, draft, prepared, draft.created_at)

@@ -92,8 +92,6 @@ class Mastodon:
             if not text_at(found, "id"):
                 raise OutcomeUnknown("the server answered without the post's id")
             return _receipt(found)
-        if not answer.is_client_error:
-            raise OutcomeUnknown(f"the server answered {answer.status_code}")
         raise await api.refusal(answer)
 
     async def reconcile(

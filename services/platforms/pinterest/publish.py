@@ -92,8 +92,6 @@ class Pinterest:
             if not pin_id:
                 raise OutcomeUnknown("Pinterest answered without the pin's id")
             return _receipt(pin_id)
-        if not answer.is_client_error:
-            raise OutcomeUnknown(f"Pinterest answered {answer.status_code}")
         raise await api.refusal(answer)
 
     async def reconcile(

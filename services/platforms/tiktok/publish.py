@@ -138,8 +138,6 @@ def _check(creator: Creator, draft: Draft) -> None:
 async def _begun(tiktok: TikTok, draft: Draft) -> Underway:
     """What to raise once TikTok was asked for a post of photos."""
     answer = await once(tiktok.sent(f"{PUBLISH}/content/init/", forms.photos(draft)))
-    if not answer.is_success and not answer.is_client_error:
-        raise OutcomeUnknown(f"TikTok answered {answer.status_code}")
     publish_id = text_at(await tiktok.read(answer), "publish_id")
     if not publish_id:
         raise OutcomeUnknown("TikTok answered without the post's id")

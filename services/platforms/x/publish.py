@@ -83,8 +83,6 @@ class X:
             if not post_id:
                 raise OutcomeUnknown("X answered without the post's id")
             return _receipt(prepared, post_id)
-        if not answer.is_client_error:
-            raise OutcomeUnknown(f"X answered {answer.status_code}")
         error = await api.refusal(answer)
         if error.code == DUPLICATE_POST:
             found = await _look(api, draft, prepared, draft.created_at)

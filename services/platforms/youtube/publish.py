@@ -93,8 +93,6 @@ class YouTube:
                 message = f"YouTube keeps the video {seen_by}, as it does with all of apps that it has not audited."
                 raise PlatformError(Fault.PERMANENT, "privacy_locked", message)
             return _receipt(video_id)
-        if not answer.is_client_error:
-            raise OutcomeUnknown(f"YouTube answered {answer.status_code}")
         raise await api.refusal(answer)
 
     async def reconcile(
