@@ -73,11 +73,11 @@ class TikTokPublisher:
         """Asks what the account may post, and brings a video but for its last chunk. Photos are fetched later."""
         tiktok = TikTok(http, account)
         if not checks.is_video(draft):
-            _check(await tiktok.creator(), draft)
+            _refuse_unfit(await tiktok.creator(), draft)
             return {}
         upload = uploads.Upload(tiktok, draft, progress)
         if upload.begun() is None:
-            _check(await tiktok.creator(), draft)
+            _refuse_unfit(await tiktok.creator(), draft)
         return (await upload.bring()).to_json()
 
     async def publish(
@@ -122,7 +122,7 @@ class TikTokPublisher:
         return _receipt(account, draft, status)
 
 
-def _check(creator: Creator, draft: Draft) -> None:
+def _refuse_unfit(creator: Creator, draft: Draft) -> None:
     """Raises PlatformError for what this account may not post, others may."""
     wanted = forms.privacy(draft)
     if wanted not in creator.privacies:
