@@ -36,7 +36,7 @@ def problems(draft: Draft) -> Iterator[Problem]:
 
 
 def item_limits() -> Mapping[str, int]:
-    """Characters of what an item says. The API's schema names none for items; these are the pin's own."""
+    """Characters of what an item says. None is documented for items that we know of, so a pin's own hold."""
     return dict(zip(ITEM_TEXTS, (MAX_TITLE, catalog.load()[PLATFORM].text.max_length, MAX_LINK), strict=True))
 
 
