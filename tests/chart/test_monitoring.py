@@ -12,7 +12,7 @@ from deploy.local.state import REPOSITORY
 from deploy.monitoring import dashboard
 from services.admin.cli import GROUPS
 from tests.chart import monitoring
-from tests.chart.rendered import CASES, CHART, COMPONENT, RELEASE, STAGES, Release, release
+from tests.chart.rendered import CASES, CHART, COMPONENT, RELEASE, STAGES, Release, chart, release, values
 
 RUNBOOKS = REPOSITORY / "docs" / "runbooks"
 ALERTS = {rule["alert"] for rule in monitoring.rules()}
@@ -53,11 +53,17 @@ def test_the_rules_are_those_of_the_file_each_with_where_its_page_is(full: Relea
     assert [(rule["alert"], rule["expr"]) for rule in rendered] == [
         (rule["alert"], rule["expr"]) for rule in monitoring.rules()
     ]
+    pages = values("full")["monitoring"]["rules"]["runbooks"]
     for rule in rendered:
-        assert rule["annotations"]["runbook_url"].endswith(f"/docs/runbooks/{rule['alert']}.md")
+        assert rule["annotations"]["runbook_url"] == f"{pages}/{rule['alert']}.md"
         assert rule["annotations"]["summary"]
         assert rule["labels"]["severity"] in ("page", "ticket")
         assert re.fullmatch(r"[0-9]+[mh]", rule.get("for", "1m"))
+
+
+def test_pages_are_those_of_this_repository_unless_somebody_has_them_elsewhere() -> None:
+    pages = chart().values["monitoring"]["rules"]["runbooks"]
+    assert pages.endswith("/" + RUNBOOKS.relative_to(REPOSITORY).as_posix())
 
 
 def test_every_alert_has_its_page_and_every_page_its_alert() -> None:

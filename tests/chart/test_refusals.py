@@ -54,6 +54,8 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("jsonPort", JSON_PORT | {"tlsSecret": ""}, "/jsonPort/tlsSecret"),
         ("keda", {"enabled": True, "pods": 3}, "'pods'"),
         ("keda.podSeconds", 0, "/keda/podSeconds"),
+        ("monitoring.rules.runbooks", "docs/runbooks", "/monitoring/rules/runbooks"),
+        ("monitoring.rules.runbooks", "https://wiki.example.internal/media/", "/monitoring/rules/runbooks"),
     ],
 )
 def test_a_value_nobody_meant(path: str, value: Any, named: str) -> None:
