@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import fields
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import astuple, fields
 from pathlib import Path
 
 import httpx
@@ -15,6 +17,8 @@ from deploy.local.state import REPOSITORY
 from deploy.local.tenant import demo_accounts
 from services.platforms import registry
 from tests.e2e.client import eventually
+
+LISTENS = "0A"  # a socket's state in /proc/net/tcp
 
 
 @pytest.mark.timeout(180)
@@ -41,12 +45,35 @@ def test_it_prints_url_and_key_answers_and_ctrl_c_leaves_no_process(tmp_path: Pa
         assert connected == set(registry.publishers())
         children = descendants(running.pid)
         assert len(children) >= 10
+        # Two stacks on one machine would meet at a port that a program chose by itself, as SeaweedFS does where it is
+        # told none for its RPCs.
+        assert set(listened_at(children)) <= set(astuple(ports))
     finally:
         running.send_signal(signal.SIGINT)
         code = running.wait(timeout=60)
     assert code == 0
     assert "stopped; the data is kept" in log.read_text()
     assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
+
+
+def listened_at(pids: Collection[int]) -> Iterator[int]:
+    """The ports at which those processes accept connections."""
+    sockets = {link for pid in pids for link in opened(pid)}
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            if state == LISTENS and f"socket:[{inode}]" in sockets:
+                yield int(local.rpartition(":")[2], 16)
+
+
+def opened(pid: int) -> Iterator[str]:
+    """What that process has open; nothing once it has ended."""
+    try:
+        for handle in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                yield str(handle.readlink())
+    except FileNotFoundError:
+        return
 
 
 def descendants(pid: int) -> list[int]:

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from string import Template
 import pytest
 
 from deploy.local import clamd, s3
-from deploy.local.ports import Ports
+from deploy.local.ports import HOST, Ports
 from deploy.local.processes import LocalError, tail
 from deploy.local.state import State
 
@@ -67,6 +68,35 @@ def test_a_port_that_is_none_is_refused_by_name(value: str) -> None:
 def test_default_ports_are_all_different() -> None:
     numbers = [getattr(Ports(), name) for name in Ports.__slots__]
     assert len(numbers) == len(set(numbers))
+
+
+def test_a_second_stack_is_told_of_every_port_that_the_first_has() -> None:
+    ports = Ports.free()
+    with socket.create_server((HOST, ports.s3_rpc)), socket.create_server((HOST, ports.weed_filer_rpc)):
+        with pytest.raises(LocalError) as caught:
+            ports.check()
+        told = str(caught.value).splitlines()
+    assert [line.partition(" is taken")[0] for line in told] == [
+        f"port {ports.s3_rpc} (s3_rpc)",
+        f"port {ports.weed_filer_rpc} (weed_filer_rpc)",
+    ]
+    assert "LMP_S3_RPC_PORT=" in told[0]
+    ports.check()
+
+
+def test_two_things_cannot_have_one_port() -> None:
+    ports = Ports.free()
+    with pytest.raises(LocalError, match=f"port {ports.s3} is given to two things"):
+        dataclasses.replace(ports, s3_rpc=ports.s3).check()
+
+
+def test_the_object_store_chooses_no_port_by_itself(tmp_path: Path) -> None:
+    ports = s3.S3Ports.of(Ports.free())
+    told = [word.rpartition("=") for word in s3.S3(State(tmp_path), ports=ports).argv() if ".port" in word]
+    assert {int(value) for _, _, value in told} == {0, *dataclasses.astuple(ports)}
+    assert {option for option, _, _ in told} >= {
+        f"-{server}.port{kind}" for server in ("master", "volume", "filer", "s3") for kind in ("", ".grpc")
+    }
 
 
 def test_a_secret_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
