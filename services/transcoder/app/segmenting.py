@@ -35,7 +35,7 @@ class Segmenting:
     """Use cases around segments.
 
     Args:
-        segment_s: See domain.cutting.at_most.
+        segment_s: See domain.cutting.cut.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Segmenting:
         found, known = item.finding, catalog.presets("video")
         if item.kind != "video" or found is None:
             return None
-        cut = cutting.at_most(self._segment_s, found.width, found.height, found.duration_s)
+        cut = cutting.cut(self._segment_s, found.width, found.height, found.duration_s)
         if cut is None:
             return None
         async with self._scratch.folder() as folder:

@@ -14,7 +14,7 @@ FULL_HD_PX = 1920 * 1080
 MOST_KEY_GAP_S = 20.0
 
 
-def at_most(segment_s: int, width: int, height: int, duration_s: float) -> Cut | None:
+def cut(segment_s: int, width: int, height: int, duration_s: float) -> Cut | None:
     """How a film of that size and length is cut, if it is. None: it is too short for two segments.
 
     Args:

@@ -1,7 +1,7 @@
 """Sound as renditions want it, encoded once for all: AAC-LC in stereo at 48 kHz, as long as there is a picture."""
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from fractions import Fraction
 
 import av
@@ -13,6 +13,7 @@ from av.packet import Packet
 from av.stream import Stream
 
 from services.common.errors import Code
+from services.transcoder.domain.films import Mp4
 from services.transcoder.domain.work import InputFault
 
 RATE_HZ = 48_000
@@ -101,18 +102,23 @@ class Sound:
     """A film's sound, evened and encoded at each bit rate once.
 
     Args:
-        kbps: The bit rates.   duration_s: Of the picture.
-        give: Takes what was encoded, and at which of them.
+        recipes: Of the renditions, some of which may have none.   duration_s: Of the picture.
+        give: Takes what was encoded for a rendition.
     """
 
     def __init__(
-        self, kbps: Iterable[int], duration_s: float, give: Callable[[int, "Packet[AudioStream]"], None]
+        self, recipes: Collection[Mp4], duration_s: float, give: Callable[[Mp4, "Packet[AudioStream]"], None]
     ) -> None:
-        self.tracks: Mapping[int, Track] = {one: Track(one) for one in kbps if one}
+        self._recipes = [one for one in recipes if one.audio_kbps]
+        self._tracks = {kbps: Track(kbps) for kbps in {one.audio_kbps for one in self._recipes}}
         self._duration_s = duration_s
         self._give = give
         self._early: list[AudioFrame] = []
         self._evened: Evened | None = None
+
+    def track(self, recipe: Mp4) -> Track | None:
+        """Whose packets that rendition is given; None: it has no sound."""
+        return self._tracks.get(recipe.audio_kbps)
 
     def push(self, frame: AudioFrame, start_s: Fraction | None) -> None:
         """Takes a frame of a film whose picture starts then; as long as nobody knows when, it waits.
@@ -142,6 +148,8 @@ class Sound:
         return [] if self._evened is None else list(self._evened.pull())
 
     def _hand_on(self, frames: Sequence[AudioFrame | None]) -> None:
-        for kbps, track in self.tracks.items():
+        for kbps, track in self._tracks.items():
             for packet in track.encode(frames):
-                self._give(kbps, packet)
+                for recipe in self._recipes:
+                    if recipe.audio_kbps == kbps:
+                        self._give(recipe, packet)

@@ -10,8 +10,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from av.audio.frame import AudioFrame
-from av.audio.stream import AudioStream
-from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from services.transcoder.domain.films import Mp4
@@ -36,16 +34,8 @@ def encode(
         InputFault: The source cannot be decoded to its end.
     """
     with film.opened(path, content_type) as source, ExitStack() as stack:
-        encoders: dict[Mp4, Encoder] = {}
-
-        def heard(kbps: int, packet: "Packet[AudioStream]") -> None:
-            for recipe, encoder in encoders.items():
-                if recipe.audio_kbps == kbps:
-                    encoder.give(packet)
-
-        sound = Sound({one.audio_kbps for one in wanted}, probe.duration_s, heard)
-        for one, to in wanted.items():
-            encoders[one] = stack.enter_context(Encoder(one, to, sound.tracks.get(one.audio_kbps)))
+        sound = Sound(wanted, probe.duration_s, lambda one, packet: encoders[one].give(packet))
+        encoders = {one: stack.enter_context(Encoder(one, to, sound.track(one))) for one, to in wanted.items()}
         pictures = Pictures(probe, encoders)
         for packet in source.container.demux(*source.tracks):
             for frame in packet.decode():

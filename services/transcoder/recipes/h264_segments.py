@@ -12,6 +12,7 @@ from pathlib import Path
 
 import av
 from av.audio.stream import AudioStream
+from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
@@ -95,18 +96,13 @@ def join(
         start_s = film.start_s(source)
     # Opened anew: wound back, what a sound's decoder needs before its first frame would be missing.
     with film.opened(path, content_type) as source, ExitStack() as stack:
-        joints: dict[Mp4, _Joint] = {}
-
-        def heard(kbps: int, packet: "Packet[AudioStream]") -> None:
-            for recipe, joint in joints.items():
-                if recipe.audio_kbps == kbps:
-                    joint.sound(packet)
-
-        sound = Sound({one.audio_kbps for one in wanted}, probe.duration_s, heard)
-        for one, to in wanted.items():
-            joint = _Joint(one, cut, segments[one], to, sound.tracks.get(one.audio_kbps))
-            joints[one] = stack.enter_context(closing(joint))
-        if source.sound is not None and sound.tracks:
+        sound = Sound(wanted, probe.duration_s, lambda one, packet: joints[one].sound(packet))
+        outs = {
+            one: stack.enter_context(closing(av.open(to, "w", format="mp4", options=dict(MUXER))))
+            for one, to in wanted.items()
+        }
+        joints = {one: _Joint(one, cut, segments[one], out, sound.track(one)) for one, out in outs.items()}
+        if source.sound is not None:
             for frame in source.container.decode(source.sound):
                 sound.push(frame, start_s)
             sound.end()
@@ -117,9 +113,11 @@ def join(
 class _Joint:
     """One rendition: its segments in a row, and sound put between where it is heard."""
 
-    def __init__(self, recipe: Mp4, cut: Cut, segments: Sequence[Path], to: Path, track: Track | None) -> None:
+    def __init__(
+        self, recipe: Mp4, cut: Cut, segments: Sequence[Path], out: OutputContainer, track: Track | None
+    ) -> None:
         self._tick_s = 1 / recipe.fps
-        self._container = av.open(to, "w", format="mp4", options=dict(MUXER))
+        self._container = out
         with _opened(segments[0]) as first:
             self._video = self._container.add_stream_from_template(first.picture)
             self._parameters = first.picture.codec_context.extradata
@@ -127,9 +125,6 @@ class _Joint:
         self._audio = None if track is None else self._container.add_stream_from_template(track.stream)
         self._pictures = self._in_a_row(cut, segments)
         self._next = next(self._pictures, None)
-
-    def close(self) -> None:
-        self._container.close()
 
     def sound(self, packet: "Packet[AudioStream]") -> None:
         """Takes what is heard next."""
@@ -161,7 +156,7 @@ class _Joint:
                     if packet.size:
                         found += 1
                         yield self._placed(packet, first)
-            wanted = segment.picture.frames if count is None else count
+                wanted = segment.picture.frames if count is None else count
             if found != wanted or not found:
                 raise UnjoinableError(f"{path.name} has {found} frames, not {wanted}")
 

@@ -78,14 +78,19 @@ class Stills:
 
     def _weight(self, wanted: Jpeg) -> Weight:
         """By what was met: of itself, or else of the whole picture."""
-        weight = Weight(self._scale(wanted))
-        for (one, quality), made in self._made.items():
-            if one == wanted:
-                weight.learn(quality, len(made.data))
-            elif one.canvas is None and one.size == self._picture.size:
-                whole = Weight(self._picture)
-                whole.learn(quality, len(made.data))
-                weight.learn_from(whole)
+        weight, all_of_it = Weight(self._scale(wanted)), (*self._picture.size, None)
+        own = [(quality, len(made.data)) for (one, quality), made in self._made.items() if one == wanted]
+        whole = [
+            (quality, len(made.data))
+            for (one, quality), made in self._made.items()
+            if (one.width, one.height, one.canvas) == all_of_it
+        ]
+        if own:
+            weight.learn(*own[-1])
+        elif whole:
+            known = Weight(self._picture)
+            known.learn(*whole[-1])
+            weight.learn_from(known)
         return weight
 
     def _encode(self, wanted: Jpeg, quality: int) -> Encoded:

@@ -42,8 +42,8 @@ def test_segments_lie_in_a_row_and_begin_with_a_group(rate: Fraction, of: int, g
 def test_segments_of_smaller_pictures_are_longer(
     size: tuple[int, int], duration_s: float, expected: Cut | None
 ) -> None:
-    assert cutting.at_most(60, *size, duration_s) == expected
-    assert cutting.at_most(0, *size, duration_s) is None
+    assert cutting.cut(60, *size, duration_s) == expected
+    assert cutting.cut(0, *size, duration_s) is None
 
 
 def test_what_is_copied_or_far_from_key_frames_is_not_cut() -> None:
