@@ -1,5 +1,6 @@
 """Which port everything listens on: fixed ones for people, free ones for tests. Loopback only."""
 
+import atexit
 import os
 import random
 import socket
@@ -12,7 +13,6 @@ HOST = "127.0.0.1"
 # Below what a kernel gives to whoever connects or does not care (Linux from 32768 on): such a port is free until the
 # moment it is needed.
 BLOCKS = range(20_000, 32_640, 32)
-_claims: list[socket.socket] = []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ def _block(count: int) -> list[int]:
             continue
         free = [number for number in range(first, first + BLOCKS.step) if _is_free(number)]
         if len(free) >= count:
-            _claims.append(claim)
+            atexit.register(claim.close)
             return free[:count]
         claim.close()
     raise LocalError("no ports are free")

@@ -42,7 +42,7 @@ class Pictures:
         self._zero = 0
         self._shown = -1
         self._given = [0] * len(encoders)
-        self.start_s = start_s
+        self._start_s = start_s
 
     def push(self, frame: VideoFrame) -> None:
         """Takes the next one. Raises InputFault."""
@@ -51,15 +51,21 @@ class Pictures:
         if self._frames is None:
             sizes = [Size(one.width, one.height) for one in self._encoders]
             self._frames = Frames(self._probe, frame, sizes, rate=self._rate, pix_fmt="yuv420p", first_out=self._first)
-            if self.start_s is None:
-                self.start_s = frame.pts * frame.time_base
-            self._zero = round(self.start_s / frame.time_base)
+            if self._start_s is None:
+                self._start_s = frame.pts * frame.time_base
+            self._zero = round(self._start_s / frame.time_base)
         frame.pts -= self._zero
         if frame.pts <= self._shown:
             return  # FFmpeg tells the same moment twice where a container does
         self._shown = frame.pts
         self._frames.push(frame)
         self._hand_on()
+
+    @property
+    def start_s(self) -> Fraction:
+        """When the film's first picture is shown, on its own clock. Known once there was one."""
+        assert self._start_s is not None
+        return self._start_s
 
     @property
     def part(self) -> float:

@@ -1,7 +1,7 @@
 """Sound as renditions want it, encoded once for all: AAC-LC in stereo at 48 kHz, as long as there is a picture."""
 
 import io
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from fractions import Fraction
 
 import av
@@ -114,40 +114,45 @@ class Sound:
         self._duration_s = duration_s
         self._give = give
         self._early: list[AudioFrame] = []
+        self._start_s: Fraction | None = None
         self._evened: Evened | None = None
 
     def track(self, recipe: Mp4) -> Track | None:
         """Whose packets that rendition is given; None: it has no sound."""
         return self._tracks.get(recipe.audio_kbps)
 
-    def push(self, frame: AudioFrame, start_s: Fraction | None) -> None:
-        """Takes a frame of a film whose picture starts then; as long as nobody knows when, it waits.
+    def begin(self, start_s: Fraction) -> None:
+        """When the picture starts, on the film's clock; once that is known, it stays. Until then sound waits."""
+        if self._start_s is None:
+            self._start_s = start_s
+            early, self._early = self._early, []
+            for frame in early:
+                self.push(frame)
+
+    def push(self, frame: AudioFrame) -> None:
+        """Takes the next one.
 
         Raises:
             InputFault: There is no end of sound before the first picture.
         """
-        self._early.append(frame)
-        if start_s is None:
+        if self._start_s is None:
+            self._early.append(frame)
             if len(self._early) > MOST_EARLY:
                 raise InputFault(Code.MEDIA_CORRUPT, "sound without a picture")
             return
-        for one in self._early:
-            if self._evened is None:
-                self._evened = Evened(one, self._duration_s)
-            self._evened.push(one, start_s)
-        self._early.clear()
-        self._hand_on(self._pulled())
+        if self._evened is None:
+            self._evened = Evened(frame, self._duration_s)
+        self._evened.push(frame, self._start_s)
+        self._hand_on(self._evened.pull())
 
     def end(self) -> None:
         """There is no more to push."""
         if self._evened is not None:
             self._evened.end()
-            self._hand_on([*self._pulled(), None])
+            self._hand_on([*self._evened.pull(), None])
 
-    def _pulled(self) -> list[AudioFrame]:
-        return [] if self._evened is None else list(self._evened.pull())
-
-    def _hand_on(self, frames: Sequence[AudioFrame | None]) -> None:
+    def _hand_on(self, pulled: Iterable[AudioFrame | None]) -> None:
+        frames = list(pulled)
         for kbps, track in self._tracks.items():
             for packet in track.encode(frames):
                 for recipe in self._recipes:

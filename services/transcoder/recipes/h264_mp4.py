@@ -41,9 +41,10 @@ def encode(
             for frame in packet.decode():
                 if isinstance(frame, VideoFrame):
                     pictures.push(frame)
+                    sound.begin(pictures.start_s)
                     progress(pictures.part)
                 elif isinstance(frame, AudioFrame):
-                    sound.push(frame, pictures.start_s)
+                    sound.push(frame)
         pictures.end()
         sound.end()
         finish(encoders.values())

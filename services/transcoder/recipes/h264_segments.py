@@ -103,8 +103,9 @@ def join(
         }
         joints = {one: _Joint(one, cut, segments[one], out, sound.track(one)) for one, out in outs.items()}
         if source.sound is not None:
+            sound.begin(start_s)
             for frame in source.container.decode(source.sound):
-                sound.push(frame, start_s)
+                sound.push(frame)
             sound.end()
         for joint in joints.values():
             joint.finish()
