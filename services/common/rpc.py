@@ -43,6 +43,14 @@ OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
+# A connection stays with the replica it was made to, so that one added later would never be called by those who were
+# there before. So each ends at this age, a tenth more or less by gRPC's own dice, and whoever calls connects again, and
+# asks again which addresses its target has. Less would gain little, since gRPC asks for a name every 30 s at most;
+# connecting again costs a round trip, for which calls wait, or go to another replica.
+CONNECTION_AGE_S = 60.0
+# Calls that have begun are finished on the old connection. This ends only those that nobody ever would, and is longer
+# than any deadline callers have: the longest is of an upload in one request by the slowest client that is let in.
+CONNECTION_GRACE_S = 7_200.0
 # A name or a list stands for all replicas of a stage, and calls go to each in turn. For one address it would only be
 # worse: after an absence of the stage, calls fail until the next try to connect, where otherwise they wait for it.
 REPLICAS = ("dns:///", "ipv4:")
@@ -99,6 +107,15 @@ def from_rpc(exc: grpc.RpcError) -> MediaError:
             return MediaError(Code.DEADLINE_EXCEEDED, why=why)
         return MediaError(Code.INTERNAL, why=why)
     return MediaError(Code.INTERNAL, why=str(exc))
+
+
+def server(*, age_s: float = CONNECTION_AGE_S) -> grpc.aio.Server:
+    """What a stage serves its RPCs by. age_s: after which connections to it end, about."""
+    ages = (
+        ("grpc.max_connection_age_ms", int(age_s * 1000)),
+        ("grpc.max_connection_age_grace_ms", int(CONNECTION_GRACE_S * 1000)),
+    )
+    return grpc.aio.server(interceptors=[ServerInterceptor()], options=(*OPTIONS, *ages))
 
 
 class ServerInterceptor(grpc.aio.ServerInterceptor):

@@ -9,7 +9,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as grpc_health
 from grpc_reflection.v1alpha import reflection
@@ -66,7 +65,7 @@ class Runtime:
         self._stop = asyncio.Event()
         self._health = grpc_health.HealthServicer()
         self._traces = telemetry.setup(name, otel_endpoint)
-        self.server = grpc.aio.server(interceptors=[rpc.ServerInterceptor()], options=rpc.OPTIONS)
+        self.server = rpc.server()
         self.port = self.server.add_insecure_port(listen)
 
     async def __aenter__(self) -> "Runtime":

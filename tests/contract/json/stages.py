@@ -73,7 +73,7 @@ async def serving(script: Script) -> AsyncIterator[tuple[Ports, Mapping[str, grp
         ports: dict[str, int] = {}
         channels: dict[str, grpc.aio.Channel] = {}
         for stage, service in PUBLIC.items():
-            server = grpc.aio.server(interceptors=[rpc.ServerInterceptor()], options=rpc.OPTIONS)
+            server = rpc.server()
             server.add_generic_rpc_handlers((script.handlers(service),))
             ports[stage] = server.add_insecure_port(f"{HOST}:0")
             await server.start()
