@@ -28,8 +28,17 @@ ANSWER_BYTES = 4 << 20
 COMPLAINT_BYTES = 4096
 # Of any file written: a rendition is never much larger than the largest source taken in.
 FILE_BYTES = 1 << 30
-# One thread for the numbers library and few memory arenas: the address space is bounded. Nothing else is inherited.
-ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+# Nothing else is inherited.
+ENVIRONMENT = {
+    # One thread for the numbers library and few memory arenas: the address space is bounded.
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",
+    # Pixels are mapped, and given back at once. By itself the allocator stops doing so after the first large one it is
+    # handed back, and a photograph's job takes a tenth more. Smaller pieces than that are too many to be mapped.
+    "MALLOC_MMAP_THRESHOLD_": str(768 << 10),
+    "LANG": "C.UTF-8",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
 _DIGEST = re.compile(r"[0-9a-f]{8}")
 # The file made the decoder break one of its limits, or break.
 _TOO_MUCH = frozenset({signal.SIGXCPU, signal.SIGXFSZ})

@@ -24,7 +24,9 @@ class Encoded:
 
 
 class Stills:
-    """Renditions of one picture: no quality of a size is encoded twice, and of sizes the last one is kept.
+    """Renditions of one picture: of sizes the last one is kept, of files those that were small enough for somebody.
+
+    Whoever has the largest limit should ask first: then no quality of a size is encoded twice.
 
     Args:
         picture: At least as large as the largest rendition asked for.
@@ -34,6 +36,7 @@ class Stills:
         self._picture = picture
         self._scaled = picture
         self._made: dict[tuple[Jpeg, int], Encoded] = {}
+        self._sizes: dict[tuple[Jpeg, int], int] = {}
 
     def make(self, wanted: Jpeg, limit_bytes: int) -> Encoded | None:
         """Encodes one still of at most `limit_bytes`.
@@ -53,36 +56,38 @@ class Stills:
     def _search(self, wanted: Jpeg, limit_bytes: int) -> Encoded | None:
         """The best quality that fits: the top one, or else where the picture's weight says that the limit is."""
         best, worst = wanted.quality
-        if self._at_least(wanted, best) < HOPELESS * limit_bytes:
-            top = self._encode(wanted, best)
-            if len(top.data) <= limit_bytes:
-                return top
+        if self._at_least(wanted, best) < HOPELESS * limit_bytes and (top := self._fitting(wanted, best, limit_bytes)):
+            return top
         weight = self._weight(wanted)
         found: Encoded | None = None
         lowest, highest = worst, best - 1
         while lowest <= highest and not (found and weight.expected(lowest) > limit_bytes):
             guess = next((one for one in range(highest, lowest, -1) if weight.expected(one) <= limit_bytes), lowest)
-            tried = self._encode(wanted, guess)
-            weight.learn(guess, len(tried.data))
-            if len(tried.data) <= limit_bytes:
-                found, lowest = tried, guess + 1
-            else:
+            tried = self._fitting(wanted, guess, limit_bytes)
+            weight.learn(guess, self._sizes[wanted, guess])
+            if tried is None:
                 highest = guess - 1
+            else:
+                found, lowest = tried, guess + 1
         return found
 
     def _at_least(self, wanted: Jpeg, quality: int) -> float:
         """Bytes it will have, told from larger renditions at that quality: a smaller one has more for each pixel."""
         area = wanted.width * wanted.height
-        larger = (one for (_, at), one in self._made.items() if at == quality and one.width * one.height >= area)
-        return max((len(one.data) * area / (one.width * one.height) for one in larger), default=0.0)
+        larger = (
+            size * area / (one.width * one.height)
+            for (one, at), size in self._sizes.items()
+            if at == quality and one.width * one.height >= area
+        )
+        return max(larger, default=0.0)
 
     def _weight(self, wanted: Jpeg) -> Weight:
         """By what was met: of itself, or else of the whole picture."""
         weight, all_of_it = Weight(self._scale(wanted)), (*self._picture.size, None)
-        own = [(quality, len(made.data)) for (one, quality), made in self._made.items() if one == wanted]
+        own = [(quality, size) for (one, quality), size in self._sizes.items() if one == wanted]
         whole = [
-            (quality, len(made.data))
-            for (one, quality), made in self._made.items()
+            (quality, size)
+            for (one, quality), size in self._sizes.items()
             if (one.width, one.height, one.canvas) == all_of_it
         ]
         if own:
@@ -93,14 +98,24 @@ class Stills:
             weight.learn_from(known)
         return weight
 
-    def _encode(self, wanted: Jpeg, quality: int) -> Encoded:
+    def _fitting(self, wanted: Jpeg, quality: int, limit_bytes: int) -> Encoded | None:
+        """At that quality, if it fits."""
         key = (wanted, quality)
+        if self._sizes.get(key, 0) > limit_bytes:
+            return None
         if key not in self._made:
-            buffer = io.BytesIO()
-            image = self._scale(wanted).encodable()
-            image.save(buffer, "JPEG", quality=quality, optimize=True, subsampling="4:2:0")
-            self._made[key] = Encoded(buffer.getvalue(), *wanted.size, quality)
+            data = self._encoded(wanted, quality)
+            self._sizes[key] = len(data)
+            if len(data) > limit_bytes:
+                return None
+            self._made[key] = Encoded(data, *wanted.size, quality)
         return self._made[key]
+
+    def _encoded(self, wanted: Jpeg, quality: int) -> bytes:
+        buffer = io.BytesIO()
+        image = self._scale(wanted).encodable()
+        image.save(buffer, "JPEG", quality=quality, optimize=True, subsampling="4:2:0")
+        return buffer.getvalue()
 
     def _scale(self, wanted: Jpeg) -> Planes:
         size = (wanted.width, wanted.height)
