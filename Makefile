@@ -44,7 +44,7 @@ test: setup-tests ## Everything CI runs: check, contract, integration, end to en
 # Side by side: each waits for its daemons much of the time, and they share nothing.
 .PHONY: test-parts test-whole test-waits test-sdk
 # Of what is killed, restarted, repeated or slow, until it is noticed: little is computed meanwhile.
-WAITS := $(addprefix tests/e2e/test_,crashes.py several_of_each.py slow_clients.py tables_ahead.py) tests/integration/publisher
+WAITS := $(addprefix tests/e2e/test_,crashes.py several_of_each.py slow_clients.py tables_ahead.py) $(addprefix tests/integration/,ingest publisher)
 test-parts:
 	$(timed) $(BIN)/python -m pytest -q --durations=20 tests/contract/platforms tests/integration $(WAITS:%=--ignore=%)
 
