@@ -16,6 +16,7 @@ from services.platforms.ports import JSON, Fault, OutcomeUnknown, PlatformError
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 PIECE_BYTES = 1024 * 1024
+WHOSE = "saying whose token it is"
 
 
 async def repeatable(call: Awaitable[httpx.Response]) -> httpx.Response:
@@ -55,6 +56,11 @@ def unreachable(exc: httpx.TransportError) -> PlatformError:
     return PlatformError(
         Fault.TRANSIENT, "upstream_unreachable", f"The platform was not reached ({type(exc).__name__})."
     )
+
+
+def answered_without(who: str, what: str) -> PlatformError:
+    """An answer that lacks what there is no going on without. For whoever asks again; not for the one mutation."""
+    return PlatformError(Fault.TRANSIENT, "answer_unreadable", f"{who} answered without {what}.")
 
 
 def body(answer: httpx.Response) -> Mapping[str, JSON]:
@@ -127,6 +133,11 @@ async def pieces(source: AsyncIterator[bytes], size_bytes: int = PIECE_BYTES) ->
             del held[:size_bytes]
     if held:
         yield bytes(held)
+
+
+async def single(piece: bytes) -> AsyncIterator[bytes]:
+    """Bytes that are there, for who takes an iterator."""
+    yield piece
 
 
 async def behind(source: AsyncIterator[bytes], offset: int) -> AsyncIterator[bytes]:

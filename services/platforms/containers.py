@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from services.platforms.calls import at, body, list_at, number_at, once, text_at
+from services.platforms.calls import answered_without, at, body, list_at, number_at, once, text_at
 from services.platforms.graph import BUSY, Graph, refusal
 from services.platforms.ports import (
     JSON,
@@ -147,7 +147,7 @@ class Containers:
         made = text_at(await self.graph.post(f"/{self.user_id}{self.dialect.create}", form), "id")
         if not made:
             name = self.graph.service.name
-            raise PlatformError(Fault.TRANSIENT, "answer_unreadable", f"{name} answered without a container's id.")
+            raise answered_without(name, "a container's id")
         await progress.save(step, {"id": made})
         return made
 

@@ -5,6 +5,7 @@ Sources, read 2026-10-10: developers.facebook.com/docs/graph-api/guides/error-ha
 …/docs/instagram-platform/reference/refresh_access_token, …/docs/threads/get-started/long-lived-tokens.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,8 +14,18 @@ from typing import cast
 
 import httpx
 
-from services.platforms.calls import at, body, list_at, number_at, repeatable, retry_after_s, text_at
-from services.platforms.oauth import RENEWED, RENEWED_AFTER_S, refused
+from services.platforms.calls import (
+    WHOSE,
+    answered_without,
+    at,
+    body,
+    list_at,
+    number_at,
+    repeatable,
+    retry_after_s,
+    text_at,
+)
+from services.platforms.oauth import EXCHANGE_MAX_S, RENEWED, RENEWED_AFTER_S, refused
 from services.platforms.ports import JSON, Account, Fault, PlatformError
 
 MAX_MESSAGE_CHARS = 300
@@ -139,8 +150,7 @@ class Graph:
         A token that is too young to be refreshed, or of a sort that never is, is as good as refreshed.
         Raises PlatformError: ACCOUNT if the token is refused; TRANSIENT.
         """
-        since = self.account.credentials.get("refreshed_at", "")
-        if since.isdigit() and time.time() - int(since) < REFRESH_EVERY_S:
+        if self._is_fresh:
             return None
         query = {"grant_type": self.service.refresh_grant, "access_token": self.token}
         answer = await repeatable(self.http.get(f"{self._base}/refresh_access_token", params=query))
@@ -153,12 +163,37 @@ class Graph:
             "refreshed_at": str(int(time.time())),
         }
 
+    @property
+    def _is_fresh(self) -> bool:
+        since = self.account.credentials.get("refreshed_at", "")
+        return since.isdigit() and time.time() - int(since) < REFRESH_EVERY_S
+
     async def keep_fresh(self) -> None:
-        """Refreshes the token when that is due. Raises PlatformError: NOT_READY once the new one is kept."""
-        if (credentials := await self.refreshed()) is None:
+        """Refreshes the token when that is due, unless another post does, or its owner gave a new one meanwhile.
+
+        The token is good for weeks yet, so a post does not wait for a refresh that cannot be had now.
+        Raises PlatformError: NOT_READY once the new token is kept; ACCOUNT if the token is refused.
+        """
+        if self._is_fresh:
             return
-        await self.account.save(credentials)
+        async with self.account.renewing() as ours:
+            credentials = await self._refreshed_in_time() if ours else None
+            if credentials is None:
+                return
+            await self.account.save(credentials)
         raise PlatformError(Fault.NOT_READY, RENEWED, "The access token was refreshed.", retry_after_s=RENEWED_AFTER_S)
+
+    async def _refreshed_in_time(self) -> Mapping[str, str] | None:
+        """Within the right to renew. None if it was not to be had."""
+        try:
+            async with asyncio.timeout(EXCHANGE_MAX_S):
+                return await self.refreshed()
+        except TimeoutError:
+            return None
+        except PlatformError as exc:
+            if exc.fault is Fault.TRANSIENT:
+                return None
+            raise
 
     async def permalink(self, post_id: str) -> str | None:
         """A post is live whether or not the service says where."""
@@ -182,8 +217,7 @@ class Graph:
         found = await self.get("/me", {"fields": f"{self.service.user_id},username"})
         user_id, username = text_at(found, self.service.user_id), text_at(found, "username")
         if not (user_id and username):
-            message = f"{self.service.name} answered without saying whose token it is."
-            raise PlatformError(Fault.TRANSIENT, "answer_unreadable", message)
+            raise answered_without(self.service.name, WHOSE)
         return Me(user_id, username)
 
 

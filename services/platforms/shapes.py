@@ -12,6 +12,7 @@ Param: TypeAlias = "int | float | tuple[int, ...]"
 # What a text is counted in: graphemes (as people count), characters (code points), utf16 (code units), or weighted
 # (the platform's own sum).
 UNITS = ("graphemes", "characters", "utf16", "weighted")
+FIELD_UNITS = (*UNITS, "hashtags", "mentions", "links", "entries")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,23 @@ class AttachmentLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FieldLimit:
+    """How much a field of a post may hold, beside what the sections on text and media say.
+
+    Attributes:
+        field: As problems name it; "[]" stands for each entry of a list.
+        unit: One of FIELD_UNITS.
+        of: Posts of these only; None: of all.
+    """
+
+    field: str
+    max: int
+    unit: str
+    of: Kind | None
+    cited: Citation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Multipart:
     """Videos that are uploaded in parts. min_bytes: from which size on; part_bytes: of all parts but the last."""
 
@@ -160,6 +178,14 @@ class Platform:
     presets: tuple[Preset, ...]
     sources: tuple[str, ...]
     multipart: Multipart | None = None
+    fields: tuple[FieldLimit, ...] = ()
+
+    def most(self, field: str, unit: str = "characters") -> int:
+        """What `field` may hold, in `unit`. Raises KeyError if the spec file has no such limit."""
+        for one in self.fields:
+            if (one.field, one.unit) == (field, unit):
+                return one.max
+        raise KeyError(f"{self.id}: {field} in {unit}")
 
     @property
     def cover(self) -> Preset | None:

@@ -15,10 +15,12 @@ from types import MappingProxyType
 from typing import TypeGuard
 
 from services.platforms.shapes import (
+    FIELD_UNITS,
     RECIPES,
     UNITS,
     AttachmentLimits,
     Citation,
+    FieldLimit,
     Kind,
     Limits,
     Multipart,
@@ -51,12 +53,16 @@ def read_platform(path: Path) -> Platform:
     bases: dict[Kind, Mapping[str, object]] = {}
     image, video = _attachments(table, "image", bases), _attachments(table, "video", bases)
     multipart = _multipart(table)
+    limited = tuple(_field(row) for row in table.tables_or_none("field"))
     found = tuple(_preset(row, name, bases) for row in table.tables("preset"))
     table.done()
     if len({(preset.id, preset.of) for preset in found}) != len(found):
         raise CatalogError(f"{path}: a preset's name is used twice for one kind")
+    if len({(one.field, one.unit) for one in limited}) != len(limited):
+        raise CatalogError(f"{path}: a field has two limits in one unit")
     cited = [
         text.cited,
+        *(one.cited for one in limited),
         *(part.cited for part in (image, video, multipart) if part),
         *(preset.cited for preset in found),
     ]
@@ -70,6 +76,7 @@ def read_platform(path: Path) -> Platform:
         presets=found,
         sources=tuple(dict.fromkeys(one.source for one in cited)),
         multipart=multipart,
+        fields=limited,
     )
 
 
@@ -125,6 +132,20 @@ def _multipart(table: "_Table") -> Multipart | None:
         min_bytes=section.whole("min_bytes"), part_bytes=section.whole("part_bytes"), cited=section.citation()
     )
     section.done()
+    return found
+
+
+def _field(table: "_Table") -> FieldLimit:
+    found = FieldLimit(
+        field=table.text("name"),
+        max=table.whole("max"),
+        unit=table.text("unit"),
+        of=table.kind_or_none("of"),
+        cited=table.citation(),
+    )
+    if found.unit not in FIELD_UNITS:
+        raise CatalogError(f"{table.where}: unit must be one of {', '.join(FIELD_UNITS)}")
+    table.done()
     return found
 
 
@@ -238,6 +259,17 @@ class _Table:
     def whole_or_none(self, key: str) -> int | None:
         return self.whole(key) if key in self._left else None
 
+    def kind_or_none(self, key: str) -> Kind | None:
+        match self._left.pop(key, None):
+            case None:
+                return None
+            case "image":
+                return "image"
+            case "video":
+                return "video"
+            case _:
+                raise CatalogError(f"{self.where}: {key} must be image or video")
+
     def flag(self, key: str) -> bool:
         value = self._left.pop(key, False)
         if not isinstance(value, bool):
@@ -264,6 +296,9 @@ class _Table:
         if not isinstance(value, list) or not all(_is_table(one) for one in value):
             raise CatalogError(f"{self.where}: {key} must be tables")
         return [_Table(one, f"{self.where} [[{key}]] {one.get('name', n)}") for n, one in enumerate(value)]
+
+    def tables_or_none(self, key: str) -> "list[_Table]":
+        return self.tables(key) if key in self._left else []
 
     def limits(self, *, rest: bool = False) -> dict[str, object]:
         """The keys that are limits, checked; `rest`: nothing else may stand here."""

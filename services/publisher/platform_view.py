@@ -27,6 +27,7 @@ def _platform(platform: catalog.Platform, publishes: bool) -> pb.Platform:
         image=_attachments(platform.image),
         video=_attachments(platform.video),
         presets=[_preset(preset) for preset in platform.presets],
+        fields=[_field(one) for one in platform.fields],
     )
 
 
@@ -39,6 +40,10 @@ def _attachments(section: catalog.AttachmentLimits | None) -> pb.AttachmentLimit
         limits=_limits(section.limits),
         cited=_citation(section.cited),
     )
+
+
+def _field(one: catalog.FieldLimit) -> pb.FieldLimit:
+    return pb.FieldLimit(field=one.field, max=one.max, unit=one.unit, of=one.of, cited=_citation(one.cited))
 
 
 def _limits(limits: catalog.Limits) -> pb.MediaLimits:

@@ -111,6 +111,18 @@ export interface CreateWebhookEndpointRequest {
   description?: string | null
 }
 
+/** How much one field of a post may hold. A field that is not named has no limit of its own that is known. */
+export interface FieldLimit {
+  /** As problems name it, e.g. "options.title"; "[]" stands for each entry of a list. */
+  field: string
+  max: number
+  /** What is counted: as a text's unit, or "hashtags", "mentions", "links" or "entries". */
+  unit: string
+  /** "image" or "video": in posts of these only. */
+  of: string | null
+  cited: Citation
+}
+
 export interface FieldProblem {
   /** As in the body, e.g. "targets[0].text". */
   field: string
@@ -280,6 +292,8 @@ export interface Platform {
   video: AttachmentLimits | null
   /** Among the defaults of a kind, the first that fits is used. */
   presets: Preset[]
+  /** What other fields of a post may hold. */
+  fields: FieldLimit[]
 }
 
 /** One text with media, sent to many accounts. */

@@ -9,7 +9,6 @@ from services.platforms.calls import text_at
 from services.platforms.ports import JSON, Draft, Problem
 
 PLATFORM = Path(__file__).parent.name
-MAX_LANGS = 3  # lexicons/app/bsky/feed/post.json
 GIF = "image/gif"  # not a preset's type, yet taken: the lexicon says image/*, and shows its first frame
 OPTIONS = ("langs", "reply")
 
@@ -49,11 +48,12 @@ def _options(draft: Draft) -> Iterator[Problem]:
 
 
 def _langs(field: str, value: JSON) -> Iterator[Problem]:
+    limit = catalog.load()[PLATFORM].most(field, "entries")
     if not isinstance(value, list) or not all(isinstance(it, str) and formats.is_language(it) for it in value):
         yield Problem(field, "option_invalid", 'langs is a list of language tags, as ["en", "pt-BR"].')
-    elif len(value) > MAX_LANGS:
-        message = f"langs has {len(value)} entries; Bluesky takes {MAX_LANGS}."
-        yield Problem(field, "option_invalid", message, MAX_LANGS, len(value))
+    elif len(value) > limit:
+        message = f"langs has {len(value)} entries; Bluesky takes {limit}."
+        yield Problem(field, "option_invalid", message, limit, len(value))
 
 
 def _reply(field: str, value: JSON) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ import httpx
 
 from services.platforms.bluesky import refusals
 from services.platforms.bluesky.session import Session
-from services.platforms.calls import at, body, repeatable, text_at
+from services.platforms.calls import answered_without, at, body, repeatable, text_at
 from services.platforms.ports import JSON, Fault, PlatformError
 
 TOKEN_LASTS_S = 1_800  # a PDS signs at most an hour ahead
@@ -53,7 +53,7 @@ async def service_token(http: httpx.AsyncClient, session: Session, audience: str
         raise refusals.refusal(answer)
     token = text_at(body(answer), "token")
     if not token:
-        raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "The PDS answered without a token.")
+        raise answered_without("The PDS", "a token")
     return token
 
 

@@ -16,7 +16,7 @@ from services.platforms import catalog
 from services.platforms.bluesky import jobs, refusals
 from services.platforms.bluesky.jobs import Job
 from services.platforms.bluesky.session import Session
-from services.platforms.calls import InTurn, body, number_at, retry_after_s, text_at, unreachable
+from services.platforms.calls import InTurn, answered_without, body, number_at, retry_after_s, text_at, unreachable
 from services.platforms.ports import JSON, Asset, Fault, PlatformError, Progress
 
 log = logging.getLogger("publisher.bluesky")
@@ -167,8 +167,7 @@ class Sender:
         answer = await _answered(self._service.http.post(url, params=query, headers=headers, content=piece))
         _raise_for(answer)
         if number_at(body(answer), "sizeBytes") != length:
-            message = "The video service answered without the part that was sent."
-            raise PlatformError(Fault.TRANSIENT, "answer_unreadable", message)
+            raise answered_without("The video service", "the part that was sent")
 
     async def _finish(self, upload: Upload) -> Job:
         # The service keeps this token for what it sends to the PDS later.
@@ -179,7 +178,7 @@ class Sender:
         # Of a video it knows already, the job is the earlier one.
         job_id = text_at(body(answer), "completedJobId") or job.job_id
         if not job_id and job.blob is None:
-            raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "The video service answered without a job.")
+            raise answered_without("The video service", "a job")
         return replace(job, job_id=job_id)
 
 

@@ -5,7 +5,7 @@ Source: bluesky-social/atproto lexicons/app/bsky/video/{startUpload,uploadPart,f
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -106,7 +106,7 @@ class MultipartService:
         if request.headers.get("content-length") != str(expected):
             raise mismatch
         job_id = text_at(upload, "jobId")
-        if await self._store.keep_part(job_id, number - 1, _body(request)) != expected:
+        if await self._store.keep_part(job_id, number - 1, request.stream()) != expected:
             raise mismatch
         await self._store.update(UPLOADS, job_id, lambda doc: _with_part(doc, number))
         return JSONResponse({"partNumber": number, "sizeBytes": expected})
@@ -187,8 +187,3 @@ def _with_part(upload: Doc, number: int) -> Doc:
 
 async def _json(request: Request) -> Mapping[str, JSON]:
     return await json_body(request, lambda why: refused(400, "InvalidRequest", why), 10_000)
-
-
-async def _body(request: Request) -> AsyncIterator[bytes]:
-    async for piece in request.stream():
-        yield piece

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from services.platforms.bluesky import refusals
-from services.platforms.calls import at, body, list_at, number_at, repeatable, text_at
+from services.platforms.calls import answered_without, at, body, list_at, number_at, repeatable, text_at
 from services.platforms.ports import JSON, Account, Fault, PlatformError
 
 ENTRYWAY = "https://bsky.social"
@@ -184,7 +184,7 @@ def _pds(found: Mapping[str, JSON], base_url: str) -> str:
 def _required(found: Mapping[str, JSON], name: str) -> str:
     value = text_at(found, name)
     if not value:
-        raise PlatformError(Fault.TRANSIENT, "answer_unreadable", f"The service answered without {name}.")
+        raise answered_without("The service", name)
     return value
 
 

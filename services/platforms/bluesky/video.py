@@ -20,7 +20,7 @@ import httpx
 from services.platforms.bluesky import jobs, multipart, refusals
 from services.platforms.bluesky.jobs import Job
 from services.platforms.bluesky.session import Session
-from services.platforms.calls import body, repeatable, text_at, unreachable
+from services.platforms.calls import answered_without, body, repeatable, text_at, unreachable
 from services.platforms.ports import JSON, Account, Asset, Fault, PlatformError, Progress
 
 PUBLIC_SERVICE = "https://video.bsky.app"
@@ -92,7 +92,7 @@ async def upload_blob(http: httpx.AsyncClient, session: Session, asset: Asset) -
         raise refusals.refusal(answer)
     blob = jobs.blob(body(answer))
     if blob is None or blob.get("size") != asset.size_bytes:
-        raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "The PDS answered without the blob that was sent.")
+        raise answered_without("The PDS", "the blob that was sent")
     return blob
 
 
@@ -113,7 +113,7 @@ async def upload(http: httpx.AsyncClient, session: Session, service_url: str, as
     if job.job_id or job.blob is not None:
         return job
     if answer.is_success:
-        raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "The video service answered without a job.")
+        raise answered_without("The video service", "a job")
     raise refusals.refusal(answer)
 
 

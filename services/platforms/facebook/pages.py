@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from services.platforms.calls import at, list_at, text_at
+from services.platforms.calls import WHOSE, answered_without, at, list_at, text_at
 from services.platforms.facebook import refusals
 from services.platforms.facebook.checks import is_reel
 from services.platforms.forms import form
@@ -32,7 +32,7 @@ async def photo(graph: Graph, page_id: str, asset: Asset, progress: Progress, in
     call = graph.http.post(graph.url(f"/{page_id}/photos"), content=sent.content, headers=headers)
     made = text_at(await graph.answered(call), "id")
     if not made:
-        raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "Facebook answered without the photo's id.")
+        raise answered_without("Facebook", "the photo's id")
     await progress.save(step, {"id": made})
     return made
 
@@ -103,8 +103,7 @@ def page_of(found: Mapping[str, JSON]) -> tuple[str, str]:
     """Id and name of whose token it is. Raises PlatformError(ACCOUNT) if that is no page."""
     page_id, name = text_at(found, "id"), text_at(found, "name")
     if not page_id:
-        message = "Facebook answered without saying whose token it is."
-        raise PlatformError(Fault.TRANSIENT, "answer_unreadable", message)
+        raise answered_without("Facebook", WHOSE)
     if at(found, "category") is None:
         raise PlatformError(
             Fault.ACCOUNT, "page_missing", "The token is a person's. Facebook's API posts on pages only."

@@ -3,15 +3,10 @@
 "sandbox-anna.person" is a person's token, "sandbox-anna.readonly" one of a page that may not post.
 """
 
-from collections.abc import AsyncIterator
-
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from services.platforms.sandboxing import graph
 from services.platforms.sandboxing.tokens import bearer_mark, is_readonly, number_of
-
-PIECE_BYTES = 256 * 1024
 
 
 def own(request: Request, *, posting: bool = False) -> str:
@@ -24,9 +19,3 @@ def own(request: Request, *, posting: bool = False) -> str:
     if posting and bearer_mark(request) == "person":
         raise graph.refused(200, "(#200) Posts on a page need the page's own token", status=403)
     return name
-
-
-async def pieces(file: UploadFile) -> AsyncIterator[bytes]:
-    """Of a file in a form."""
-    while piece := await file.read(PIECE_BYTES):
-        yield piece

@@ -18,8 +18,9 @@ from services.platforms import catalog
 from services.platforms.calls import list_at, number_at, text_at
 from services.platforms.facebook.checks import PLATFORM
 from services.platforms.facebook.pages import SERVICE
-from services.platforms.facebook.sandbox_accounts import own, pieces
+from services.platforms.facebook.sandbox_accounts import own
 from services.platforms.ports import JSON
+from services.platforms.sandboxing import bodies
 from services.platforms.sandboxing.container_rules import broken
 from services.platforms.sandboxing.graph import missing, new_id, refused
 from services.platforms.sandboxing.sniff import sniff
@@ -63,7 +64,7 @@ class Posts:
             if len(alt) > image.alt_text_max:
                 raise refused(100, "(#100) alt_text_custom is too long")
             try:
-                file = await self._store.keep(pieces(source), image.limits.max_bytes)
+                file = await self._store.keep(bodies.of_file(source), image.limits.max_bytes)
             except TooLargeError as exc:
                 raise _unfit() from exc
         facts = await asyncio.to_thread(sniff, file.path)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import cast
 
 from starlette.datastructures import UploadFile
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
@@ -19,8 +19,9 @@ from services.platforms.calls import number_at, text_at
 from services.platforms.catalog import Limits
 from services.platforms.facebook.checks import PLATFORM
 from services.platforms.facebook.pages import SERVICE
-from services.platforms.facebook.sandbox_accounts import own, pieces
+from services.platforms.facebook.sandbox_accounts import own
 from services.platforms.ports import JSON
+from services.platforms.sandboxing import bodies
 from services.platforms.sandboxing.container_rules import broken
 from services.platforms.sandboxing.graph import missing, new_id, refused
 from services.platforms.sandboxing.sniff import Facts, sniff
@@ -114,7 +115,7 @@ class Videos:
             got = int(number_at(doc, "got") or 0)
             if offset != str(got) or (number_at(doc, "size") or int(size)) != int(size):
                 raise _debug("OffsetInvalidError", retriable=True)
-            doc = await self._kept(doc, _body(request), int(size))
+            doc = await self._kept(doc, bodies.as_far_as_it_came(request), int(size))
         if doc["got"] != int(size):
             raise _debug("PartialRequestError", retriable=True)
         return JSONResponse({"success": True})
@@ -141,7 +142,7 @@ class Videos:
             refusal = refused(6000, "There was a problem with the offset of the upload", 1363037)
             error = cast("dict[str, JSON]", refusal.fields["error"])
             raise RefusedError(400, {"error": {**error, "error_data": expected}})
-        doc = await self._kept(doc, pieces(chunk), int(number_at(doc, "size") or 0))
+        doc = await self._kept(doc, bodies.of_file(chunk), int(number_at(doc, "size") or 0))
         return JSONResponse(_expected(doc))
 
     async def _kept(self, doc: Doc, pieces: AsyncIterator[bytes], size: int) -> Doc:
@@ -241,11 +242,3 @@ def _made(doc: Doc) -> float:
 
 def _debug(kind: str, *, retriable: bool, status: int = 400) -> RefusedError:
     return RefusedError(status, {"debug_info": {"retriable": retriable, "type": kind, "message": kind}})
-
-
-async def _body(request: Request) -> AsyncIterator[bytes]:
-    try:
-        async for piece in request.stream():
-            yield piece
-    except ClientDisconnect:
-        return

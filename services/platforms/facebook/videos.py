@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from services.common.guarded_http import origin_of
-from services.platforms.calls import at, behind, body, number_at, once, repeatable, text_at, within
+from services.platforms.calls import answered_without, at, behind, body, number_at, once, repeatable, text_at, within
 from services.platforms.facebook import refusals
 from services.platforms.facebook.checks import is_reel
 from services.platforms.facebook.pages import SERVICE
@@ -50,7 +50,7 @@ async def status(graph: Graph, video_id: str) -> Status:
     found = at(await graph.get(f"/{video_id}", {"fields": "status"}), "status")
     word = text_at(found, "video_status")
     if not word:
-        raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "Facebook answered without the video's status.")
+        raise answered_without("Facebook", "the video's status")
     phases = ("processing_phase", "publishing_phase")
     failing = any(text_at(found, phase, "status") == "error" for phase in phases)
     said = next(filter(None, (text_at(found, phase, "error", "message") for phase in phases)), "")
@@ -206,4 +206,4 @@ def _offset(found: Mapping[str, JSON], name: str) -> int:
 
 
 def _unreadable() -> PlatformError:
-    return PlatformError(Fault.TRANSIENT, "answer_unreadable", "Facebook answered without a place for the video.")
+    return answered_without("Facebook", "a place for the video")

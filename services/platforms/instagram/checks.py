@@ -1,4 +1,4 @@
-"""What Instagram would refuse of a draft, known without asking. Pure; the numbers are spec.toml's, and these.
+"""What Instagram would refuse of a draft, known without asking. Pure; the numbers are spec.toml's.
 
 Source: developers.facebook.com/docs/instagram-platform/instagram-graph-api/reference/ig-user/media, read 2026-10-10.
 """
@@ -11,7 +11,6 @@ from services.platforms import catalog, rules
 from services.platforms.ports import JSON, Draft, Problem
 
 PLATFORM = Path(__file__).parent.name
-MAX_HASHTAGS, MAX_MENTIONS = 30, 20
 KINDS = ("feed", "reel", "story")
 OPTIONS = ("mediaType", "thumbOffset", "shareToFeed")
 
@@ -54,9 +53,10 @@ def _text(draft: Draft) -> Iterator[Problem]:
             "text", "text_unsupported", "A story on Instagram has no caption; give this target an empty text."
         )
         return
-    yield from rules.too_long(catalog.load()[PLATFORM], len(draft.text))
-    for tags, what, limit in ((hashtags, "hashtags", MAX_HASHTAGS), (mentions, "mentions", MAX_MENTIONS)):
-        found = len(tags(draft.text))
+    platform = catalog.load()[PLATFORM]
+    yield from rules.too_long(platform, len(draft.text))
+    for tags, what in ((hashtags, "hashtags"), (mentions, "mentions")):
+        found, limit = len(tags(draft.text)), platform.most("text", what)
         if found > limit:
             message = f"The text has {found} {what}; Instagram takes {limit}."
             yield Problem("text", f"too_many_{what}", message, limit, found)

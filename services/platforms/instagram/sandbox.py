@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from services.platforms import catalog
 from services.platforms.catalog import Kind, Limits
-from services.platforms.instagram.checks import MAX_HASHTAGS, MAX_MENTIONS, PLATFORM, hashtags, mentions
+from services.platforms.instagram.checks import PLATFORM, hashtags, mentions
 from services.platforms.instagram.publish import DIALECT, SERVICE
 from services.platforms.ports import JSON
 from services.platforms.sandboxing.allowances import Allowances, Use
@@ -56,9 +56,11 @@ def _read(form: Mapping[str, str]) -> Asked:
 def _check_caption(caption: str, *, allowed: bool) -> None:
     if caption and not allowed:
         raise refused(100, "Invalid parameter: a caption is not taken here")
-    if len(caption) > catalog.load()[PLATFORM].text.max_length:
+    platform = catalog.load()[PLATFORM]
+    if len(caption) > platform.text.max_length:
         raise refused(36004, "The caption is too long", 2207010)
-    if len(hashtags(caption)) > MAX_HASHTAGS or len(mentions(caption)) > MAX_MENTIONS:
+    counts = {"hashtags": len(hashtags(caption)), "mentions": len(mentions(caption))}
+    if any(found > platform.most("text", what) for what, found in counts.items()):
         raise refused(100, "The caption has too many tags", 2207040)
 
 

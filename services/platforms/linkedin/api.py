@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import httpx
 
 from services.platforms.bearer import Api, Service
-from services.platforms.calls import body, repeatable, text_at
+from services.platforms.calls import WHOSE, answered_without, body, repeatable, text_at
 from services.platforms.linkedin import refusals
-from services.platforms.ports import JSON, Account, Fault, PlatformError
+from services.platforms.ports import JSON, Account
 from services.platforms.scopes import require
 
 INTROSPECTION = "/oauth/v2/introspectToken"
@@ -71,7 +71,7 @@ class LinkedIn:
             found = await self.api.get("/v2/userinfo")
             urn, name = f"urn:li:person:{text_at(found, 'sub')}", text_at(found, "name")
         if urn.endswith(":") or not name:
-            raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "LinkedIn answered without saying who it is.")
+            raise answered_without("LinkedIn", WHOSE)
         return Author(urn, name)
 
     async def require_scope(self) -> None:

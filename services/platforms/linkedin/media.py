@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from services.common.guarded_http import origin_of
-from services.platforms.calls import at, behind, list_at, number_at, repeatable, text_at, within
+from services.platforms.calls import answered_without, at, behind, list_at, number_at, repeatable, text_at, within
 from services.platforms.linkedin import refusals
 from services.platforms.linkedin.api import LinkedIn
 from services.platforms.ports import JSON, Asset, Fault, PlatformError, Progress
@@ -140,4 +140,4 @@ class Upload:
 
 
 def _unreadable() -> PlatformError:
-    return PlatformError(Fault.TRANSIENT, "answer_unreadable", "LinkedIn answered without a place for the media.")
+    return answered_without("LinkedIn", "a place for the media")

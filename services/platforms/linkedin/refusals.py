@@ -1,5 +1,7 @@
 """What LinkedIn's refusals mean for us: `{"status", "code", "message"}`.
 
+What is wrong with a post has its code in `{"errorDetails": {"inputErrors": [{"code", "description"}, …]}}` instead.
+
 Source: learn.microsoft.com/linkedin/shared/api-guide/concepts/{error-handling,rate-limits}, read 2026-09-19.
 """
 
@@ -7,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from services.platforms.calls import body, retry_after_s, text_at
+from services.platforms.calls import body, list_at, retry_after_s, text_at
 from services.platforms.oauth import refused
 from services.platforms.ports import DUPLICATE_POST, Fault, PlatformError
 
@@ -42,7 +44,9 @@ def refusal(answer: httpx.Response) -> PlatformError:
         return refused("LinkedIn")
     found = body(answer)
     said = text_at(found, "message")[:MAX_MESSAGE_CHARS] or "LinkedIn gave no reason."
-    meant = _BY_CODE.get(text_at(found, "code")) or _BY_STATUS.get(answer.status_code, REFUSED)
+    inputs = (text_at(one, "code") for one in list_at(found, "errorDetails", "inputErrors"))
+    known = (_BY_CODE[code] for code in (text_at(found, "code"), *inputs) if code in _BY_CODE)
+    meant = next(known, None) or _BY_STATUS.get(answer.status_code, REFUSED)
     wait_s = retry_after_s(answer)
     if meant == DAILY and wait_s is None:
         wait_s = until_midnight_s(datetime.now(UTC))

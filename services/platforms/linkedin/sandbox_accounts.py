@@ -8,6 +8,7 @@ import re
 from starlette.requests import Request
 
 from services.platforms.linkedin.api import VERSION
+from services.platforms.ports import JSON
 from services.platforms.sandboxing.tokens import READONLY, bearer_mark, bearer_name, number_of
 from services.platforms.sandboxing.web import RefusedError
 
@@ -17,6 +18,13 @@ OLDEST = f"{int(VERSION[:4]) - 1}{VERSION[4:]}"
 def refused(status: int, code: str, message: str) -> RefusedError:
     """A refusal."""
     return RefusedError(status, {"status": status, "code": code, "message": message})
+
+
+def refused_input(code: str, description: str, message: str) -> RefusedError:
+    """A post that may not be as it is, told as such refusals are."""
+    inputs: list[JSON] = [{"description": description, "input": {}, "code": code}]
+    fields: dict[str, JSON] = {"message": message, "errorDetails": {"inputErrors": inputs}, "status": 422}
+    return RefusedError(422, {"errorDetailType": "com.linkedin.common.error.BadRequest", **fields})
 
 
 def invalid(message: str) -> RefusedError:

@@ -7,9 +7,8 @@ import asyncio
 import hmac
 import secrets
 import time
-from collections.abc import AsyncIterator
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
@@ -19,6 +18,7 @@ from services.platforms.catalog import Limits
 from services.platforms.linkedin.checks import PLATFORM
 from services.platforms.linkedin.sandbox_accounts import authorize, invalid, is_own, named, refused
 from services.platforms.ports import JSON
+from services.platforms.sandboxing import bodies
 from services.platforms.sandboxing.container_rules import broken
 from services.platforms.sandboxing.sniff import sniff
 from services.platforms.sandboxing.state import SandboxState
@@ -110,7 +110,7 @@ class Media:
         doc = await self._store.get(MEDIA, f"urn:li:image:{request.path_params['key']}")
         if doc is None or not is_own(text_at(doc, "owner"), name):
             return Response(status_code=404)
-        file = await self._store.keep(_body(request), _limits("image").max_bytes * 2)
+        file = await self._store.keep(bodies.as_far_as_it_came(request), _limits("image").max_bytes * 2)
         if request.headers.get("content-length") != str(file.size_bytes):
             return Response(status_code=400)
         if file.size_bytes > _limits("image").max_bytes:
@@ -129,7 +129,7 @@ class Media:
         wrong_type = request.headers.get("content-type") != "application/octet-stream"
         if "authorization" in request.headers or wrong_type or request.headers.get("content-length") != str(length):
             return Response(status_code=400)
-        if await self._store.keep_part(text_at(doc, "key"), number, _body(request)) != length:
+        if await self._store.keep_part(text_at(doc, "key"), number, bodies.as_far_as_it_came(request)) != length:
             return Response(status_code=400)
         etag = secrets.token_hex(16)
 
@@ -202,12 +202,3 @@ async def _wanted(request: Request, action: str, fields: set[str]) -> Doc:
     if not isinstance(found, dict) or set(found) != fields:
         raise invalid(f"{action}Request must have {', '.join(sorted(fields))}")
     return found
-
-
-async def _body(request: Request) -> AsyncIterator[bytes]:
-    """Of a sender who goes away, as far as it came."""
-    try:
-        async for piece in request.stream():
-            yield piece
-    except ClientDisconnect:
-        return

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from services.platforms import catalog
 from services.platforms.calls import at, list_at, text_at
 from services.platforms.linkedin.checks import PLATFORM, VISIBILITIES
-from services.platforms.linkedin.sandbox_accounts import authorize, invalid, is_own, refused
+from services.platforms.linkedin.sandbox_accounts import authorize, invalid, is_own, refused, refused_input
 from services.platforms.linkedin.sandbox_media import Media
 from services.platforms.linkedin.text import seen
 from services.platforms.ports import JSON
@@ -75,7 +75,8 @@ class Posts:
         since = time.time() - DUPLICATE_WITHIN_S
         for post in await self._store.newest(POSTS, READ_MAX):
             if post["account"] == name and post["wanted"] == wanted and cast(float, post["made"]) >= since:
-                raise refused(422, "DUPLICATE_POST", f"Content is a duplicate of {post['id']}")
+                message = f"Content is a duplicate of {post['id']}"
+                raise refused_input("DUPLICATE_POST", "Duplicate post is detected", message)
 
     async def _listed(self, request: Request) -> Response:
         name, query = authorize(request, looking=True), request.query_params

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from services.platforms.bearer import Api, Service
-from services.platforms.calls import body, list_at, repeatable, text_at
+from services.platforms.calls import WHOSE, answered_without, body, list_at, repeatable, text_at
 from services.platforms.mastodon import refusals
 from services.platforms.ports import Account, Fault, PlatformError
 from services.platforms.scopes import require
@@ -40,7 +40,7 @@ async def ask_me(api: Api) -> Me:
     found = await api.get("/api/v1/accounts/verify_credentials")
     user_id, username = text_at(found, "id"), text_at(found, "username")
     if not (user_id and username):
-        raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "The server did not say whose token it is.")
+        raise answered_without("The server", WHOSE)
     return Me(user_id, f"@{username}@{urlsplit(api.url('')).netloc}")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import httpx
 
 from services.platforms.bearer import Api
-from services.platforms.calls import body, number_at, repeatable, text_at
+from services.platforms.calls import answered_without, body, number_at, repeatable, text_at
 from services.platforms.forms import form
 from services.platforms.mastodon.refusals import error_of
 from services.platforms.ports import JSON, Asset, Fault, PlatformError, Progress
@@ -115,7 +115,7 @@ class Upload:
             raise await self._api.refusal(answer)
         media_id, kind = text_at(body(answer), "id"), text_at(body(answer), "type")
         if not media_id:
-            raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "The server answered without the upload's id.")
+            raise answered_without("The server", "the upload's id")
         state = READY if answer.status_code == httpx.codes.OK else PROCESSING
         return await self._keep(Medium(media_id, state, time.time() + LASTS_S, kind))
 

@@ -5,7 +5,6 @@ Source: docs.joinmastodon.org/methods/media.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
 
@@ -21,6 +20,7 @@ from services.platforms.mastodon.checks import AXES
 from services.platforms.mastodon.sandbox_accounts import Owner, authorize, invalid, new_id, refused
 from services.platforms.mastodon.sandbox_servers import Server
 from services.platforms.ports import JSON
+from services.platforms.sandboxing import bodies
 from services.platforms.sandboxing.sniff import UNKNOWN, Facts, sniff
 from services.platforms.sandboxing.store import Doc, Store, StoredFile, TooLargeError
 from services.platforms.sandboxing.web import media_doc
@@ -28,7 +28,6 @@ from services.platforms.sandboxing.web import media_doc
 MEDIA = "media"
 PROCESSING_LASTS_S = 0.5
 LASTS_S = 24 * 3_600.0
-PIECE_BYTES = 256 * 1024
 FORM_BYTES = 20_000  # what is around the file
 FAILED = "Error processing thumbnail for uploaded media"
 NOT_VERIFIED = "File type of uploaded media could not be verified"
@@ -96,7 +95,7 @@ class MediaService:
     async def _kept(self, file: UploadFile) -> StoredFile:
         """Raises RefusedError."""
         try:
-            return await self._store.keep(_pieces(file), self._most)
+            return await self._store.keep(bodies.of_file(file), self._most)
         except TooLargeError as exc:
             raise refused(413, "Payload Too Large") from exc
 
@@ -213,8 +212,3 @@ def _claimed(path: Path) -> str:
             return Image.MIME[image.format or ""]
     except (UnidentifiedImageError, OSError, KeyError, Image.DecompressionBombError) as exc:
         raise refused(422, NOT_VERIFIED) from exc
-
-
-async def _pieces(file: UploadFile) -> AsyncIterator[bytes]:
-    while piece := await file.read(PIECE_BYTES):
-        yield piece

@@ -12,7 +12,6 @@ from services.platforms.calls import list_at, text_at
 from services.platforms.ports import JSON, Draft, Problem
 
 PLATFORM = Path(__file__).parent.name
-MAX_TITLE, MAX_LINK = 100, 2_048  # characters
 MAX_ID_DIGITS = 24
 
 IDS = ("boardId", "boardSectionId")
@@ -36,8 +35,9 @@ def problems(draft: Draft) -> Iterator[Problem]:
 
 
 def item_limits() -> Mapping[str, int]:
-    """Characters of what an item says. None is documented for items that we know of, so a pin's own hold."""
-    return dict(zip(ITEM_TEXTS, (MAX_TITLE, catalog.load()[PLATFORM].text.max_length, MAX_LINK), strict=True))
+    """Characters of what an item says."""
+    platform = catalog.load()[PLATFORM]
+    return {name: platform.most(f"options.items[].{name}") for name in ITEM_TEXTS}
 
 
 def items_of(draft: Draft) -> list[dict[str, JSON]]:
@@ -81,9 +81,9 @@ def _option(name: str, value: JSON) -> Iterator[Problem]:
             if not (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= MAX_ID_DIGITS):
                 yield Problem(field, "option_invalid", f"{name} is an id: a string of digits.")
         case "title":
-            yield from _text(field, value, MAX_TITLE)
+            yield from _text(field, value, catalog.load()[PLATFORM].most(field))
         case "link":
-            yield from _text(field, value, MAX_LINK)
+            yield from _text(field, value, catalog.load()[PLATFORM].most(field))
             yield from _link(field, value)
         case _:
             yield rules.unknown_option(catalog.load()[PLATFORM], name, OPTIONS)

@@ -9,11 +9,13 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from services.platforms.calls import text_at
+from services.platforms.calls import list_at, text_at
+from services.platforms.pinterest.checks import ITEM_TEXTS, items_of
 from services.platforms.ports import JSON, Asset, Draft
 
 # Together; the API names no limit of a request, so larger carousels are fetched from the CDN.
 INLINE_MAX_BYTES = 20_000_000
+CAROUSEL = "multiple_images"
 _SPACES = re.compile(r"\s+")
 
 
@@ -75,12 +77,38 @@ def is_pin(found: JSON, draft: Draft, since: datetime) -> bool:
     made = created_at(found)
     if made is None or made < since:
         return False
-    return all(_normal(text_at(found, name)) == _normal(value) for name, value in said(draft).items())
+    words = all(_normal(text_at(found, name)) == _normal(value) for name, value in said(draft).items())
+    return words and _shows_alike(found, draft)
 
 
 def says_something(draft: Draft) -> bool:
     """Whether a pin can be told by its words at all."""
-    return any(said(draft).values())
+    return any(said(draft).values()) or any(items_of(draft))
+
+
+def _shows_alike(found: JSON, draft: Draft) -> bool:
+    """Whether the pin is a carousel if the draft is one, and each of its images says what it is to say.
+
+    The schema requires none of it in a pin that is read. One that does not tell what its images say is ours only if
+    they are to say nothing.
+    """
+    kind, shown = text_at(found, "media", "media_type"), list_at(found, "media", "items")
+    wanted = items_of(draft) if len(draft.assets) > 1 else []
+    if kind and (kind == CAROUSEL) != bool(wanted):
+        return False
+    if not shown:
+        return not any(wanted)
+    words = said(draft)
+    return len(shown) == len(wanted) and all(_says(one, own, words) for one, own in zip(shown, wanted, strict=True))
+
+
+def _says(shown: JSON, own: Mapping[str, JSON], words: Mapping[str, str]) -> bool:
+    """One image of a carousel. What it is not to say for itself may be read as what the pin says."""
+    for name in ITEM_TEXTS:
+        allowed = [text_at(own, name)] if name in own else ["", words[name]]
+        if _normal(text_at(shown, name)) not in map(_normal, allowed):
+            return False
+    return True
 
 
 def created_at(found: JSON) -> datetime | None:

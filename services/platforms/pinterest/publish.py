@@ -13,7 +13,7 @@ import httpx
 
 from services.platforms import oauth
 from services.platforms.bearer import Api
-from services.platforms.calls import body, list_at, once, text_at, whole
+from services.platforms.calls import WHOSE, answered_without, body, list_at, once, text_at, whole
 from services.platforms.pinterest import boards, checks, pins, video
 from services.platforms.pinterest.boards import SERVICE
 from services.platforms.ports import (
@@ -60,8 +60,7 @@ class Pinterest:
 
         (username, user_id, board_id), credentials = await oauth.with_renewal(account, ask)
         if not username:
-            message = "Pinterest answered without saying whose token it is."
-            raise PlatformError(Fault.TRANSIENT, "answer_unreadable", message)
+            raise answered_without("Pinterest", WHOSE)
         require(SERVICE.name, credentials.get("scope", ""), SCOPES)
         known = {**credentials, **({"board_id": board_id} if board_id else {})}
         return VerifiedAccount(username, user_id or username, known)

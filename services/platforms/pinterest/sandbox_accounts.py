@@ -13,8 +13,9 @@ from services.platforms.sandboxing.tokens import bearer_name, is_readonly, numbe
 from services.platforms.sandboxing.web import RefusedError, json_body
 
 FIRST_BOARD = "1234567890"
-BOARDS = "board"
+BOARDS, SECTIONS = "board", "board_section"
 NAME_MAX = 50
+SECTION_NAME_MAX = 180
 READ_MAX = 10_000
 
 
@@ -66,6 +67,8 @@ class Boards:
             Route("/v5/boards", self._list),
             Route("/v5/boards", self._create, methods=["POST"]),
             Route("/v5/boards/{board_id}", self._get),
+            Route("/v5/boards/{board_id}/sections", self._sections),
+            Route("/v5/boards/{board_id}/sections", self._create_section, methods=["POST"]),
         ]
 
     async def find(self, owner: str, board_id: str) -> Doc:
@@ -75,6 +78,13 @@ class Boards:
         found = await self._store.get(BOARDS, f"{owner}/{board_id}")
         if found is None:
             raise refused(404, 40, "Board not found.")
+        return found
+
+    async def find_section(self, owner: str, board_id: str, section_id: str) -> Doc:
+        """A section of the account's board. Raises RefusedError."""
+        found = await self._store.get(SECTIONS, section_id)
+        if found is None or (found["owner"], found["board_id"]) != (owner, board_id):
+            raise refused(404, 2031, "Board section not found.")
         return found
 
     async def _add(self, owner: str, board_id: str, name: str) -> dict[str, JSON]:
@@ -100,6 +110,29 @@ class Boards:
     async def _get(self, request: Request) -> Response:
         found = await self.find(authorize(request), str(request.path_params["board_id"]))
         return JSONResponse(dict(found))
+
+    async def _sections(self, request: Request) -> Response:
+        owner = authorize(request)
+        board = await self.find(owner, str(request.path_params["board_id"]))
+        every = await self._store.newest(SECTIONS, READ_MAX)
+        ours = [_section(doc) for doc in every if (doc["owner"], doc["board_id"]) == (owner, board["id"])]
+        return JSONResponse(listed(ours[::-1], request))
+
+    async def _create_section(self, request: Request) -> Response:
+        owner = authorize(request)
+        board = await self.find(owner, str(request.path_params["board_id"]))
+        name = text_at(await json_body(request, invalid, 80_000), "name")
+        if not 1 <= len(name) <= SECTION_NAME_MAX:
+            raise invalid(f"name must have 1 to {SECTION_NAME_MAX} characters")
+        section_id = new_id()
+        doc: Doc = {"id": section_id, "name": name, "board_id": board["id"], "owner": owner}
+        await self._store.add(SECTIONS, section_id, doc)
+        return JSONResponse(dict(_section(doc)), 201)
+
+
+def _section(doc: Doc) -> Doc:
+    """As the API shows it."""
+    return {"id": doc["id"], "name": doc["name"]}
 
 
 def listed(docs: list[Doc], request: Request) -> dict[str, JSON]:

@@ -6,7 +6,7 @@ Source: developers.pinterest.com/docs/api/v5/media-create; Amazon S3 API referen
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import cast
 
 from starlette.datastructures import UploadFile
@@ -19,6 +19,7 @@ from services.platforms.calls import text_at
 from services.platforms.pinterest.checks import PLATFORM
 from services.platforms.pinterest.sandbox_accounts import authorize, invalid, new_id, refused
 from services.platforms.ports import JSON
+from services.platforms.sandboxing import bodies
 from services.platforms.sandboxing.sniff import Facts, sniff
 from services.platforms.sandboxing.store import Doc, Store, TooLargeError
 from services.platforms.sandboxing.web import json_body, media_doc
@@ -27,7 +28,6 @@ MEDIA = "media"
 STORE_MAX_BYTES = 2_000_000_000
 FORM_LASTS_S = 3_600.0
 PROCESSING_LASTS_S = 0.5
-PIECE_BYTES = 256 * 1024
 STORE_PATH = "/media-upload"
 
 
@@ -101,7 +101,7 @@ class MediaService:
             if time.time() - cast(float, found["since"]) > FORM_LASTS_S:
                 return _refusal(403, "AccessDenied", "Invalid according to Policy: Policy expired.")
             try:
-                kept = await self._store.keep(_pieces(file), STORE_MAX_BYTES)
+                kept = await self._store.keep(bodies.of_file(file), STORE_MAX_BYTES)
             except TooLargeError:
                 return _refusal(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
         facts = await asyncio.to_thread(sniff, kept.path)
@@ -134,8 +134,3 @@ def _unfit(facts: Facts) -> bool:
 def _refusal(status: int, code: str, message: str) -> Response:
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>'
     return Response(body, status, media_type="application/xml")
-
-
-async def _pieces(file: UploadFile) -> AsyncIterator[bytes]:
-    while piece := await file.read(PIECE_BYTES):
-        yield piece

@@ -5,7 +5,7 @@ Source: github.com/pinterest/api-description v5/openapi.json, PinCreate and PinM
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from services.platforms import catalog
-from services.platforms.calls import at, list_at, text_at
-from services.platforms.pinterest.checks import ITEM_TEXTS, MAX_LINK, MAX_TITLE, PLATFORM, item_limits
+from services.platforms.calls import at, list_at, single, text_at
+from services.platforms.pinterest.checks import ITEM_TEXTS, PLATFORM, item_limits
 from services.platforms.pinterest.sandbox_accounts import Boards, authorize, invalid, listed, new_id, refused
 from services.platforms.pinterest.sandbox_media import MediaService
 from services.platforms.ports import JSON
@@ -50,6 +50,7 @@ class Pins:
             Route("/v5/pins", self._create, methods=["POST"]),
             Route("/v5/pins/{pin_id}", self._get),
             Route("/v5/boards/{board_id}/pins", self._of_board),
+            Route("/v5/boards/{board_id}/sections/{section_id}/pins", self._of_board),
         ]
 
     async def _create(self, request: Request) -> Response:
@@ -57,6 +58,8 @@ class Pins:
         wanted = await json_body(request, invalid)
         _check(wanted)
         board = await self._boards.find(owner, text_at(wanted, "board_id"))
+        if section_id := text_at(wanted, "board_section_id"):
+            await self._boards.find_section(owner, text_at(board, "id"), section_id)
         source = at(wanted, "media_source")
         if not isinstance(source, dict):
             raise invalid("media_source is missing")
@@ -105,6 +108,10 @@ class Pins:
             for doc in await self._store.newest(PINS, READ_MAX)
             if doc["board_id"] == board["id"] and text_at(doc, "board_owner", "username") == owner
         ]
+        if "section_id" in request.path_params:
+            section_id = str(request.path_params["section_id"])
+            await self._boards.find_section(owner, text_at(board, "id"), section_id)
+            mine = [doc for doc in mine if doc["board_section_id"] == section_id]
         return JSONResponse(listed(mine, request))
 
     async def _shown(
@@ -146,7 +153,7 @@ class Pins:
             raise invalid(f"content_type {declared!r} is not one of image/jpeg, image/png")
         try:
             data = await asyncio.to_thread(base64.b64decode, encoded, validate=True)
-            file = await self._store.keep(_once(data), IMAGE_MAX_BYTES)
+            file = await self._store.keep(single(data), IMAGE_MAX_BYTES)
         except (ValueError, TooLargeError) as exc:
             raise invalid("data is no base64 of an image, or too large") from exc
         facts = await asyncio.to_thread(sniff, file.path)
@@ -157,10 +164,10 @@ class Pins:
 
 def _check(wanted: Doc) -> None:
     _only(wanted, FIELDS, "a pin")
-    texts = catalog.load()[PLATFORM]
-    alt_max = texts.image.alt_text_max if texts.image else 0
-    limits = {"title": MAX_TITLE, "description": texts.text.max_length, "link": MAX_LINK, "alt_text": alt_max}
-    _short(wanted, limits)
+    platform = catalog.load()[PLATFORM]
+    own = {name: platform.most(f"options.{name}") for name in ("title", "link")}
+    alt_max = platform.image.alt_text_max if platform.image else 0
+    _short(wanted, own | {"description": platform.text.max_length, "alt_text": alt_max})
 
 
 def _only(wanted: Mapping[str, JSON], fields: frozenset[str], what: str) -> None:
@@ -203,7 +210,3 @@ def _by_url(item: Mapping[str, JSON]) -> dict[str, JSON]:
     if urlsplit(url).scheme not in ("http", "https"):
         raise invalid("url is no URL")
     return media_doc("", 0, Facts(UNKNOWN), alt_text=None, url=url)
-
-
-async def _once(data: bytes) -> AsyncIterator[bytes]:
-    yield data

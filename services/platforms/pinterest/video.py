@@ -9,7 +9,7 @@ from typing import cast
 import httpx
 
 from services.platforms.bearer import Api
-from services.platforms.calls import at, repeatable, text_at
+from services.platforms.calls import answered_without, at, repeatable, text_at
 from services.platforms.forms import form
 from services.platforms.ports import JSON, Asset, Fault, PlatformError, Progress
 
@@ -37,7 +37,7 @@ async def _upload(api: Api, asset: Asset) -> str:
     registered = await api.post("/v5/media", {"media_type": "video"})
     media_id, url, fields = text_at(registered, "media_id"), text_at(registered, "upload_url"), _fields(registered)
     if not (media_id and url and fields):
-        raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "Pinterest answered without a place for the video.")
+        raise answered_without("Pinterest", "a place for the video")
     # The store reads the fields in their order, and nothing after the file; it knows no bearer token.
     whole = form(fields, name="file", content_type=asset.content_type, size_bytes=asset.size_bytes, file=asset.read())
     answer = await repeatable(api.http.post(url, content=whole.content, headers=dict(whole.headers)))

@@ -1,4 +1,4 @@
-"""What Threads would refuse of a draft, known without asking. Pure; the numbers are spec.toml's, and these.
+"""What Threads would refuse of a draft, known without asking. Pure; the numbers are spec.toml's.
 
 Source: developers.facebook.com/docs/threads/overview, …/docs/threads/posts, read 2026-10-10.
 """
@@ -11,7 +11,6 @@ from services.platforms.ports import JSON, Draft, Problem
 from services.platforms.threads.text import counted, links
 
 PLATFORM = Path(__file__).parent.name
-MAX_LINKS = 5  # different ones, since 2025-12-22
 MAX_ID_DIGITS = 24
 COUNTING = "Emoji count as their bytes in UTF-8, four or more each."
 OPTIONS = ("replyToId",)
@@ -23,9 +22,9 @@ def problems(draft: Draft) -> Iterator[Problem]:
     if not draft.text.strip() and not draft.assets:
         yield Problem("text", "post_empty", "A post on Threads needs text or media.")
     yield from rules.too_long(platform, counted(draft.text), COUNTING)
-    if (found := len(links(draft.text))) > MAX_LINKS:
-        message = f"The text has {found} links; Threads takes {MAX_LINKS}."
-        yield Problem("text", "too_many_links", message, MAX_LINKS, found)
+    if (found := len(links(draft.text))) > (limit := platform.most("text", "links")):
+        message = f"The text has {found} links; Threads takes {limit}."
+        yield Problem("text", "too_many_links", message, limit, found)
     limit = platform.image.max_count if platform.image else 0
     yield from rules.too_many(platform, len(draft.assets), "media", limit)
     for index, asset in enumerate(draft.assets):

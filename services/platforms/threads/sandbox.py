@@ -19,7 +19,7 @@ from services.platforms.sandboxing.graph import authorize, refused, told, too_ma
 from services.platforms.sandboxing.state import SandboxState
 from services.platforms.sandboxing.tokens import Scopes, bearer_mark
 from services.platforms.sandboxing.web import RefusedError, build
-from services.platforms.threads.checks import MAX_LINKS, PLATFORM
+from services.platforms.threads.checks import PLATFORM
 from services.platforms.threads.publish import DIALECT, OF_REPLIES, SERVICE
 from services.platforms.threads.refusals import LINKS
 from services.platforms.threads.text import counted, links
@@ -68,9 +68,10 @@ def _read(form: Mapping[str, str]) -> Asked:
 def _check_text(text: str, *, allowed: bool) -> None:
     if text and not allowed:
         raise refused(100, "Invalid parameter: an item of a carousel has no text")
-    if counted(text) > catalog.load()[PLATFORM].text.max_length:
+    platform = catalog.load()[PLATFORM]
+    if counted(text) > platform.text.max_length:
         raise refused(100, "Param text must be at most 500 characters long.")
-    if len(links(text)) > MAX_LINKS:
+    if len(links(text)) > platform.most("text", "links"):
         raise refused(100, f"{LINKS}: too many links")
 
 

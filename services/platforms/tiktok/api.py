@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import httpx
 
 from services.platforms.bearer import Api, Service
-from services.platforms.calls import at, body, list_at, number_at, repeatable, text_at
-from services.platforms.ports import JSON, Account, Fault, PlatformError
+from services.platforms.calls import answered_without, at, body, list_at, number_at, repeatable, text_at
+from services.platforms.ports import JSON, Account, PlatformError
 from services.platforms.tiktok import refusals
 
 SERVICE = Service(
@@ -98,7 +98,7 @@ class TikTok:
         found = await self.post(f"{PUBLISH}/status/fetch/", {"publish_id": publish_id})
         word = text_at(found, "status")
         if not word:
-            raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "TikTok answered without the post's status.")
+            raise answered_without("TikTok", "the post's status")
         return Status(
             word,
             text_at(found, "fail_reason"),

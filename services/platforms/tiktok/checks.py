@@ -10,7 +10,7 @@ from services.platforms import catalog, rules
 from services.platforms.ports import JSON, Draft, Problem
 
 PLATFORM = Path(__file__).parent.name
-MAX_TITLE, MAX_DESCRIPTION = 90, 4_000  # of photos, in UTF-16 units
+UNIT = "utf16"
 PRIVACIES = {
     "public": "PUBLIC_TO_EVERYONE",
     "followers": "FOLLOWER_OF_CREATOR",
@@ -40,9 +40,9 @@ def problems(draft: Draft) -> Iterator[Problem]:
     length = utf16_length(draft.text)
     if is_video(draft) or not draft.assets:
         yield from rules.too_long(platform, length, "It counts UTF-16 units, two for most emoji.")
-    elif length > MAX_DESCRIPTION:
-        message = f"The text counts {length}; TikTok takes {MAX_DESCRIPTION} with photos."
-        yield Problem("text", "text_too_long", message, MAX_DESCRIPTION, length)
+    elif length > (limit := platform.most("text", UNIT)):
+        message = f"The text counts {length}; TikTok takes {limit} with photos."
+        yield Problem("text", "text_too_long", message, limit, length)
     if not draft.assets:
         yield Problem("media", "media_missing", "A post on TikTok needs a video or photos.")
     yield from rules.images_or_video(platform, draft.assets)
@@ -53,16 +53,16 @@ def problems(draft: Draft) -> Iterator[Problem]:
 
 
 def _option(draft: Draft, name: str, value: JSON) -> Iterator[Problem]:
-    field = f"options.{name}"
+    field, platform = f"options.{name}", catalog.load()[PLATFORM]
     if name not in OPTIONS:
-        yield rules.unknown_option(catalog.load()[PLATFORM], name, OPTIONS)
+        yield rules.unknown_option(platform, name, OPTIONS)
     elif draft.assets and name in (OF_PHOTOS if is_video(draft) else OF_VIDEOS):
         yield Problem(field, "option_conflict", f"{name} is about {'photos' if is_video(draft) else 'videos'}.")
     elif wrong := _wrong(draft, name, value):
         yield Problem(field, "option_invalid", wrong)
-    elif name == "title" and (length := utf16_length(str(value))) > MAX_TITLE:
-        message = f"The title counts {length}; TikTok takes {MAX_TITLE}."
-        yield Problem(field, "title_too_long", message, MAX_TITLE, length)
+    elif name == "title" and (length := utf16_length(str(value))) > (limit := platform.most(field, UNIT)):
+        message = f"The title counts {length}; TikTok takes {limit}."
+        yield Problem(field, "title_too_long", message, limit, length)
     elif name == "paidPartnership" and value is True and draft.options.get("privacy") == "private":
         yield Problem(field, "option_conflict", "TikTok takes no private post of a paid partnership.")
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from services.platforms import oauth
-from services.platforms.calls import once, text_at
+from services.platforms.calls import WHOSE, answered_without, once, text_at
 from services.platforms.ports import (
     JSON,
     Absent,
@@ -58,8 +58,7 @@ class TikTokPublisher:
 
         (open_id, name, creator), credentials = await oauth.with_renewal(account, ask)
         if not open_id:
-            message = "TikTok answered without saying whose token it is."
-            raise PlatformError(Fault.TRANSIENT, "answer_unreadable", message)
+            raise answered_without("TikTok", WHOSE)
         known = {**credentials, "username": creator.username}
         return VerifiedAccount(name or creator.username or open_id, open_id, known)
 

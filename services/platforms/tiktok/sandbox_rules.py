@@ -12,7 +12,7 @@ from services.platforms.ports import JSON
 from services.platforms.sandboxing.sniff import Facts
 from services.platforms.sandboxing.store import Doc
 from services.platforms.sandboxing.web import RefusedError
-from services.platforms.tiktok.checks import MAX_DESCRIPTION, MAX_TITLE, PLATFORM, PRIVACIES, utf16_length
+from services.platforms.tiktok.checks import PLATFORM, PRIVACIES, UNIT, utf16_length
 from services.platforms.tiktok.sandbox_accounts import Owner, invalid, refused
 
 CHUNK_MIN, CHUNK_MAX, CHUNKS_MAX = 5_000_000, 64_000_000, 1_000
@@ -40,8 +40,9 @@ def photo_info(owner: Owner, wanted: Doc) -> Mapping[str, JSON]:
         raise invalid("media_type must be PHOTO, and post_mode DIRECT_POST")
     info = _object(wanted, "post_info")
     _no_others(info, {"title", "description", "privacy_level", *PHOTO_FLAGS})
-    for name, limit in (("title", MAX_TITLE), ("description", MAX_DESCRIPTION)):
-        if utf16_length(text_at(info, name)) > limit:
+    platform = catalog.load()[PLATFORM]
+    for name, ours in (("title", "options.title"), ("description", "text")):
+        if utf16_length(text_at(info, name)) > platform.most(ours, UNIT):
             raise invalid(f"{name} is too long")
     _check_info(owner, info, PHOTO_FLAGS)
     return info

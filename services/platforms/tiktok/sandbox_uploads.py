@@ -8,14 +8,15 @@ import re
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from services.platforms.calls import number_at, text_at
 from services.platforms.ports import JSON
+from services.platforms.sandboxing import bodies
 from services.platforms.sandboxing.sniff import sniff
 from services.platforms.sandboxing.state import SandboxState
 from services.platforms.sandboxing.store import Doc, StoredFile
@@ -81,7 +82,7 @@ class Uploads:
         if request.headers.get("content-length") != str(ends_at - got):
             return Response(status_code=400)
         publish_id = text_at(post, "id")
-        if await self._store.keep_part(publish_id, pieces, _body(request)) != ends_at - got:
+        if await self._store.keep_part(publish_id, pieces, bodies.as_far_as_it_came(request)) != ends_at - got:
             return Response(status_code=400)
         change: dict[str, JSON] = {"got": ends_at, "pieces": pieces + 1}
         await self._store.update(PUBLISHES, publish_id, lambda doc: {**doc, **change})
@@ -109,12 +110,3 @@ class Uploads:
         """Nothing more is waited for. why: the fail_reason, "" where it is published."""
         change: dict[str, JSON] = {"arrived": time.time(), "why": why}
         await self._store.update(PUBLISHES, publish_id, lambda doc: {**doc, **change})
-
-
-async def _body(request: Request) -> AsyncIterator[bytes]:
-    """Of a sender who goes away, as far as it came."""
-    try:
-        async for piece in request.stream():
-            yield piece
-    except ClientDisconnect:
-        return

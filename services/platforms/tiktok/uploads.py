@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from services.platforms.calls import InTurn, behind, number_at, once, repeatable, text_at
+from services.platforms.calls import InTurn, answered_without, behind, number_at, once, repeatable, text_at
 from services.platforms.ports import (
     JSON,
     SECRET,
@@ -83,7 +83,7 @@ class Upload:
         found = await self._tiktok.post(f"{PUBLISH}/video/init/", video(self._draft))
         place = Place(text_at(found, "publish_id"), text_at(found, "upload_url"), time.time() + LASTS_S)
         if not (place.publish_id and place.url):
-            raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "TikTok answered without a place for the video.")
+            raise answered_without("TikTok", "a place for the video")
         await self._progress.save(STEP, place.to_json())
         return place
 

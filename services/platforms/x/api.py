@@ -6,8 +6,7 @@ Source: docs.x.com/x-api; user tokens with tweet.read tweet.write users.read med
 from dataclasses import dataclass
 
 from services.platforms.bearer import Api, Service
-from services.platforms.calls import text_at
-from services.platforms.ports import Fault, PlatformError
+from services.platforms.calls import WHOSE, answered_without, text_at
 from services.platforms.x import refusals
 
 SERVICE = Service("X", "https://api.x.com", "/2/oauth2/token", refusals.refusal)
@@ -26,5 +25,5 @@ async def ask_me(api: Api) -> Me:
     found = await api.get("/2/users/me")
     me = Me(text_at(found, "data", "id"), text_at(found, "data", "username"))
     if not (me.user_id and me.username):
-        raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "X answered without saying whose token it is.")
+        raise answered_without("X", WHOSE)
     return me

@@ -4,11 +4,11 @@ Source: docs.x.com/x-api/media/quickstart/media-upload-chunked, docs.x.com/x-api
 """
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.platforms.bearer import Api
-from services.platforms.calls import number_at, pieces, text_at
+from services.platforms.calls import answered_without, number_at, pieces, single, text_at
 from services.platforms.forms import form
 from services.platforms.ports import JSON, Asset, Fault, PlatformError, Progress
 from services.platforms.x.checks import GIF
@@ -120,7 +120,7 @@ class Upload:
     async def _append(self, medium: Medium, index: int, segment: bytes) -> None:
         kind = "application/octet-stream"
         fields = {"segment_index": str(index)}
-        part = form(fields, name="media", content_type=kind, size_bytes=len(segment), file=_once(segment))
+        part = form(fields, name="media", content_type=kind, size_bytes=len(segment), file=single(segment))
         await self._api.send(f"{UPLOAD}/{medium.media_id}/append", part)
 
     async def _polled(self, medium: Medium) -> Medium:
@@ -164,7 +164,7 @@ def _category(asset: Asset) -> str:
 def _medium(answer: Mapping[str, JSON], state: str) -> Medium:
     media_id, lasts_s = text_at(answer, "data", "id"), number_at(answer, "data", "expires_after_secs")
     if not media_id:
-        raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "X answered without the id of the upload.")
+        raise answered_without("X", "the id of the upload")
     until = time.time() + (lasts_s if lasts_s is not None else 24 * 3_600)
     return Medium(media_id, text_at(answer, "data", "media_key"), state, 0, until)
 
@@ -185,7 +185,3 @@ def _failure(answer: Mapping[str, JSON]) -> PlatformError:
     if name == "InternalError":
         return PlatformError(Fault.REBUILD, "media_processing_failed", message)
     return PlatformError(Fault.PERMANENT, "media_refused", message)
-
-
-async def _once(data: bytes) -> AsyncIterator[bytes]:
-    yield data

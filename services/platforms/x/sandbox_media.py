@@ -5,7 +5,7 @@ Source: docs.x.com/x-api/media/quickstart/media-upload-chunked.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import cast
 
 from starlette.datastructures import FormData, UploadFile
@@ -13,11 +13,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from services.platforms import catalog
 from services.platforms.calls import text_at
 from services.platforms.ports import JSON
+from services.platforms.sandboxing import bodies
 from services.platforms.sandboxing.sniff import sniff
 from services.platforms.sandboxing.store import Doc, Store, StoredFile, TooLargeError
 from services.platforms.sandboxing.web import json_body, media_doc
+from services.platforms.x.checks import PLATFORM
 from services.platforms.x.sandbox_accounts import Owner, authorize, invalid, new_id, problem
 from services.platforms.x.sandbox_uploads import categories, category_of, expired, shown, state, unfit
 
@@ -25,8 +28,6 @@ UPLOADS = "upload"
 SEGMENT_MAX_BYTES = 5_000_000
 MAX_SEGMENT_INDEX = 999
 LASTS_S = 86_400
-ALT_TEXT_MAX = 1_000
-PIECE_BYTES = 256 * 1024
 
 
 class MediaService:
@@ -74,7 +75,7 @@ class MediaService:
             index, file = str(form.get("segment_index", "")), _file(form)
             if not index.isdigit() or int(index) > MAX_SEGMENT_INDEX:
                 raise invalid(f"segment_index must be 0 to {MAX_SEGMENT_INDEX}", "segment_index")
-            size = await self._store.keep_part(text_at(upload, "id"), int(index), _pieces(file))
+            size = await self._store.keep_part(text_at(upload, "id"), int(index), bodies.of_file(file))
 
         def with_segment(doc: Doc) -> Doc:
             return {**doc, "segments": {**cast(Mapping[str, JSON], doc["segments"]), index: size}}
@@ -106,7 +107,7 @@ class MediaService:
             if name != "tweet_image":
                 raise invalid("media_category must be tweet_image", "media_category")
             try:
-                kept = await self._store.keep(_pieces(file), most)
+                kept = await self._store.keep(bodies.of_file(file), most)
             except TooLargeError as exc:
                 raise invalid(f"File size exceeds {most} bytes.", "media") from exc
         upload = await self._open(owner, name, str(form.get("media_type", "image/jpeg")), kept.size_bytes)
@@ -121,8 +122,10 @@ class MediaService:
         authorize(request)
         wanted = await json_body(request, invalid, 80_000)
         text = text_at(wanted, "metadata", "alt_text", "text")
-        if not 1 <= len(text) <= ALT_TEXT_MAX:
-            raise invalid(f"alt_text.text must have 1 to {ALT_TEXT_MAX} characters", "metadata.alt_text.text")
+        image = catalog.load()[PLATFORM].image
+        most = image.alt_text_max if image else 0
+        if not 1 <= len(text) <= most:
+            raise invalid(f"alt_text.text must have 1 to {most} characters", "metadata.alt_text.text")
         upload = await self._mine(request, text_at(wanted, "id"))
         if text_at(upload, "category") == "tweet_video":
             raise invalid("alt_text is for images", "metadata.alt_text")
@@ -162,8 +165,3 @@ def _file(form: FormData) -> UploadFile:
     if not isinstance(file, UploadFile):
         raise invalid("media is missing", "media")
     return file
-
-
-async def _pieces(file: UploadFile) -> AsyncIterator[bytes]:
-    while piece := await file.read(PIECE_BYTES):
-        yield piece

@@ -10,7 +10,6 @@ from services.platforms import catalog, rules
 from services.platforms.ports import JSON, Draft, Problem
 
 PLATFORM = Path(__file__).parent.name
-MAX_TITLE, MAX_TAGS = 100, 500  # characters
 PRIVACIES = ("public", "unlisted", "private")
 LICENSES = ("youtube", "creativeCommon")
 FLAGS = ("madeForKids", "notifySubscribers", "embeddable", "madeWithAi")
@@ -52,9 +51,9 @@ def _title(draft: Draft) -> Iterator[Problem]:
     found = title(draft)
     if not found.strip():
         yield Problem("options.title", "option_missing", "A video on YouTube needs a title, or a text to take it from.")
-    if len(found) > MAX_TITLE:
-        message = f"The title has {len(found)} characters; YouTube takes {MAX_TITLE}. Give one by the option title."
-        yield Problem("options.title", "title_too_long", message, MAX_TITLE, len(found))
+    if len(found) > (limit := catalog.load()[PLATFORM].most("options.title")):
+        message = f"The title has {len(found)} characters; YouTube takes {limit}. Give one by the option title."
+        yield Problem("options.title", "title_too_long", message, limit, len(found))
     if "title" in draft.options and _has_brackets(found):
         yield Problem("options.title", "option_invalid", "YouTube takes no < and no > in a title.")
 
@@ -92,14 +91,15 @@ def _option(name: str, value: JSON) -> Iterator[Problem]:
 
 
 def _tags(field: str, value: JSON) -> Iterator[Problem]:
+    limit = catalog.load()[PLATFORM].most(field)
     tags = [tag for tag in value if isinstance(tag, str) and tag.strip()] if isinstance(value, list) else []
     if not isinstance(value, list) or len(tags) != len(value):
         yield Problem(field, "option_invalid", "tags is a list of strings.")
     elif any(_has_brackets(tag) for tag in tags):
         yield Problem(field, "option_invalid", "YouTube takes no < and no > in a tag.")
-    elif (length := tags_length(tags)) > MAX_TAGS:
-        message = f"The tags count {length} characters; YouTube takes {MAX_TAGS}."
-        yield Problem(field, "tags_too_long", message, MAX_TAGS, length)
+    elif (length := tags_length(tags)) > limit:
+        message = f"The tags count {length} characters; YouTube takes {limit}."
+        yield Problem(field, "tags_too_long", message, limit, length)
 
 
 def _has_brackets(text: str) -> bool:

@@ -9,7 +9,7 @@ from services.platforms import catalog
 from services.platforms.calls import list_at, text_at
 from services.platforms.ports import JSON
 from services.platforms.sandboxing.store import Doc
-from services.platforms.youtube.checks import LICENSES, MAX_TAGS, MAX_TITLE, PLATFORM, PRIVACIES, tags_length
+from services.platforms.youtube.checks import LICENSES, PLATFORM, PRIVACIES, tags_length
 from services.platforms.youtube.sandbox_accounts import invalid
 
 # Those videos may be given; films and series have ids that may not.
@@ -34,13 +34,14 @@ def check_parts(wanted: Doc, parts: str, known: set[str], also: frozenset[str] =
 def _check_snippet(snippet: Mapping[str, JSON]) -> None:
     if strange := set(snippet) - SNIPPET:
         raise invalid(f"{', '.join(sorted(strange))} is no field of a snippet")
+    platform = catalog.load()[PLATFORM]
     title, description, tags = text_at(snippet, "title"), text_at(snippet, "description"), list_at(snippet, "tags")
-    if not 1 <= len(title.strip()) <= MAX_TITLE or _has_brackets(title):
+    if not 1 <= len(title.strip()) <= platform.most("options.title") or _has_brackets(title):
         raise invalid("The request metadata specifies an invalid or empty video title.", "invalidTitle")
-    limit = catalog.load()[PLATFORM].text.max_bytes or 0
-    if len(description.encode()) > limit or _has_brackets(description):
+    if len(description.encode()) > (platform.text.max_bytes or 0) or _has_brackets(description):
         raise invalid("The request metadata specifies an invalid video description.", "invalidDescription")
-    if tags_length([str(tag) for tag in tags]) > MAX_TAGS or any(_has_brackets(str(tag)) for tag in tags):
+    length = tags_length([str(tag) for tag in tags])
+    if length > platform.most("options.tags") or any(_has_brackets(str(tag)) for tag in tags):
         raise invalid("The request metadata specifies invalid video keywords.", "invalidTags")
     if text_at(snippet, "categoryId") not in CATEGORIES:
         raise invalid("The request metadata specifies an invalid category ID.", "invalidCategoryId")

@@ -6,7 +6,6 @@ Source: developers.google.com/youtube/v3/docs/videos/{list,update}, …/docs/thu
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator
 from typing import cast
 
 from starlette.requests import Request
@@ -99,7 +98,7 @@ class Videos:
         if declared not in THUMBNAILS:
             raise invalid("The Content-Type is not one of a thumbnail", "invalidImage")
         try:
-            file = await self._store.keep(_pieces(request), cover.limits.max_bytes)
+            file = await self._store.keep(request.stream(), cover.limits.max_bytes)
         except TooLargeError as exc:
             raise refused(413, "uploadTooLarge", "The image is too large.", "global") from exc
         facts = await asyncio.to_thread(sniff, file.path)
@@ -162,8 +161,3 @@ def _unfit(facts: Facts) -> str:
     if facts.content_type not in video.limits.accept:
         return "invalidFile"
     return "length" if facts.duration_s > (video.limits.max_duration_s or facts.duration_s) else ""
-
-
-async def _pieces(request: Request) -> AsyncIterator[bytes]:
-    async for piece in request.stream():
-        yield piece

@@ -11,7 +11,7 @@ import httpx
 
 from services.common.guarded_http import origin_of
 from services.platforms.bearer import Api
-from services.platforms.calls import behind, body, repeatable, text_at
+from services.platforms.calls import answered_without, behind, body, repeatable, text_at
 from services.platforms.ports import Asset, Draft, Fault, PlatformError, Progress
 from services.platforms.youtube.resource import HIDDEN, VIDEOS, snippet, status
 
@@ -71,7 +71,7 @@ class Upload:
         except ValueError:
             ours = False
         if not ours:
-            raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "YouTube answered without a place for the video.")
+            raise answered_without("YouTube", "a place for the video")
         return found
 
     async def _continued(self, session: str) -> str:
@@ -110,5 +110,5 @@ class Upload:
             raise await self._api.refusal(answer)
         video_id = text_at(body(answer), "id")
         if not video_id:
-            raise PlatformError(Fault.TRANSIENT, "answer_unreadable", "YouTube answered without the video's id.")
+            raise answered_without("YouTube", "the video's id")
         return video_id

@@ -205,7 +205,8 @@ def _answers() -> Iterator[Case]:
     shown.created_at.FromJsonString(MOMENT)
     yield _get("answer: an account", "/v1/accounts/acc_1", shown)
     text = platform_pb2.TextLimits(max_length=300, unit="graphemes", cited=platform_pb2.Citation(source="a"))
-    known = platform_pb2.Platform(id="a", name="A", text=text)
+    field = platform_pb2.FieldLimit(field="options.items[].title", max=2**40, unit="characters", of="image")
+    known = platform_pb2.Platform(id="a", name="A", text=text, fields=[field])
     yield _get("answer: platforms", "/v1/platforms", publisher_service_pb2.ListPlatformsResponse(data=[known]))
 
 

@@ -1,6 +1,7 @@
 """Our publisher for Pinterest against Pinterest as its sandbox plays it, over real HTTP."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -212,6 +213,47 @@ async def test_other_pins_are_no_evidence(pinterest: Played) -> None:
     since = datetime.now(UTC) - timedelta(minutes=1)
     found = await pinterest.publisher.reconcile(pinterest.http, account, titled, prepared, "", since)
     assert found == Absent(safe_to_send=False)
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+async def test_a_lost_carousel_is_told_from_one_whose_images_say_other_words(pinterest: Played, lost: int) -> None:
+    account, since = await pinterest.connected(f"alike-{lost}"), datetime.now(UTC)
+    said: tuple[list[JSON], ...] = ([{"title": "Front"}, None], [None, {"title": "Front"}])
+    assets = [asset(samples.picture(90 + n, 90)) for n in range(2)]
+    drafts = [draft("the same words", *assets, options={"items": items}) for items in said]
+    await pinterest.order("/v5/pins", "drop_after", method="POST")
+    with pytest.raises((OutcomeUnknown, httpx.TransportError)):
+        await pinterest.published(account, drafts[lost])
+    (made,) = [post for post in await pinterest.received() if post["account"] == f"alike-{lost}"]
+    prepared = await pinterest.prepared(account, drafts[lost])
+    for index, wanted in enumerate(drafts):
+        found = await pinterest.publisher.reconcile(pinterest.http, account, wanted, prepared, "", since)
+        if index == lost:
+            assert isinstance(found, Receipt)
+            assert found.platform_post_id == made["id"]
+        else:
+            assert found == Absent(safe_to_send=False)
+
+
+async def test_a_lost_pin_of_a_section_is_looked_up_there(pinterest: Played) -> None:
+    account, since = await pinterest.connected("sections"), datetime.now(UTC)
+    headers = {"Authorization": f"Bearer {account.credentials['access_token']}"}
+    url = f"{pinterest.url}/v5/boards/{FIRST_BOARD}/sections"
+    ours, other = [(await pinterest.http.post(url, json={"name": name}, headers=headers)).json()["id"] for name in "ab"]
+    options: dict[str, JSON] = {"boardId": FIRST_BOARD, "boardSectionId": ours}
+    wanted = draft("in a section", asset(samples.picture()), options=options)
+    await pinterest.order("/v5/pins", "drop_after", method="POST")
+    with pytest.raises((OutcomeUnknown, httpx.TransportError)):
+        await pinterest.published(account, wanted)
+    prepared = await pinterest.prepared(account, wanted)
+    found = await pinterest.publisher.reconcile(pinterest.http, account, wanted, prepared, "", since)
+    assert isinstance(found, Receipt)
+    elsewhere = replace(wanted, options=options | {"boardSectionId": other})
+    found = await pinterest.publisher.reconcile(pinterest.http, account, elsewhere, prepared, "", since)
+    assert found == Absent(safe_to_send=False)
+    with pytest.raises(PlatformError) as caught:
+        await pinterest.published(account, replace(wanted, options=options | {"boardSectionId": "42"}))
+    assert (caught.value.fault, caught.value.code) == (Fault.PERMANENT, "not_found")
 
 
 async def test_a_pin_without_words_cannot_be_told_from_others(pinterest: Played) -> None:

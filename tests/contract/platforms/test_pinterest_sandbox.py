@@ -161,6 +161,25 @@ async def test_the_pins_of_a_board_have_pages(pinterest: Played) -> None:
     assert found == ids[::-1]
 
 
+async def test_sections_are_one_boards_and_one_accounts_own(pinterest: Played) -> None:
+    url = f"{pinterest.url}/v5/boards/{BOARD}/sections"
+    made = await pinterest.http.post(url, json={"name": "Ours"}, headers=OURS)
+    section = made.json()
+    assert (made.status_code, section["name"]) == (201, "Ours")
+    assert (await pinterest.http.get(url, headers=OURS)).json()["items"] == [section]
+    assert (await pinterest.http.get(url, headers=THEIRS)).json()["items"] == []
+    for name in ("", "n" * 181):
+        assert (await pinterest.http.post(url, json={"name": name}, headers=OURS)).status_code == 400
+    source: JSON = {"source_type": "image_url", "url": "https://example.com/a.png"}
+    within: dict[str, object] = {"board_section_id": section["id"]}
+    assert (await pin(pinterest, source, THEIRS, within)).status_code == 404
+    pin_id = (await pin(pinterest, source, OURS, within)).json()["id"]
+    await pin(pinterest, source)
+    listed = await pinterest.http.get(f"{url}/{section['id']}/pins", headers=OURS)
+    assert [one["id"] for one in listed.json()["items"]] == [pin_id]
+    assert (await pinterest.http.get(f"{url}/{section['id']}/pins", headers=THEIRS)).status_code == 404
+
+
 async def test_nothing_is_told_to_strangers(pinterest: Played) -> None:
     for path in ("/v5/user_account", "/v5/boards", f"/v5/boards/{BOARD}/pins"):
         answer = await pinterest.http.get(pinterest.url + path, headers={"Authorization": "Bearer real"})

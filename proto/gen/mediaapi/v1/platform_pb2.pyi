@@ -32,6 +32,7 @@ class Platform(_message.Message):
     IMAGE_FIELD_NUMBER: _builtins.int
     VIDEO_FIELD_NUMBER: _builtins.int
     PRESETS_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """E.g. "bluesky"."""
     name: _builtins.str
@@ -51,6 +52,10 @@ class Platform(_message.Message):
     def presets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Preset]:
         """Among the defaults of a kind, the first that fits is used."""
 
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldLimit]:
+        """What other fields of a post may hold."""
+
     def __init__(
         self,
         *,
@@ -62,10 +67,11 @@ class Platform(_message.Message):
         image: Global___AttachmentLimits | None = ...,
         video: Global___AttachmentLimits | None = ...,
         presets: _abc.Iterable[Global___Preset] | None = ...,
+        fields: _abc.Iterable[Global___FieldLimit] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_image", b"_image", "_video", b"_video", "image", b"image", "text", b"text", "video", b"video"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_image", b"_image", "_video", b"_video", "aliases", b"aliases", "id", b"id", "image", b"image", "name", b"name", "presets", b"presets", "publishes", b"publishes", "text", b"text", "video", b"video"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_image", b"_image", "_video", b"_video", "aliases", b"aliases", "fields", b"fields", "id", b"id", "image", b"image", "name", b"name", "presets", b"presets", "publishes", b"publishes", "text", b"text", "video", b"video"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__image: _TypeAlias = _typing.Literal["image"]  # noqa: Y015
     _WhichOneofArgType__image: _TypeAlias = _typing.Literal["_image", b"_image"]  # noqa: Y015
@@ -110,6 +116,45 @@ class TextLimits(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_bytes) -> _WhichOneofReturnType__max_bytes | None: ...
 
 Global___TextLimits: _TypeAlias = TextLimits  # noqa: Y015
+
+@_typing.final
+class FieldLimit(_message.Message):
+    """How much one field of a post may hold. A field that is not named has no limit of its own that is known."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    MAX_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    OF_FIELD_NUMBER: _builtins.int
+    CITED_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """As problems name it, e.g. "options.title"; "[]" stands for each entry of a list."""
+    max: _builtins.int
+    unit: _builtins.str
+    """What is counted: as a text's unit, or "hashtags", "mentions", "links" or "entries"."""
+    of: _builtins.str
+    """"image" or "video": in posts of these only."""
+    @_builtins.property
+    def cited(self) -> Global___Citation: ...
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        max: _builtins.int = ...,
+        unit: _builtins.str = ...,
+        of: _builtins.str | None = ...,
+        cited: Global___Citation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_of", b"_of", "cited", b"cited", "of", b"of"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_of", b"_of", "cited", b"cited", "field", b"field", "max", b"max", "of", b"of", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__of: _TypeAlias = _typing.Literal["of"]  # noqa: Y015
+    _WhichOneofArgType__of: _TypeAlias = _typing.Literal["_of", b"_of"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__of) -> _WhichOneofReturnType__of | None: ...
+
+Global___FieldLimit: _TypeAlias = FieldLimit  # noqa: Y015
 
 @_typing.final
 class AttachmentLimits(_message.Message):

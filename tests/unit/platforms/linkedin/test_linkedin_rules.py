@@ -85,6 +85,18 @@ def test_refusals(status: int, code: str, fault: Fault, meant: str) -> None:
     assert (found.fault, found.code) == (fault, meant)
 
 
+@pytest.mark.parametrize(
+    ("codes", "meant"),
+    [(["DUPLICATE_POST"], "duplicate_post"), (["FIELD_INVALID", "MEDIA_ASSET_WAITING_UPLOAD"], "upload_lost"),
+     (["FIELD_INVALID"], "post_refused"), ([], "post_refused")],
+)  # fmt: skip
+def test_what_is_wrong_with_a_post_has_its_code_further_inside(codes: list[str], meant: str) -> None:
+    inputs = [{"description": "It is.", "input": {}, "code": code} for code in codes]
+    said = {"message": "Content is", "errorDetails": {"inputErrors": inputs}, "status": 422}
+    found = refusal(httpx.Response(422, json=said))
+    assert (found.code, found.message) == (meant, "Content is")
+
+
 def test_allowances_begin_anew_at_midnight_unless_the_answer_says_when() -> None:
     assert until_midnight_s(datetime(2026, 11, 25, 23, 59, 30, tzinfo=UTC)) == 30.0
     assert refusal(httpx.Response(429, headers={"retry-after": "7"})).retry_after_s == 7.0

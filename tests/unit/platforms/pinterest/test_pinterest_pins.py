@@ -84,6 +84,50 @@ def test_which_pin_is_ours(change: dict[str, JSON], ours: bool) -> None:
     assert pins.is_pin(found, wanted, SINCE) is ours
 
 
+CAROUSEL = {"items": [{"title": "Front", "link": "https://example.com/1"}, None]}
+FRONT: dict[str, JSON] = {"item_type": "image", "title": " Front", "description": None, "link": "https://example.com/1"}
+MUTE: dict[str, JSON] = {"item_type": "image", "title": None, "description": None, "link": None}
+
+
+@pytest.mark.parametrize(
+    ("options", "media", "ours"),
+    [
+        (CAROUSEL, {"media_type": "multiple_images", "items": [FRONT, MUTE]}, True),
+        (
+            CAROUSEL,
+            {"media_type": "multiple_images", "items": [FRONT, {"item_type": "image", "description": "All"}]},
+            True,
+        ),
+        (CAROUSEL, {"media_type": "multiple_images", "items": [FRONT, {**MUTE, "title": "Back"}]}, False),
+        (CAROUSEL, {"media_type": "multiple_images", "items": [{**FRONT, "description": "Sun"}, MUTE]}, False),
+        (CAROUSEL, {"media_type": "multiple_images", "items": [{**FRONT, "link": None}, MUTE]}, False),
+        (CAROUSEL, {"media_type": "multiple_images", "items": [MUTE, FRONT]}, False),
+        (CAROUSEL, {"media_type": "multiple_images", "items": [FRONT, MUTE, MUTE]}, False),
+        (CAROUSEL, {"media_type": "multiple_images"}, False),
+        (CAROUSEL, {"media_type": "image"}, False),
+        (CAROUSEL, None, False),
+        ({}, {"media_type": "multiple_images", "items": [MUTE, MUTE]}, True),
+        ({}, {"media_type": "multiple_images", "items": [FRONT, MUTE]}, False),
+        ({}, {"media_type": "multiple_images"}, True),
+        ({}, {"media_type": "image"}, False),
+        ({}, None, True),
+    ],
+)
+def test_carousels_that_differ_in_what_their_images_say_are_told_apart(
+    options: dict[str, JSON], media: JSON, ours: bool
+) -> None:
+    wanted = draft("All", "image/jpeg", "image/jpeg", options=options)
+    found: JSON = {"created_at": "2026-11-25T12:00:01", "description": "All", "media": media}
+    assert pins.is_pin(found, wanted, SINCE) is ours
+
+
+@pytest.mark.parametrize(("kind", "ours"), [("image", True), ("video", True), ("multiple_images", False)])
+def test_one_image_is_no_carousel(kind: str, ours: bool) -> None:
+    found: JSON = {"created_at": "2026-11-25T12:00:01", "description": "All", "media": {"media_type": kind}}
+    assert pins.is_pin(found, draft("All", "image/jpeg"), SINCE) is ours
+
+
 def test_words_are_needed_to_tell_a_pin() -> None:
     assert not pins.says_something(draft("", "image/png"))
     assert pins.says_something(replace(draft(""), assets=(asset(alt_text="A"),)))
+    assert pins.says_something(draft("", "image/png", "image/png", options={"items": [None, {"title": "T"}]}))
