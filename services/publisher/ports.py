@@ -140,8 +140,10 @@ class Accounts(Protocol):
 
     async def sealed(self, caller: Caller, account_id: str) -> "SealedBytes | None": ...
 
-    async def replace_credentials(self, caller: Caller, account_id: str, sealed: "SealedBytes") -> None:
-        """After the platform gave new ones."""
+    async def replace_credentials(
+        self, caller: Caller, account_id: str, sealed: "SealedBytes", *, instead_of: bytes
+    ) -> None:
+        """After the platform gave new ones. They are dropped if the credentials are no longer the blob `instead_of`."""
 
     def renewing(
         self, caller: Caller, account_id: str, blob: bytes, lease_s: float
@@ -333,6 +335,9 @@ class Deliveries(Protocol):
 
     async def claim(self, limit: int, lease_s: float) -> Sequence[Claim]:
         """Up to `limit` targets that are due and that nobody works on, longest due first."""
+
+    async def next_due_s(self, within_s: float) -> float | None:
+        """Seconds until a target becomes due; None if none does within that time."""
 
     async def extend(self, claim: Claim, lease_s: float) -> None: ...
 

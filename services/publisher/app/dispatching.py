@@ -40,6 +40,15 @@ class Dispatcher(DueWork):
                 await self._hand_back(claim)
                 continue
             self._begin(self._work(claim), f"delivery-{claim.post_id}-{claim.index}")
+        if len(claims) < free:  # with every place taken, whoever is done looks again
+            await self._wake_when_due()
+
+    async def _wake_when_due(self) -> None:
+        """A post is to go out when its time has come, and not at the poll after that."""
+        try:
+            self._wake_in(await self._deliveries.next_due_s(self._poll_s))
+        except Exception:  # the database is away: the next poll finds what is due
+            log.exception("nobody knows what is due next")
 
     async def _work(self, claim: Claim) -> None:
         delivering = asyncio.create_task(self._engine.deliver(claim))

@@ -50,7 +50,7 @@ class Sessions:
 
         async def save(renewed: Mapping[str, str]) -> None:
             resealed = await self._vault.seal(caller.workspace_id, account_id, renewed)
-            await self._accounts.replace_credentials(caller, account_id, resealed)
+            await self._accounts.replace_credentials(caller, account_id, resealed, instead_of=sealed.blob)
 
         renewing = partial(self._accounts.renewing, caller, account_id, sealed.blob, RENEWAL_LEASE_S)
         return Session(platforms.Account(account_id, base_url, credentials, save, renewing, self._pauses), sealed)

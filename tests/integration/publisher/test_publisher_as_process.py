@@ -4,8 +4,8 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -70,8 +70,18 @@ class Running:
 
     def received(self, account: DemoAccount, text: str) -> int:
         """How often the sandbox shows a post of this text."""
+        return len(self.arrived(account, text))
+
+    def arrived(self, account: DemoAccount, text: str) -> list[dict[str, Any]]:
+        """The sandbox's posts of this text."""
         answer = httpx.get(f"{self.wiring.sandbox_url}/{account.platform}/_sandbox/posts", trust_env=False)
-        return sum(post["text"] == text for post in answer.raise_for_status().json()["posts"])
+        return [post for post in answer.raise_for_status().json()["posts"] if post["text"] == text]
+
+    def cid(self, uri: str) -> str:
+        """Of a post's record."""
+        named = dict(zip(("repo", "collection", "rkey"), uri.removeprefix("at://").split("/"), strict=True))
+        url = f"{self.wiring.sandbox_url}/{ACCOUNT.platform}/xrpc/com.atproto.repo.getRecord"
+        return str(httpx.get(url, params=named, trust_env=False).raise_for_status().json()["cid"])
 
     def metrics(self) -> str:
         return httpx.get(f"http://{HOST}:{self.wiring.ports.publisher_metrics}/metrics", trust_env=False).text
@@ -150,6 +160,32 @@ async def test_a_scheduled_post_is_published_when_it_is_due(running: Running) ->
     assert running.received(ACCOUNT, text) == 0
     assert (await running.settled(post.id)).status == post_pb2.POST_STATUS_PUBLISHED
     assert running.received(ACCOUNT, text) == 1
+
+
+async def test_scheduled_posts_go_out_within_a_second_of_their_time_as_they_were_written_also_after_a_kill(
+    running: Running,
+) -> None:
+    await running.connect(ACCOUNT)
+    [answered] = (await running.post(ACCOUNT, f"First {uuid.uuid4().hex}")).targets
+    end = {"uri": answered.platform_post_id, "cid": running.cid(answered.platform_post_id)}
+    options = {"reply": {"root": end, "parent": end}}
+    due = {f"Due {n} {uuid.uuid4().hex}": clock.utc_now() + timedelta(seconds=4 + 0.37 * n) for n in range(12)}
+    posts = []
+    for text, moment in due.items():
+        target = post_pb2.PostTargetInput(account_id=ACCOUNT.id)
+        target.options.update(options)
+        request = pb.CreatePostRequest(text=text, targets=[target])
+        request.scheduled_at.FromDatetime(moment)
+        posts.append(await running.stub.CreatePost(request))
+    await asyncio.to_thread(running.stage.kill)
+    await asyncio.to_thread(running.stage.start)
+    assert clock.utc_now() < min(due.values()), "it took too long to start for this test to tell anything"
+    for post, (text, moment) in zip(posts, due.items(), strict=True):
+        [settled] = (await running.settled(post.id)).targets
+        late_s = (settled.published_at.ToDatetime(UTC) - moment).total_seconds()
+        assert 0 <= late_s < 1.0, (text, late_s)
+        [arrived] = running.arrived(ACCOUNT, text)
+        assert arrived["replyTo"] == answered.platform_post_id
 
 
 async def test_killed_with_a_post_under_way_it_publishes_once(running: Running) -> None:

@@ -86,6 +86,27 @@ async def test_many_at_once_spend_it_once(publishers: tuple[Stage, Stage]) -> No
     assert (await one.app.connect.get(one.caller, "acc_1")).status is AccountStatus.ACTIVE
 
 
+async def test_what_was_renewed_is_dropped_if_the_owner_connected_the_account_again_meanwhile(
+    publishers: tuple[Stage, Stage],
+) -> None:
+    one, _ = publishers
+
+    async def reconnects(token: str) -> None:
+        again = {**CREDENTIALS, "access_token": "of the owner", "refresh_token": "of the owner"}
+        wanted = AccountInput(platform="gazette", display_name="", credentials=again, service_url=one.upstream.url)
+        await one.app.connect.create(one.caller, wanted, "acc_1")
+
+    one.upstream.renewing = reconnects
+    made = await one.post()
+    async with asyncio.timeout(END_S):
+        assert (await one.settled(made, END_S)).status is PostStatus.PUBLISHED
+    assert one.upstream.renewals == ["first"]
+    sealed = await one.world.accounts.sealed(one.caller, "acc_1")
+    assert sealed is not None
+    kept = await one.world.vault.open(one.caller.workspace_id, "acc_1", sealed)
+    assert (kept["access_token"], kept["refresh_token"]) == ("of the owner", "of the owner")
+
+
 async def test_the_right_ends_with_who_died_and_is_not_given_for_credentials_of_yesterday(
     publishers: tuple[Stage, Stage],
 ) -> None:

@@ -98,9 +98,12 @@ class FakeAccounts:
         row = self.rows.get((caller.workspace_id, account_id))
         return row and row[1]
 
-    async def replace_credentials(self, caller: Caller, account_id: str, sealed: SealedBytes) -> None:
-        account, _ = self.rows[caller.workspace_id, account_id]
-        self.rows[caller.workspace_id, account_id] = (account, sealed)
+    async def replace_credentials(
+        self, caller: Caller, account_id: str, sealed: SealedBytes, *, instead_of: bytes
+    ) -> None:
+        account, kept = self.rows[caller.workspace_id, account_id]
+        if kept.blob == instead_of:
+            self.rows[caller.workspace_id, account_id] = (account, sealed)
 
     @asynccontextmanager
     async def renewing(self, caller: Caller, account_id: str, blob: bytes, lease_s: float) -> AsyncIterator[bool]:
@@ -382,6 +385,10 @@ class FakeStore:
                 workspace_id = self.posts[post_id][0].workspace_id
                 claims.append(Claim(workspace_id=workspace_id, post_id=post_id, index=index, epoch=state.epoch))
         return claims
+
+    async def next_due_s(self, within_s: float) -> float | None:
+        waits = [(it.next_at - self.now()).total_seconds() for it in self.states.values() if it.next_at is not None]
+        return min((wait for wait in waits if 0 < wait <= within_s), default=None)
 
     async def extend(self, claim: Claim, lease_s: float) -> None:
         self._held(claim).next_at = self.now() + timedelta(seconds=lease_s)

@@ -207,7 +207,9 @@ class TestKnownRefusals:
     async def test_a_refusal_of_credentials_renewed_meanwhile_is_tried_again(self, bench: Bench) -> None:
         async def another_post_renews(_: Progress) -> None:
             sealed = await bench.vault.seal("ws_a", ACCOUNT_ID, {"token": "new"})
-            await bench.accounts.replace_credentials(ALICE, ACCOUNT_ID, sealed)
+            old = await bench.accounts.sealed(ALICE, ACCOUNT_ID)
+            assert old is not None
+            await bench.accounts.replace_credentials(ALICE, ACCOUNT_ID, sealed, instead_of=old.blob)
             raise refusal(Fault.ACCOUNT)
 
         post = await bench.post()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
@@ -201,6 +202,19 @@ async def test_what_is_claimed_while_stopping_is_handed_back(bench: Bench, monke
     post = await bench.post()
     await asyncio.wait_for(loop.run(), 1.0)
     assert (bench.state(post).claimed, bench.paper.prepared) == (False, [])
+
+
+async def test_what_becomes_due_between_two_polls_is_begun_then(bench: Bench) -> None:
+    post, later = await bench.post("soon"), await bench.post("later")
+    bench.state(post).next_at = bench.now() + timedelta(seconds=0.2)
+    bench.state(later).next_at = bench.now() + timedelta(seconds=90)
+    loop = Dispatcher(bench.store, bench.app.engine, lease_s=20.0, poll_s=60.0)
+    async with running(loop):
+        await asyncio.sleep(0.1)
+        assert status(bench, post) is TargetStatus.QUEUED
+        bench.now.pass_s(0.2)
+        await until(lambda: status(bench, post) is TargetStatus.PUBLISHED)
+    assert status(bench, later) is TargetStatus.QUEUED
 
 
 async def test_a_pause_shorter_than_the_poll_is_kept_to(bench: Bench) -> None:

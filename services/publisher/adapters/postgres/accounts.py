@@ -34,7 +34,8 @@ _PAGE = text(
 _DELETE = text(f"DELETE FROM publisher.accounts WHERE {_MINE} AND id = :id")  # noqa: S608
 _SEALED = text(f"SELECT key_version, sealed FROM publisher.accounts WHERE {_MINE} AND id = :id")  # noqa: S608
 _RESEAL = text(
-    f"UPDATE publisher.accounts SET key_version = :key_version, sealed = :sealed WHERE {_MINE} AND id = :id"  # noqa: S608
+    "UPDATE publisher.accounts SET key_version = :key_version, sealed = :sealed"  # noqa: S608
+    f" WHERE {_MINE} AND id = :id AND sealed = :instead_of"
 )
 _RENEW = text(
     "UPDATE publisher.accounts SET renewing_until = clock_timestamp() + make_interval(secs => :lease_s)"  # noqa: S608
@@ -103,10 +104,13 @@ class PostgresAccounts:
             row = (await conn.execute(_SEALED, _key(caller, account_id))).mappings().one_or_none()
         return None if row is None else Sealed(row["key_version"], bytes(row["sealed"]))
 
-    async def replace_credentials(self, caller: Caller, account_id: str, sealed: SealedBytes) -> None:
-        """After the platform gave new ones."""
+    async def replace_credentials(
+        self, caller: Caller, account_id: str, sealed: SealedBytes, *, instead_of: bytes
+    ) -> None:
+        """See ports.Accounts."""
+        bind = {**_key(caller, account_id), **_sealed(sealed), "instead_of": instead_of}
         async with self._database.tx(caller.workspace_id) as conn:
-            await conn.execute(_RESEAL, {**_key(caller, account_id), **_sealed(sealed)})
+            await conn.execute(_RESEAL, bind)
 
     @asynccontextmanager
     async def renewing(self, caller: Caller, account_id: str, blob: bytes, lease_s: float) -> AsyncIterator[bool]:

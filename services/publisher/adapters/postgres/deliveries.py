@@ -30,6 +30,10 @@ _CLAIM = text(
     " WHERE t.workspace_id = due.workspace_id AND t.post_id = due.post_id AND t.index = due.index"
     " RETURNING t.workspace_id, t.post_id, t.index, t.epoch, due.status AS was"
 )
+_NEXT_DUE = text(
+    "SELECT extract(epoch FROM min(next_at) - now())::float8 FROM publisher.targets"
+    " WHERE next_at > now() AND next_at <= now() + :within_s * interval '1 s'"
+)
 _EXTEND = text(f"UPDATE publisher.targets SET next_at = now() + :lease_s * interval '1 s' WHERE {_HELD}")  # noqa: S608
 _LOAD_TARGET = text(
     f"SELECT {rows.TARGET_COLUMNS}, checks, waits, waiting_since, chosen, progress FROM publisher.targets WHERE {_HELD}"  # noqa: S608
@@ -123,6 +127,11 @@ class PostgresDeliveries:
             Claim(workspace_id=row["workspace_id"], post_id=row["post_id"], index=row["index"], epoch=row["epoch"])
             for row in found
         ]
+
+    async def next_due_s(self, within_s: float) -> float | None:
+        """Seconds until a target becomes due; None if none does within that time."""
+        async with self._database.system_tx() as conn:
+            return (await conn.execute(_NEXT_DUE, {"within_s": within_s})).scalar_one()  # type: ignore[no-any-return]
 
     async def extend(self, claim: Claim, lease_s: float) -> None:
         """Moves the end of the lease to lease_s from now."""

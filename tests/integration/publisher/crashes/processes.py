@@ -146,6 +146,9 @@ class _Rows:
     async def claim(self, limit: int, lease_s: float) -> Sequence[Claim]:
         return await self._inner.claim(limit, lease_s)
 
+    async def next_due_s(self, within_s: float) -> float | None:
+        return await self._inner.next_due_s(within_s)
+
     async def extend(self, claim: Claim, lease_s: float) -> None:
         await self._inner.extend(claim, lease_s)
 
