@@ -107,6 +107,7 @@ def banner(stack: "Stack", *, seconds: float) -> str:
         f"  letmepost Media API   {stack.url}   ready in {seconds:.1f} s",
         f"  API key               {stack.api_key}",
         *(f"  {'accounts' if row is rows[0] else '':<22}{row}" for row in rows),
+        f"  what they published   {stack.wiring.sandbox_url}/",
         f"  reference             {stack.url}/docs   {stack.url}/openapi.json",
         f"  logs                  {_near(stack.state.logs)}/",
         "",

@@ -37,7 +37,7 @@ def limits(platform: str, variant: str, kind: Kind) -> Limits:
 
 def obeys(data: bytes, content_type: str, allowed: Limits) -> Measured:
     """Asserts that it is what the platform's numbers say; what it is."""
-    assert len(data) <= allowed.max_bytes
+    assert (allowed.min_bytes or 0) <= len(data) <= allowed.max_bytes
     assert content_type in allowed.accept
     is_film = content_type.startswith("video/")
     found = _film(data) if is_film else _picture(data, content_type)

@@ -1,6 +1,7 @@
 """`make run` as somebody at a terminal has it: prints where it is, and leaves nothing behind."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from deploy.local.ports import Ports, variable
 from deploy.local.state import REPOSITORY
 from deploy.local.tenant import demo_accounts
 from services.platforms import registry
-from tests.e2e.client import eventually
+from tests.e2e.client import Client, body, eventually
 
 LISTENS = "0A"  # a socket's state in /proc/net/tcp
 
@@ -43,6 +44,13 @@ def test_it_prints_url_and_key_answers_and_ctrl_c_leaves_no_process(tmp_path: Pa
         answer = httpx.get(f"{url}/v1/accounts", headers={"Authorization": f"Bearer {key}"})
         connected = {account["platform"] for account in answer.json()["data"]}
         assert connected == set(registry.publishers())
+        account = next(account for account in demo_accounts() if account.platform == "bluesky")
+        wanted = {"text": "The first post.", "targets": [{"accountId": account.id}]}
+        client = Client(url, key)
+        assert client.settled_post(body(client.http.post("/v1/posts", json=wanted))["id"])["status"] == "published"
+        client.close()
+        [page] = re.findall(r"what they published +(\S+)", log.read_text())
+        assert "The first post." in httpx.get(page).text
         children = descendants(running.pid)
         assert len(children) >= 10
         # Two stacks on one machine would meet at a port that a program chose by itself, as SeaweedFS does where it is

@@ -107,6 +107,24 @@ def test_how_a_post_ended_is_told(tenancy: Tenancy, receiver: Receiver) -> None:
     assert published["data"] == shown
 
 
+def test_an_account_whose_token_may_post_no_more_is_told_once(tenancy: Tenancy, receiver: Receiver) -> None:
+    client, path = tenancy.client, f"/ok/{uuid.uuid4().hex}"
+    endpoint = register(client, receiver, path, "account.invalid", "post.failed")
+    credentials = {"access_token": f"sandbox-{tenancy.workspace_id}.readonly"}  # X does not say so when it is connected
+    account = body(client.http.post("/v1/accounts", json={"platform": "x", "credentials": credentials}))
+    assert account["status"] == "active"
+    posts = [body(client.create_post(f"to nobody {n}", [], [{"accountId": account["id"]}])) for n in range(2)]
+    for post in posts:
+        [target] = client.settled_post(post["id"])["targets"]
+        assert (target["status"], target["error"]["code"]) == ("failed", "scope_missing")
+        event(receiver, endpoint, path, post["id"], "post.failed")
+    invalid = event(receiver, endpoint, path, account["id"], "account.invalid")
+    shown = body(client.http.get(f"/v1/accounts/{account['id']}"))
+    assert invalid["data"] == shown
+    assert shown["status"] == "invalid"
+    assert tenancy.workspace_id not in repr(shown)
+
+
 def test_a_post_that_waits_is_told_each_time_its_time_is_set(tenancy: Tenancy, receiver: Receiver) -> None:
     client, path = tenancy.client, f"/ok/{uuid.uuid4().hex}"
     endpoint = register(client, receiver, path, "post.scheduled", "post.published")

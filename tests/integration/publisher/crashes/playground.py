@@ -24,7 +24,17 @@ from tests.integration.publisher.conftest import Stage
 from tests.integration.publisher.crashes.processes import Plan
 from tests.integration.publisher.crashes.runs import Clockwork, Ending, Run, Sample
 
-KINDS = {"text": (), "picture": ("med_a",), "pictures": ("med_a", "med_b"), "film": ("med_film",)}
+# Those a platform's own rules have nothing against are played there.
+SAMPLES = (
+    Sample("text"),
+    Sample("picture", ("med_a",)),
+    Sample("pictures", ("med_a", "med_b")),
+    Sample("animation", ("med_gif",)),
+    Sample("film", ("med_film",)),
+    Sample("mixed", ("med_a", "med_film")),
+    Sample("reel", ("med_film",), {"mediaType": "reel"}),
+    Sample("story", ("med_a",), {"mediaType": "story"}, has_text=False),
+)
 
 
 @dataclass
@@ -40,7 +50,7 @@ class Playground:
 
     def samples(self, platform: str) -> list[Sample]:
         """The kinds of post the platform takes."""
-        return [Sample(name, ids) for name, ids in KINDS.items() if self._takes(platform, ids)]
+        return [sample for sample in SAMPLES if self._takes(platform, sample)]
 
     async def run(self, platform: str, seed: int, sample: Sample, plan: Plan) -> Ending:
         """One run, under a name of its own."""
@@ -48,16 +58,17 @@ class Playground:
         return await run.until_settled(seed, sample, plan)
 
     async def there(self, platform: str) -> Counter[str]:
-        """How often each text is on the platform."""
+        """How often each text is on the platform; of posts without one, the account."""
         url = f"{self.sandboxes.url}/{platform}/_sandbox/posts"
         answer = await self.sandboxes.http.get(url, params={"limit": "1000000"})
-        return Counter(post["text"] for post in answer.json()["posts"])
+        return Counter(post["text"] or post["account"] for post in answer.json()["posts"])
 
-    def _takes(self, platform: str, ids: tuple[str, ...]) -> bool:
-        spec, assets = catalog.load()[platform], tuple(self.media[it] for it in ids)
+    def _takes(self, platform: str, sample: Sample) -> bool:
+        spec, assets = catalog.load()[platform], tuple(self.media[it] for it in sample.media_ids)
         if any((spec.video if it.is_video else spec.image) is None for it in assets):
             return False
-        draft: Draft = samples.draft("crash run", *assets, cover=self.cover)
+        text = "crash run" if sample.has_text else ""
+        draft: Draft = samples.draft(text, *assets, cover=self.cover, options=dict(sample.options))
         return not self.world.publishers[platform].check(draft)
 
 
@@ -95,6 +106,7 @@ def _media(files: cdn.Cdn) -> dict[str, Asset]:
     return {
         "med_a": files.asset(media.jpeg(400, 400), "the first"),
         "med_b": files.asset(media.jpeg(420, 400)),
+        "med_gif": files.asset(samples.gif(frames=6)),
         "med_film": files.asset(_film()),
     }
 

@@ -7,12 +7,15 @@ sandbox goes by the real clock, so a little of every wait is real.
 import asyncio
 import random
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import httpx
 import psycopg
 
+from services.platforms.ports import JSON
 from services.publisher.app.assembly import World
 from services.publisher.app.connecting import AccountInput
 from services.publisher.domain.post import SETTLED, Target
@@ -44,15 +47,20 @@ _PASS = (
 
 
 class Sample(NamedTuple):
-    """A kind of post, and the ids of its media."""
+    """A kind of post: the ids of its media, its options, and whether it says something."""
 
     name: str
-    media_ids: tuple[str, ...]
+    media_ids: tuple[str, ...] = ()
+    options: Mapping[str, JSON] = MappingProxyType({})
+    has_text: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended: the target's status and error code, after so many seconds, by how many processes."""
+    """How a run ended: the target's status and error code, after so many seconds, by how many processes.
+
+    text: of the post; of one that says nothing, the account's name.
+    """
 
     platform: str
     seed: int
@@ -110,8 +118,8 @@ class Run:
         """Posts, and delivers until the target is settled."""
         setting_up = Process(self._world, self._transport, Plan())
         wanted = PostInput(
-            text=f"crash run {self._name}",
-            targets=[TargetInput(platform=self._platform)],
+            text=f"crash run {self._name}" if sample.has_text else "",
+            targets=[TargetInput(platform=self._platform, options=sample.options)],
             media=[MediaInput(media_id=it) for it in sample.media_ids],
         )
         await setting_up.app.connect.create(self._caller, self._account())
@@ -135,7 +143,15 @@ class Run:
         await process.close()
         code = target.error.code if target.error is not None else ""
         return Ending(
-            self._platform, seed, sample.name, wanted.text, plan, target.status.value, code, waited_s, processes
+            self._platform,
+            seed,
+            sample.name,
+            wanted.text or self._name,
+            plan,
+            target.status.value,
+            code,
+            waited_s,
+            processes,
         )
 
     async def _target(self, post_id: str) -> Target:

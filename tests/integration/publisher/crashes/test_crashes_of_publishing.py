@@ -72,4 +72,5 @@ def _problem(end: Ending, count: int) -> str:
 def _tell(platform: str, ends: Sequence[Ending]) -> None:
     told, faults = Counter(end.status for end in ends), sum(len(end.plan.met) for end in ends)
     slowest_s = max(end.waited_s for end in ends)
-    log.warning("%s: %s after %d faults, slowest %.0f s", platform, dict(told), faults, slowest_s)
+    kinds = ", ".join(sorted({end.sample for end in ends}))
+    log.warning("%s: %s (%s) after %d faults, slowest %.0f s", platform, dict(told), kinds, faults, slowest_s)
