@@ -69,6 +69,22 @@ def test_what_a_platform_refused_is_sent_again_on_demand_and_what_it_took_is_not
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "post_state_conflict")
 
 
+def test_a_form_that_has_rules_of_its_own_is_refused_beforehand(tenancy: Tenancy) -> None:
+    http = tenancy.client.http
+    film = tenancy.client.stored(media.film(1280, 720, seconds=4, fps=25, options={"preset": "ultrafast"}), "wide.mp4")
+    assert film["fit"]["facebook"]["ok"]
+    credentials = {"access_token": f"sandbox-{tenancy.workspace_id}"}
+    account = body(http.post("/v1/accounts", json={"platform": "facebook", "credentials": credentials}))
+    wanted = post_body("lying", [film["id"]], [{"accountId": account["id"], "options": {"mediaType": "reel"}}])
+    [problem] = body(http.post("/v1/posts/validate", json=wanted))["errors"]
+    assert problem["field"] == "media[0].mediaId"
+    assert "width / height is 1.778" in problem["message"]
+    refused = http.post("/v1/posts", json=wanted)
+    assert (refused.status_code, refused.json()["errors"]) == (422, [problem])
+    feed = post_body("lying", [film["id"]], [{"accountId": account["id"]}])
+    assert body(http.post("/v1/posts/validate", json=feed)) == {"valid": True, "errors": []}
+
+
 def test_every_problem_is_told_before_anything_is_kept(tenancy: Tenancy) -> None:
     wanted = {
         "text": "x" * 900,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.common.errors import Violation
-from services.platforms import catalog
-from services.platforms.ports import Asset, Draft, Problem, Publisher
+from services.platforms import catalog, misfits
+from services.platforms.ports import Asset, ChoosesPresets, Draft, Problem, Publisher
 from services.publisher.domain.account import Account
 from services.publisher.domain.request import MediaInput, PostInput, TargetInput
 from services.publisher.ports import MediaFacts
@@ -70,9 +70,14 @@ class Checker:
         ]
         found = [*_wrong_kinds(wanted, facts), *_twice(checked)]
         for target in checked:
-            found += _misfits(target)
+            found += _misfits(target, self._chosen(target))
             found += self._refusals(target, wanted.scheduled_at or now)
         return list(dict.fromkeys(found))
+
+    def _chosen(self, checked: Checked) -> str:
+        """The preset that the target's options ask for, "" where the platform's default one is used."""
+        publisher = self._publishers[checked.account.platform]
+        return publisher.preset(checked.target.options) if isinstance(publisher, ChoosesPresets) else ""
 
     def _refusals(self, checked: Checked, created_at: datetime) -> Iterator[Violation]:
         """What the platform's check says: with media of an unknown type, only what it says whichever type they are."""
@@ -150,12 +155,28 @@ def _violation(checked: Checked, problem: Problem) -> Violation:
     return Violation(problem.field, f"{checked.path} ({checked.account.platform}): {sentence}")
 
 
-def _misfits(checked: Checked) -> Iterator[Violation]:
+def _misfits(checked: Checked, chosen: str) -> Iterator[Violation]:
     for item in checked.items:
-        why = item.facts.misfits.get(checked.account.platform) if item.facts else None
+        if item.facts is None:
+            continue
+        why = _misfit(item.facts, chosen) if chosen else item.facts.misfits.get(checked.account.platform)
         if why is not None:
             sentence = f"{checked.path} ({checked.account.platform}) cannot take it: {why} (media_unfit)"
             yield Violation(f"{item.path}.mediaId", sentence)
+
+
+def _misfit(facts: MediaFacts, preset_id: str) -> str | None:
+    """Why this preset cannot be made of it, as far as is known; ingest tells of the default presets only."""
+    if facts.kind not in ANY_OF_KIND or not (facts.width and facts.height):
+        return None
+    kind: catalog.Kind = "video" if facts.kind == "video" else "image"
+    preset = catalog.presets(kind).get(preset_id)
+    if preset is None:
+        return f"{preset_id} is not made from such media"
+    found = None if preset.params.get("pad") else misfits.of_shape(preset.limits, facts.width, facts.height)
+    if found is None and preset.makes == "video" and facts.duration_s is not None:
+        found = misfits.of_length(preset.limits, facts.duration_s)
+    return found.detail if found is not None else None
 
 
 def _wrong_kinds(post: PostInput, facts: Mapping[str, MediaFacts]) -> Iterator[Violation]:

@@ -1,29 +1,18 @@
 """Whether a source can become what a platform takes: told from the probe alone, before any work is done."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from services.platforms.catalog import Limits, Platform, Preset
+from services.platforms.misfits import Misfit, of_length, of_shape
 from services.transcoder.domain.ceilings import MAX_ANIMATION_S, MAX_LOOP_PX
 from services.transcoder.domain.loops import LOOPED, as_film
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.work import Fit
 
-# Lengths and shapes are measured, and limits are round: a clip of 140.01 s is one of 140 s to its maker.
-DURATION_SLACK_S = 0.05
-ASPECT_SLACK = 0.005
 # Below these a film is not worth showing, so a byte cap that forces them is a refusal.
 MIN_VIDEO_KBPS = 400
 # Of a cap in bytes, so much is planned for: a container has tables, and a rate control is not exact to the byte.
 CAP_SHARE = 0.95
-
-
-@dataclass(frozen=True, slots=True)
-class Misfit:
-    """Why a source cannot become something: a stable code, and a sentence with the numbers in it."""
-
-    reason: str
-    detail: str
 
 
 def misfit(preset: Preset, probe: Probe) -> Misfit | None:
@@ -125,25 +114,11 @@ def _animation(limits: Limits, probe: Probe) -> Misfit | None:
 
 
 def _shape(limits: Limits, probe: Probe) -> Misfit | None:
-    if limits.min_edge_px is not None and min(probe.width, probe.height) < limits.min_edge_px:
-        return Misfit("dimensions_too_small", f"{probe.width} x {probe.height} has a side below {limits.min_edge_px}")
-    lowest, highest = limits.min_aspect, limits.max_aspect
-    if (lowest is not None and probe.aspect < lowest * (1 - ASPECT_SLACK)) or (
-        highest is not None and probe.aspect > highest * (1 + ASPECT_SLACK)
-    ):
-        taken = " and ".join(
-            f"{word} {bound:g}" for word, bound in (("at least", lowest), ("at most", highest)) if bound is not None
-        )
-        return Misfit("aspect_unsupported", f"width / height is {probe.aspect:.3f}, not {taken}")
-    return None
+    return of_shape(limits, probe.width, probe.height)
 
 
 def _length(limits: Limits, probe: Probe) -> Misfit | None:
-    if limits.min_duration_s is not None and probe.duration_s < limits.min_duration_s - DURATION_SLACK_S:
-        return Misfit("duration_too_short", f"{probe.duration_s:.2f} s are less than {limits.min_duration_s:g} s")
-    if limits.max_duration_s is not None and probe.duration_s > limits.max_duration_s + DURATION_SLACK_S:
-        return Misfit("duration_too_long", f"{probe.duration_s:.2f} s are more than {limits.max_duration_s:g} s")
-    return None
+    return of_length(limits, probe.duration_s)
 
 
 def _rate(preset: Preset, probe: Probe) -> Misfit | None:

@@ -10,8 +10,9 @@ from math import ceil
 from typing import TypeAlias
 
 from services.platforms.catalog import Preset
+from services.platforms.misfits import Misfit
 from services.transcoder.domain.films import Copied, Mp4, complies, encoded
-from services.transcoder.domain.fitting import Misfit, misfit
+from services.transcoder.domain.fitting import misfit
 from services.transcoder.domain.loops import as_film, frame_rate, turns
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.sizes import box

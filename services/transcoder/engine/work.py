@@ -11,8 +11,9 @@ from PIL import Image
 
 from services.platforms import catalog
 from services.platforms.catalog import Preset
+from services.platforms.misfits import Misfit
 from services.transcoder.domain.films import Copied, Mp4
-from services.transcoder.domain.fitting import Misfit, breach, fits
+from services.transcoder.domain.fitting import breach, fits
 from services.transcoder.domain.planning import (
     Cover,
     Jpeg,

@@ -1,9 +1,12 @@
 """Every problem of every target is found before a platform is asked."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from services.platforms.ports import Draft, Problem
+import pytest
+
+from services.platforms.ports import JSON, Draft, Problem
 from services.publisher.app.checking import Checker
 from services.publisher.domain.account import Account, AccountStatus
 from services.publisher.domain.request import MediaInput, PostInput, TargetInput
@@ -84,6 +87,47 @@ def test_an_item_that_does_not_fit_the_platform_is_named_with_the_reason() -> No
     assert found(PostInput(targets=[target()], media=[MediaInput(media_id="med_wide")]), [wide]) == [
         ("media[0].mediaId", "targets[0] (paper) cannot take it: too wide (media_unfit)")
     ]
+
+
+@dataclass
+class Kiosk(Paper):
+    """A platform some of whose posts are as an upright film."""
+
+    def preset(self, options: Mapping[str, JSON]) -> str:
+        """As ports.ChoosesPresets."""
+        return str(options.get("as", ""))
+
+
+@pytest.mark.parametrize(
+    ("preset", "kind", "size", "seconds", "why"),
+    [
+        ("facebook.reel", "video", (1080, 1920), 5.0, None),
+        ("facebook.reel", "video", (1080, 1920), 90.04, None),
+        ("facebook.reel", "video", (1080, 1920), 91.0, "91.00 s are more than 90 s"),
+        ("facebook.reel", "video", (1080, 1920), 2.0, "2.00 s are less than 3 s"),
+        ("facebook.reel", "video", (1920, 1080), 5.0, "width / height is 1.778, not at least 0.557 and at most 0.568"),
+        ("facebook.reel", "video", (360, 640), 5.0, "360 x 640 has a side below 540"),
+        ("facebook.reel", "image", (1080, 1920), None, "facebook.reel is not made from such media"),
+        ("instagram.story", "image", (9000, 100), None, None),
+        ("instagram.story", "video", (1080, 1920), 61.0, "61.00 s are more than 60 s"),
+        ("instagram.feed", "image", (9000, 100), None, None),  # it is given bars
+        ("facebook.reel", "video", (None, None), None, None),  # nobody has looked at it
+        ("facebook.reel", "", (None, None), None, None),
+    ],
+)
+def test_what_a_target_chose_is_what_its_media_must_fit(
+    preset: str, kind: str, size: tuple[int | None, int | None], seconds: float | None, why: str | None
+) -> None:
+    # What the platform's default preset has against it does not matter, nor that it has nothing.
+    for misfits in ({}, {"kiosk": "too wide"}):
+        item = MediaFacts(
+            "med_1", kind, "ready", f"{kind}/x", width=size[0], height=size[1], duration_s=seconds, misfits=misfits
+        )
+        post = PostInput(targets=[target(options={"as": preset})], media=[MediaInput(media_id="med_1")])
+        checker = Checker({"kiosk": Kiosk(id="kiosk")})
+        told = checker.problems(post, [account("acc_1", "kiosk")], {"med_1": item}, NOW)
+        wanted = [] if why is None else [f"targets[0] (kiosk) cannot take it: {why} (media_unfit)"]
+        assert [(it.field, it.message) for it in told] == [("media[0].mediaId", message) for message in wanted]
 
 
 def test_a_kind_other_than_the_items_is_a_problem() -> None:
