@@ -113,8 +113,9 @@ def test_an_account_whose_token_may_post_no_more_is_told_once(tenancy: Tenancy, 
     credentials = {"access_token": f"sandbox-{tenancy.workspace_id}.readonly"}  # X does not say so when it is connected
     account = body(client.http.post("/v1/accounts", json={"platform": "x", "credentials": credentials}))
     assert account["status"] == "active"
-    posts = [body(client.create_post(f"to nobody {n}", [], [{"accountId": account["id"]}])) for n in range(2)]
-    for post in posts:
+    due = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
+    wanted = {"text": "to nobody", "targets": [{"accountId": account["id"]}]}
+    for post in [body(client.http.post("/v1/posts", json=wanted | {"scheduledAt": due})) for _ in range(2)]:
         [target] = client.settled_post(post["id"])["targets"]
         assert (target["status"], target["error"]["code"]) == ("failed", "scope_missing")
         event(receiver, endpoint, path, post["id"], "post.failed")
@@ -123,6 +124,9 @@ def test_an_account_whose_token_may_post_no_more_is_told_once(tenancy: Tenancy, 
     assert invalid["data"] == shown
     assert shown["status"] == "invalid"
     assert tenancy.workspace_id not in repr(shown)
+    refused = client.http.post("/v1/posts", json=wanted)
+    assert refused.status_code == 422
+    assert [problem["field"] for problem in refused.json()["errors"]] == ["targets[0].accountId"]
 
 
 def test_a_post_that_waits_is_told_each_time_its_time_is_set(tenancy: Tenancy, receiver: Receiver) -> None:

@@ -167,7 +167,7 @@ def _misfits(checked: Checked, chosen: str) -> Iterator[Violation]:
 
 def _misfit(facts: MediaFacts, preset_id: str) -> str | None:
     """Why this preset cannot be made of it, as far as is known; ingest tells of the default presets only."""
-    if facts.kind not in ANY_OF_KIND or not (facts.width and facts.height):
+    if facts.kind not in ANY_OF_KIND or not (facts.width and facts.height) or preset_id not in catalog.presets():
         return None
     kind: catalog.Kind = "video" if facts.kind == "video" else "image"
     preset = catalog.presets(kind).get(preset_id)

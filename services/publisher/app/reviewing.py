@@ -54,7 +54,9 @@ class Reviewer:
         if violations := request.inline_problems(wanted):
             raise MediaError(Code.INLINE_MEDIA_INVALID, violations=violations)
         if problems := request.problems(wanted, self._now()):
-            raise MediaError(Code.POST_INVALID, violations=problems)
+            if request.can_be_looked_up(wanted):
+                problems += (await self._review(caller, wanted)).problems
+            raise MediaError(Code.POST_INVALID, violations=list(dict.fromkeys(problems)))
         review = await self._review(caller, wanted)
         if review.refusal is not None:
             raise review.refusal

@@ -7,7 +7,7 @@ import pytest
 
 from services.common.errors import Code, MediaError
 from services.publisher.domain.post import Post, PostStatus, TargetStatus
-from services.publisher.domain.request import MediaInput, TargetInput
+from services.publisher.domain.request import MediaInput, PostInput, TargetInput
 from services.publisher.ports import Caller, Position
 from tests.unit.publisher.bench import ACCOUNT_ID, Bench
 from tests.unit.publisher.fakes import ALICE, START
@@ -77,6 +77,18 @@ class TestRefusing:
         assert error.code is Code.POST_INVALID
         assert [it.field for it in error.violations] == ["targets[0].platform", "media[0].kind", "media[0].mediaId"]
         assert (bench.store.posts, bench.media.pins) == ({}, set())
+
+    async def test_what_is_wrong_by_itself_does_not_hide_what_platforms_and_stages_know(self, bench: Bench) -> None:
+        far = START + timedelta(days=500)
+        targets = [TargetInput(account_id=ACCOUNT_ID), TargetInput(account_id="acc_x")]
+        media = [MediaInput(media_id="med_x")]
+        error = await refused(bench.post(targets=targets, media=media, scheduled_at=far))
+        assert error.code is Code.POST_INVALID
+        named = [it.field for it in error.violations]
+        assert named == ["scheduledAt", "targets[1].accountId", "media[0].mediaId"]
+        wanted = PostInput(text="Hello", targets=targets, media=media, scheduled_at=far)
+        told = await bench.app.validate_post(ALICE, wanted, plan="free")
+        assert [it.field for it in told] == named
 
     async def test_an_unknown_account_or_item_is_not_found(self, bench: Bench) -> None:
         assert (await refused(bench.post(targets=[TargetInput(account_id="acc_x")]))).code is Code.ACCOUNT_NOT_FOUND
