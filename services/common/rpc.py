@@ -54,6 +54,8 @@ CONNECTION_GRACE_S = 7_200.0
 # A name or a list stands for all replicas of a stage, and calls go to each in turn. For one address it would only be
 # worse: after an absence of the stage, calls fail until the next try to connect, where otherwise they wait for it.
 REPLICAS = ("dns:///", "ipv4:")
+# For calls that were cut off when a server ended: what they have is stored, what they held let go.
+LAST_WORDS_S = 5.0
 CALLS = "calls"  # the health service by which a replica says whether it should be called, apart from whether it lives
 BALANCED = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": CALLS}}
 OURS = "/mediaapi."
@@ -109,17 +111,25 @@ def from_rpc(exc: grpc.RpcError) -> MediaError:
     return MediaError(Code.INTERNAL, why=str(exc))
 
 
-def server(*, age_s: float = CONNECTION_AGE_S) -> grpc.aio.Server:
+def server(*, age_s: float = CONNECTION_AGE_S, interceptor: "ServerInterceptor | None" = None) -> grpc.aio.Server:
     """What a stage serves its RPCs by. age_s: after which connections to it end, about."""
     ages = (
         ("grpc.max_connection_age_ms", int(age_s * 1000)),
         ("grpc.max_connection_age_grace_ms", int(CONNECTION_GRACE_S * 1000)),
     )
-    return grpc.aio.server(interceptors=[ServerInterceptor()], options=(*OPTIONS, *ages))
+    return grpc.aio.server(interceptors=[interceptor or ServerInterceptor()], options=(*OPTIONS, *ages))
 
 
 class ServerInterceptor(grpc.aio.ServerInterceptor):
     """Gives servicers their caller, and turns what they raise into the table's errors."""
+
+    def __init__(self) -> None:
+        self._open: set[asyncio.Task[Any]] = set()
+
+    async def settle(self) -> None:
+        """Waits for calls that were cut off, once the server has stopped: it does not wait for them itself."""
+        if self._open:
+            await asyncio.wait(self._open, timeout=LAST_WORDS_S)
 
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]], details: grpc.HandlerCallDetails
@@ -128,7 +138,7 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(details)
         if handler is None or not details.method.startswith(OURS) or details.method.startswith(PROBES):
             return handler
-        serve = _Served(details, handler)
+        serve = _Served(details, handler, self._open)
         make = (
             (grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler),
             (grpc.stream_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler),
@@ -144,7 +154,8 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
 class _Served:
     """One RPC. Each has a task of its own, so that the context need not be taken back."""
 
-    def __init__(self, details: grpc.HandlerCallDetails, handler: Any) -> None:
+    def __init__(self, details: grpc.HandlerCallDetails, handler: Any, running: "set[asyncio.Task[Any]]") -> None:
+        self._running = running
         self._method = details.method
         self._metadata = tuple(details.invocation_metadata)
         self._behaviour = (
@@ -181,6 +192,9 @@ class _Served:
             SERVED.labels(self._method, code).observe(time.perf_counter() - began)
 
     def _enter(self) -> str:
+        if task := asyncio.current_task():
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
         context.enter(context.from_metadata(self._metadata))
         return str(dict(self._metadata).get("traceparent", ""))
 

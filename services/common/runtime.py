@@ -65,7 +65,8 @@ class Runtime:
         self._stop = asyncio.Event()
         self._health = grpc_health.HealthServicer()
         self._traces = telemetry.setup(name, otel_endpoint)
-        self.server = rpc.server()
+        self._calls = rpc.ServerInterceptor()
+        self.server = rpc.server(interceptor=self._calls)
         self.port = self.server.add_insecure_port(listen)
 
     async def __aenter__(self) -> "Runtime":
@@ -161,6 +162,7 @@ class Runtime:
             await self._health.set(rpc.CALLS, health_pb2.HealthCheckResponse.NOT_SERVING)
             await asyncio.sleep(self._leave_s)
         await asyncio.gather(self.server.stop(self._drain_s), *(worker.stop(self._drain_s) for worker in self._workers))
+        await self._calls.settle()
         await _end(running)
         log.info("stopped")
 

@@ -99,6 +99,12 @@ class Front:
             if error.row.http >= 500:
                 log.warning("request failed", extra={"code": error.code, "why": error.why})
             await self._fail(exchange, error)
+        except asyncio.CancelledError as cut:
+            task = asyncio.current_task()
+            if task is None or not self._stopping.is_set():
+                raise
+            task.uncancel()  # The time of those who leave is over; but whoever asked is told so, and asks another.
+            await self._fail(exchange, MediaError(Code.UNAVAILABLE, why="told to stop"), cut)
         except Exception as error:
             log.exception("request failed", extra={"request_id": exchange.request_id, "path": exchange.path})
             await self._fail(exchange, MediaError(Code.INTERNAL), error)
@@ -118,7 +124,7 @@ class Front:
             raise MediaError(Code.METHOD_NOT_ALLOWED, method=exchange.method, allow="GET, HEAD")
         return page
 
-    async def _fail(self, exchange: Exchange, error: MediaError, cause: Exception | None = None) -> None:
+    async def _fail(self, exchange: Exchange, error: MediaError, cause: BaseException | None = None) -> None:
         exchange.code = str(error.code)
         if exchange.status:  # Headers are out: only a broken connection can still say that it failed.
             raise cause or error

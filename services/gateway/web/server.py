@@ -11,6 +11,8 @@ from services.gateway.web.protocol import BoundedProtocol
 
 # Longer than Envoy keeps an idle upstream connection, so that it is always Envoy that closes: no request meets a close.
 KEEP_ALIVE_S = 120
+# For requests that were cut off to be answered, undoing what they began.
+LAST_WORDS_S = 5.0
 
 
 class _Server(uvicorn.Server):
@@ -26,7 +28,8 @@ async def serving(
 ) -> AsyncIterator[str]:
     """Serve `app` while inside; yields the bound "host:port".
 
-    Leaving calls `stop`, by which long answers learn of it, and waits for open requests, at most `drain_s`.
+    Leaving calls `stop`, by which long answers learn of it, and waits for open requests, at most `drain_s`. What is
+    left then is cancelled, and what `app` answers to that still goes out.
     """
     host, _, port = listen.rpartition(":")
     server = _Server(
@@ -59,3 +62,5 @@ async def serving(
         stop()
         server.should_exit = True
         await task
+        if cut := set(server.server_state.tasks):
+            await asyncio.wait(cut, timeout=LAST_WORDS_S)
