@@ -19,7 +19,7 @@ from deploy.local.state import State
 from deploy.local.tenant import Tenant, migrate
 from tests import media
 from tests.beside.revision import commit_of, unpacked
-from tests.beside.work import illustrated, in_pieces
+from tests.beside.work import illustrated
 from tests.e2e.busy import Seen, bluesky, busy
 from tests.e2e.client import eventually
 
@@ -77,7 +77,6 @@ def side_by_side(earlier: Tree, state: State) -> Seen:
     with stack:
         account = bluesky(stack)
         works = [
-            in_pieces,
             illustrated(account, media.jpeg(), "photo.jpg"),
             illustrated(account, media.film(), "film.mp4"),
         ]

@@ -1,13 +1,9 @@
 """What clients do that several stages, or several moments, have a part in."""
 
-import time
-
-from tests import media
 from tests.e2e.busy import Caller, Seen, Task, publish
 from tests.e2e.client import UNSETTLED_MEDIA, UNSETTLED_POST, Json, until
 
 SETTLED_WITHIN_S = 90.0
-BETWEEN_PIECES_S = 1.0
 
 
 def illustrated(account: str, data: bytes, filename: str) -> Task:
@@ -15,7 +11,7 @@ def illustrated(account: str, data: bytes, filename: str) -> Task:
 
     def work(caller: Caller, seen: Seen) -> None:
         media_id: str = caller.ask("POST", "/v1/media", files={"file": (filename, data)})["id"]
-        seen.media.append(media_id)
+        seen.uploaded(media_id, data)
         stored = settled(caller, f"/v1/media/{media_id}", UNSETTLED_MEDIA)
         assert stored["status"] == "ready", stored
         post_id = publish(caller, seen, account, media_id)
@@ -23,18 +19,6 @@ def illustrated(account: str, data: bytes, filename: str) -> Task:
         assert posted["status"] == "published", posted
 
     return work
-
-
-def in_pieces(caller: Caller, seen: Seen) -> None:
-    """A photo in two pieces, a while apart."""
-    data = media.jpeg()
-    size, half = len(data), len(data) // 2
-    begun = caller.ask("POST", "/v1/uploads", json={"filename": "pieces.jpg", "sizeBytes": size})
-    place = f"/v1/uploads/{begun['id']}"
-    caller.send("PUT", place, {"content-range": f"bytes 0-{half - 1}/{size}"}, content=data[:half])
-    time.sleep(BETWEEN_PIECES_S)
-    whole = caller.ask("PUT", place, {"content-range": f"bytes {half}-{size - 1}/{size}"}, content=data[half:])
-    seen.media.append(whole["id"])
 
 
 def settled(caller: Caller, path: str, unsettled: tuple[str, ...]) -> Json:
