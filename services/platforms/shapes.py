@@ -48,10 +48,10 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         "h264_mp4": Recipe(
             "video",
             "video",
-            2,
+            3,
             {"long_px": int, "short_px": int, "crf": int, "max_kbps": int, "audio_kbps": int, "keep_compliant": bool},
         ),
-        "cover_frame": Recipe("video", "image", 1, {"max_width_px": int, "max_height_px": int, "quality": tuple}),
+        "cover_frame": Recipe("video", "image", 2, {"max_width_px": int, "max_height_px": int, "quality": tuple}),
     }
 )
 

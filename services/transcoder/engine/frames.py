@@ -6,18 +6,23 @@ from fractions import Fraction
 
 import av
 import av.error
+import numpy as np
 from av.filter import Graph
 from av.filter.context import FilterContext
 from av.video.frame import VideoFrame
 
 from services.transcoder.domain.probe import Probe
+from services.transcoder.engine import screen
 from services.transcoder.engine.film import BT709, UNSPECIFIED
 
 BT601, HD_HEIGHT = 6, 720
 # Bicubic costs half of Lanczos, and at these ratios nobody sees which it was. Chroma by straight lines, and rough
-# rounding, save another third for less than a ten-thousandth of SSIM; in RGB they would tint.
+# rounding, save another third for less than a ten-thousandth of SSIM; where colours are calculated they would tint.
 _YUV, _RGB = "flags=bicublin:out_range=tv", "flags=bicubic+accurate_rnd:out_range=pc"
-_COLORS = "out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709"
+_OTHER_YUV = "flags=bicubic+accurate_rnd+full_chroma_int:out_range=tv"
+_MATRIX = "out_color_matrix=bt709"
+# Between: all colours at full size, so finely that eight bits come of it.
+_BETWEEN, _BETWEEN_MOST = "gbrp10le", 1023
 _TURNS: Mapping[int, tuple[str, ...]] = {90: ("clock",), 180: ("clock", "clock"), 270: ("cclock",)}
 
 
@@ -50,15 +55,12 @@ class Frames:
         first_out: int = 0,
     ) -> None:
         self._shape = (first.width, first.height, first.format.name)
-        self._color = _color(first)
+        self._matrix, self._primaries, self._transfer = _color(first)
         assert first.time_base is not None
         self._clock = first.time_base
         self._graph = Graph()
-        head: FilterContext = self._graph.add(
-            "buffer",
-            f"video_size={first.width}x{first.height}:pix_fmt={first.format.name}:pixel_aspect=1/1"
-            f":time_base={self._clock.numerator}/{self._clock.denominator}"
-            f":colorspace={self._color[0]}:range={int(first.color_range)}",
+        self._source = head = self._buffer(
+            first.width, first.height, first.format.name, f"colorspace={self._matrix}:range={int(first.color_range)}"
         )
         if probe.interlaced:
             head = self._then(head, "bwdif", "mode=send_frame:deint=interlaced")
@@ -67,19 +69,28 @@ class Frames:
                 head, "fps", f"fps={rate.numerator}/{rate.denominator}:start_time={float(first_out / rate)}"
             )
         self._sinks: dict[int, FilterContext] = {}
+        self._table: tuple[FilterContext, VideoFrame] | None = None
         self._scaled(head, probe, sizes, pix_fmt)
         self._graph.configure()
+        if self._table is not None:
+            source, table = self._table
+            source.push(table)
+            source.push(None)
 
     def _scaled(self, head: FilterContext, probe: Probe, sizes: Sequence[Size], pix_fmt: str) -> None:
         """The largest size from what was decoded, turned and in its colours; each other from the one before."""
-        turns = _TURNS.get(probe.rotation, ())
-        how = _RGB if pix_fmt.startswith("rgb") else _YUV
+        turns, ordinary = _TURNS.get(probe.rotation, ()), screen.is_ordinary(self._primaries, self._transfer)
+        usual = _RGB if pix_fmt.startswith("rgb") else _YUV
+        how = _OTHER_YUV if usual == _YUV and not (ordinary and self._matrix == BT709) else usual
         places: dict[Size, list[int]] = {}
         for n, size in sorted(enumerate(sizes), key=lambda one: one[1].width * one[1].height, reverse=True):
             places.setdefault(size, []).append(n)
         for left, (size, wanted) in zip(range(len(places))[::-1], places.items(), strict=True):
             width, height = (size.height, size.width) if len(turns) % 2 else (size.width, size.height)
-            head = self._then(head, "scale", f"w={width}:h={height}:{how}:{_COLORS}")
+            if not ordinary:
+                head = self._ordinary(self._then(head, "scale", f"w={width}:h={height}:{_RGB}"))
+            head = self._then(head, "scale", f"w={width}:h={height}:{how}:{_MATRIX}")
+            ordinary, how = True, usual
             head = self._then(head, "format", f"pix_fmts={pix_fmt}")
             for turn in turns:
                 head = self._then(head, "transpose", f"dir={turn}")
@@ -93,6 +104,20 @@ class Frames:
                 head.link_to(following, len(wanted), 0)
                 head = following
 
+    def _ordinary(self, head: FilterContext) -> FilterContext:
+        """Colours as an ordinary screen shows them, by way of a table."""
+        head = self._then(head, "format", f"pix_fmts={_BETWEEN}")
+        colors = (screen.table(self._primaries, self._transfer) * _BETWEEN_MOST).round().astype(np.uint16)
+        # The filter takes a table's planes, which are green, blue and red, for red, green and blue.
+        table = VideoFrame.from_ndarray(np.ascontiguousarray(colors[..., [2, 0, 1]]), format=_BETWEEN)
+        table.pts, table.time_base = 0, self._clock
+        source = self._buffer(table.width, table.height, _BETWEEN, "colorspace=0:range=2")
+        looked_up = self._graph.add("haldclut", "clut=first:interp=tetrahedral")
+        head.link_to(looked_up, 0, 0)
+        source.link_to(looked_up, 0, 1)
+        self._table = source, table
+        return looked_up
+
     def push(self, frame: VideoFrame | None) -> None:
         """Takes a frame whose pts counts from the film's start; None: there are no more."""
         if frame is not None:
@@ -100,8 +125,9 @@ class Frames:
                 pts = frame.pts
                 frame = frame.reformat(*self._shape)
                 frame.pts, frame.time_base = pts, self._clock
-            frame.colorspace, frame.color_primaries, frame.color_trc = self._color
-        self._graph.push(frame)
+            # Whatever else the colours are, the table knows.
+            frame.colorspace, frame.color_primaries, frame.color_trc = self._matrix, BT709, BT709
+        self._source.push(frame)
 
     def pull(self, n: int) -> Iterator[VideoFrame]:
         """What the n-th size has to give so far."""
@@ -112,6 +138,12 @@ class Frames:
                 return
             assert isinstance(found, VideoFrame)
             yield found
+
+    def _buffer(self, width: int, height: int, pix_fmt: str, more: str) -> FilterContext:
+        """Where frames come in."""
+        clock = f"{self._clock.numerator}/{self._clock.denominator}"
+        args = f"video_size={width}x{height}:pix_fmt={pix_fmt}:pixel_aspect=1/1:time_base={clock}:{more}"
+        return self._graph.add("buffer", args)
 
     def _then(self, head: FilterContext, name: str, args: str) -> FilterContext:
         added = self._graph.add(name, args) if args else self._graph.add(name)

@@ -140,9 +140,9 @@ def chart(width: int, height: int, part: float) -> Pixels:
 
 
 def _wide(view: Pixels, hdr: str) -> Wide:
-    """The same colours within HDR: BT.2020, 10 bits, 4:2:0, limited range. Source: ITU-R BT.2100, BT.2087, BT.2408."""
-    encoded = view.astype(np.float64) / 255
-    linear = np.where(encoded < 0.081, encoded / 4.5, ((encoded + 0.099) / 1.099) ** (1 / 0.45))
+    """The same colours within HDR, as a display shows them: BT.2020, 10 bits, 4:2:0, limited range. Source: ITU-R
+    BT.1886, BT.2087, BT.2100, BT.2408."""
+    linear = (view.astype(np.float64) / 255) ** 2.4
     to_2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
     nits = linear @ to_2020.T * WHITE_NITS
     signal = _pq(nits) if hdr == "pq" else _hlg(nits)

@@ -72,13 +72,13 @@ CASES = {
     "dvd-colours-unsaid": Case(
         Film((640, 480), evenly(25, 1), "mpeg4", {"b": "4000000"}, matrix=BT601, said=False, sound=None), 25
     ),
-    "dvd-colours-said": Case(Film((640, 480), evenly(25, 1), options=X264, matrix=BT601, sound=None), 25, off=20),
+    "dvd-colours-said": Case(Film((640, 480), evenly(25, 1), options=X264, matrix=BT601, sound=None), 25),
     "far-between-keys": Case(Film((256, 144), evenly(24, 6), options=X264 | {"g": "1000"}), 24),
     "60-a-second": Case(Film((426, 240), evenly(60, 2), "libx265", X265), 60),
     "120-a-second": Case(Film((426, 240), evenly(120, 1), options=X264, sound=None), 60),
     "12-a-second-mpeg4": Case(Film((426, 240), evenly(12, 3), "mpeg4", {"b": "2000000"}, sound_codec="ac3"), 24),
-    "hlg": Case(Film((426, 240), evenly(25, 1), "libx265", X265, "yuv420p10le", "mov", hdr="hlg"), 25, off=30),
-    "pq": Case(Film((426, 240), evenly(25, 1), "libx265", X265, "yuv420p10le", hdr="pq"), 25, off=30),
+    "hlg": Case(Film((426, 240), evenly(25, 1), "libx265", X265, "yuv420p10le", "mov", hdr="hlg"), 25),
+    "pq": Case(Film((426, 240), evenly(25, 1), "libx265", X265, "yuv420p10le", hdr="pq"), 25),
 }  # fmt: skip
 
 
