@@ -21,7 +21,7 @@ _WIDE: Mapping[int, tuple[tuple[float, float], ...]] = {
     12: _P3,
 }
 _D65 = (0.3127, 0.3290)
-GAMMA = 2.4
+GAMMA, SRGB_GAMMA = 2.4, 2.2  # of films' screens (BT.1886), and about that of pictures' (IEC 61966-2-1)
 WHITE_NITS = 203.0
 # As bright as cameras' and graded films' highlights are; HLG is made for a screen of as much.
 PEAK_NITS = 1000.0
@@ -38,25 +38,26 @@ def is_ordinary(primaries: int, transfer: int) -> bool:
     return primaries not in _WIDE and transfer not in (PQ, HLG)
 
 
-def table(primaries: int, transfer: int) -> Colors:
+def table(primaries: int, transfer: int, gamma: float = GAMMA) -> Colors:
     """What R'G'B' of that kind becomes.
 
     Args:
         primaries, transfer: As H.273 numbers them; of those nobody knows, BT.709's.
+        gamma: Of the ordinary screen, and of ordinary range.
 
     Returns:
-        R'G'B' of BT.709 for BT.1886's curve, 0..1, in a square picture as FFmpeg's `haldclut` takes it: pixel by pixel
+        R'G'B' of BT.709's primaries, 0..1, in a square picture as FFmpeg's `haldclut` takes it: pixel by pixel
         red grows first, then green, then blue, in STEPS steps.
     """
     edge = np.linspace(0.0, 1.0, STEPS)
     blue, green, red = np.meshgrid(edge, edge, edge, indexing="ij")
     stored = np.stack((red, green, blue), axis=-1).reshape(-1, 3)
-    light = _shown(stored, transfer) / WHITE_NITS
-    made: Colors = _within(light @ _to_ours(_WIDE.get(primaries, _OURS)).T) ** (1 / GAMMA)
+    light = _shown(stored, transfer, gamma) / WHITE_NITS
+    made: Colors = _within(light @ _to_ours(_WIDE.get(primaries, _OURS)).T) ** (1 / gamma)
     return made.reshape(LEVEL**3, LEVEL**3, 3)
 
 
-def _shown(stored: Colors, transfer: int) -> Colors:
+def _shown(stored: Colors, transfer: int, gamma: float) -> Colors:
     """Nits on an ordinary screen."""
     if transfer == PQ:
         return _compressed(np.minimum(_of_pq(stored), PEAK_NITS))
@@ -65,7 +66,7 @@ def _shown(stored: Colors, transfer: int) -> Colors:
         scene = np.where(stored <= 0.5, stored**2 / 3, (np.exp((stored - 0.55991073) / 0.17883277) + 0.28466892) / 12)
         luma = scene @ np.array([0.2627, 0.6780, 0.0593])
         return _compressed(PEAK_NITS * luma[:, None] ** 0.2 * scene)
-    return WHITE_NITS * stored**GAMMA
+    return WHITE_NITS * stored**gamma
 
 
 def _compressed(nits: Colors) -> Colors:

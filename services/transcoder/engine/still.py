@@ -8,7 +8,7 @@ from math import gcd
 from pathlib import Path
 
 import pillow_heif
-from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, ImageFilter, UnidentifiedImageError
 
 from services.common.errors import Code
 from services.transcoder.domain.ceilings import (
@@ -19,7 +19,7 @@ from services.transcoder.domain.ceilings import (
 )
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.work import InputFault
-from services.transcoder.engine import bare, jpeg_planes, timing
+from services.transcoder.engine import bare, jpeg_planes, screen, timing
 from services.transcoder.engine.planes import REDUCING_GAP, Planes
 
 _DECODERS = {
@@ -94,6 +94,7 @@ class Still:
         self._content_type = content_type
         with opened(path, content_type) as image:
             self._icc = _profile(image)
+            self._other_screen = None if self._icc else _other_screen(image)
             self._orientation = int(image.getexif().get(_ORIENTATION, 1))
             self.probe = self._measure(image, content_type.removeprefix("image/"))
 
@@ -151,7 +152,7 @@ class Still:
             beat_ms=gcd(*stands),
             pix_fmt=image.mode,
             has_extras=container not in _BARE or bare.has_extras(container, data),
-            standard_color=plain and self._icc is None,
+            standard_color=plain and self._icc is None and self._other_screen is None,
         )
 
     def _standard_color(self, image: Image.Image) -> Image.Image:
@@ -162,6 +163,9 @@ class Still:
             solid = _converted(solid, self._icc)
         if solid.mode != "RGB":
             solid = solid.convert("RGB")
+        if self._other_screen is not None:
+            colors = screen.table(*self._other_screen, gamma=screen.SRGB_GAMMA)
+            solid = solid.filter(ImageFilter.Color3DLUT(screen.STEPS, colors.ravel()))
         if alpha is not None:
             solid.putalpha(alpha)
         return solid
@@ -188,6 +192,13 @@ def _profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
     except (ImageCms.PyCMSError, OSError):
         return None  # as every browser does with a profile it cannot read
     return None if name.startswith("sRGB") else profile
+
+
+def _other_screen(image: Image.Image) -> tuple[int, int] | None:
+    """Primaries and transfer of colours that are told by numbers (ITU-T H.273) and not ordinary: of HEIF."""
+    said = image.info.get("nclx_profile") or {}
+    found = int(said.get("color_primaries", 2)), int(said.get("transfer_characteristics", 2))
+    return None if screen.is_ordinary(*found) else found
 
 
 def _frames(image: Image.Image) -> int:

@@ -225,3 +225,29 @@ def test_wide_colours_become_the_right_srgb(
     rendition = made(tmp_path, data, content_type, "display")["display"]
     found = pixel_of(seen(tmp_path, rendition).convert("RGB"), 32, 32)
     assert np.abs(found - expected(pixel, primaries, gamma)).max() < 6
+
+
+@pytest.mark.parametrize(
+    ("numbers", "stored", "shown"),
+    [
+        # PQ by SMPTE ST 2084: 26 nits, 203 nits, 1,000 nits.
+        ((9, 16), (97, 97, 97), (100, 100, 100)),
+        ((9, 16), (148, 148, 148), (224, 224, 224)),
+        ((9, 16), (192, 192, 192), (254, 254, 254)),
+        ((9, 13), (128, 128, 128), (128, 128, 128)),
+        ((1, 13), (200, 40, 40), (200, 40, 40)),
+    ],
+    ids=["dark in PQ", "white in PQ", "brightest in PQ", "grey in BT.2020", "red of its own"],
+)
+def test_a_heic_of_another_screen_is_shown_on_an_ordinary_one(
+    tmp_path: Path, numbers: tuple[int, int], stored: tuple[int, int, int], shown: tuple[int, int, int]
+) -> None:
+    primaries, transfer = numbers
+    data = saved(
+        Image.new("RGB", (64, 64), stored), "HEIF", quality=95,
+        color_primaries=primaries, transfer_characteristics=transfer, matrix_coefficients=6, full_range_flag=1,
+    )  # fmt: skip
+    rendition = made(tmp_path, data, "image/heic", "display")["display"]
+    found = pixel_of(seen(tmp_path, rendition).convert("RGB"), 32, 32)
+    # A step of eight bits in PQ is 4 % of the light.
+    assert np.abs(found - shown).max() <= 5, found
