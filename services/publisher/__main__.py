@@ -29,8 +29,7 @@ async def main() -> None:
         world = World(
             posts=posts.PostgresPosts(database, await run.enter(database.wakeups(posts.SETTLED_CHANNEL))),
             changes=changes.PostgresChanges(database), accounts=accounts.PostgresAccounts(database),
-            deliveries=deliveries.PostgresDeliveries(database),
-            imports=imports.PostgresImports(database),
+            deliveries=deliveries.PostgresDeliveries(database), imports=imports.PostgresImports(database),
             pins=pins.PostgresPins(database), leftovers=PostgresLeftovers(database),
             vault=sealed,
             media=stages.IngestMedia(await run.enter(rpc.channel(conf.ingest_target))),
@@ -52,6 +51,7 @@ async def main() -> None:
         run.background(outbox.Relay(database, bus, posts.SCHEMA).run, name="relay")
         run.every(5.0, app.release_pins, name="pins")
         run.every(5.0, app.abandon, name="abandoned uploads")
+        run.every(60.0, app.verify_account.due, name="unverified accounts")
         run.every(15.0, waiting.steps(database).look, name="waiting")
         await run.serve()
 

@@ -154,6 +154,12 @@ class Accounts(Protocol):
         """
         ...
 
+    async def accept(self, caller: Caller, account_id: str, sealed: "SealedBytes", *, instead_of: bytes) -> None:
+        """The same for credentials the platform takes: the account is active, and is tried again in a week."""
+
+    async def take_unverified(self, limit: int) -> Sequence[tuple[Caller, str]]:
+        """Up to `limit` active accounts that it is time to try again; nobody is given them again for an hour."""
+
     async def invalidate(self, caller: Caller, account_id: str, blob: bytes) -> bool:
         """Marks the account invalid, unless its credentials are no longer `blob`. False: they are not."""
 

@@ -43,6 +43,7 @@ class PublisherRpc(WebhookRpc):
         self._posts = app.read_posts
         self._change = app.change_posts
         self._connect = app.connect
+        self._verify_account = app.verify_account
         self._resolver = app.resolver
         self._wake = app.wake
         self._platforms = pb.ListPlatformsResponse(data=platform_view.platforms(app.publishing))
@@ -114,6 +115,10 @@ class PublisherRpc(WebhookRpc):
     async def GetAccount(self, request: pb.GetAccountRequest, rpc: Rpc) -> account_pb2.Account:  # noqa: N802
         """One account of the caller's mode."""
         return _account(await self._connect.get(_caller(), _plain(request.id)))
+
+    async def VerifyAccount(self, request: pb.VerifyAccountRequest, rpc: Rpc) -> account_pb2.Account:  # noqa: N802
+        """Tries it upstream."""
+        return _account(await self._verify_account(_caller(), _plain(request.id)))
 
     async def ListAccounts(self, request: pb.ListAccountsRequest, rpc: Rpc) -> pb.ListAccountsResponse:  # noqa: N802
         """A page, newest first."""

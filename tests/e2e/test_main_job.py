@@ -170,6 +170,15 @@ def test_only_what_was_published_is_metered(tenancy: Tenancy) -> None:
     assert body(client.http.get("/v1/usage"))["postsPublished"] == len(tenancy.targets)
 
 
+def test_an_account_is_tried_again_on_demand(tenancy: Tenancy) -> None:
+    http = tenancy.client.http
+    account = body(http.get(f"/v1/accounts/{tenancy.targets[0]['accountId']}"))
+    assert account["status"] == "active"
+    assert body(http.post(f"/v1/accounts/{account['id']}/verify")) == account
+    unknown = http.post("/v1/accounts/acc_01HXZ4N9AAAAAAAAAAAAAAAAAA/verify")
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "account_not_found")
+
+
 def test_a_variant_nobody_needed_is_made_on_demand(client: Client) -> None:
     found = client.stored(media.jpeg(1500, 2000))
     asked = client.http.post(f"/v1/media/{found['id']}/variants", json={"preset": "instagram.story"})

@@ -24,6 +24,7 @@ from services.publisher.app.resolving import Resolver
 from services.publisher.app.reviewing import Reviewer, ValidatePost
 from services.publisher.app.sessions import Sessions
 from services.publisher.app.steps import Steps
+from services.publisher.app.verifying import VerifyAccount
 from services.publisher.domain.delivery import Policy
 from services.publisher.ports import (
     Accounts,
@@ -95,6 +96,7 @@ class Application:
             now=world.now,
             new_id=world.new_id,
         )
+        self.verify_account = VerifyAccount(world.accounts, sessions, world.publishers, world.http)
         self.engine = Engine(
             deliveries=world.deliveries,
             sessions=sessions,

@@ -14,9 +14,9 @@ from services.publisher.ports import Accounts, Caller, SealedBytes, Vault
 RENEWAL_LEASE_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Session:
-    """An account ready to be used, and the seal its credentials came out of."""
+    """An account ready to be used, and the seal its credentials came out of, or were put in when they were renewed."""
 
     account: platforms.Account
     sealed: SealedBytes
@@ -50,10 +50,20 @@ class Sessions:
 
         async def save(renewed: Mapping[str, str]) -> None:
             resealed = await self._vault.seal(caller.workspace_id, account_id, renewed)
-            await self._accounts.replace_credentials(caller, account_id, resealed, instead_of=sealed.blob)
+            await self._accounts.replace_credentials(caller, account_id, resealed, instead_of=session.sealed.blob)
+            session.sealed = resealed
 
         renewing = partial(self._accounts.renewing, caller, account_id, sealed.blob, RENEWAL_LEASE_S)
-        return Session(platforms.Account(account_id, base_url, credentials, save, renewing, self._pauses), sealed)
+        session = Session(platforms.Account(account_id, base_url, credentials, save, renewing, self._pauses), sealed)
+        return session
+
+    async def accepted(self, caller: Caller, account_id: str, session: Session, credentials: Mapping[str, str]) -> None:
+        """The platform takes these credentials: they are kept, and the account is active.
+
+        Unless its owner gave others since the session was opened, of which this says nothing.
+        """
+        resealed = await self._vault.seal(caller.workspace_id, account_id, credentials)
+        await self._accounts.accept(caller, account_id, resealed, instead_of=session.sealed.blob)
 
     async def refused(self, caller: Caller, account_id: str, session: Session) -> bool:
         """The platform refuses the credentials: the account is marked invalid.

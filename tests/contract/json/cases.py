@@ -204,8 +204,11 @@ def _answers() -> Iterator[Case]:
     shown = account_pb2.Account(id="acc_1", status=account_pb2.ACCOUNT_STATUS_ACTIVE)
     shown.created_at.FromJsonString(MOMENT)
     yield _get("answer: an account", "/v1/accounts/acc_1", shown)
-    text = platform_pb2.TextLimits(max_length=300, unit="graphemes", cited=platform_pb2.Citation(source="a"))
-    field = platform_pb2.FieldLimit(field="options.items[].title", max=2**40, unit="characters", of="image")
+    cited = platform_pb2.Citation(source="a")
+    text = platform_pb2.TextLimits(max_length=300, unit="graphemes", cited=cited)
+    field = platform_pb2.FieldLimit(
+        field="options.items[].title", max=2**40, unit="characters", of="image", cited=cited
+    )
     known = platform_pb2.Platform(id="a", name="A", text=text, fields=[field])
     yield _get("answer: platforms", "/v1/platforms", publisher_service_pb2.ListPlatformsResponse(data=[known]))
 

@@ -9,7 +9,7 @@ import pytest
 
 from services.common import db
 from services.platforms import oauth
-from services.platforms.ports import JSON, Account, Draft, Progress
+from services.platforms.ports import JSON, Account, Draft, Fault, PlatformError, Progress, VerifiedAccount
 from services.publisher.adapters.postgres import accounts, deliveries, posts
 from services.publisher.app.connecting import AccountInput
 from services.publisher.domain.account import AccountStatus
@@ -24,7 +24,16 @@ END_S = 60.0
 
 @dataclass
 class Subscribed(Gazette):
-    """The Gazette for whoever has a new token."""
+    """The Gazette for whoever has a new token. tried: how often accounts were; refuses: them all."""
+
+    tried: int = 0
+    refuses: bool = False
+
+    async def verify(self, http: httpx.AsyncClient, account: Account) -> VerifiedAccount:
+        self.tried += 1
+        if self.refuses:
+            raise PlatformError(Fault.ACCOUNT, "credentials_refused", "No.")
+        return await Gazette.verify(self, http, account)
 
     async def prepare(
         self, http: httpx.AsyncClient, account: Account, draft: Draft, progress: Progress
@@ -105,6 +114,47 @@ async def test_what_was_renewed_is_dropped_if_the_owner_connected_the_account_ag
     assert sealed is not None
     kept = await one.world.vault.open(one.caller.workspace_id, "acc_1", sealed)
     assert (kept["access_token"], kept["refresh_token"]) == ("of the owner", "of the owner")
+
+
+async def test_an_account_nobody_used_for_a_week_is_tried_by_one_and_then_left_for_a_week(
+    publishers: tuple[Stage, Stage],
+) -> None:
+    one, other = publishers
+    accounts, gazette = one.world.accounts, one.world.publishers["gazette"]
+    assert isinstance(gazette, Subscribed)
+
+    def pass_days(days: float) -> None:
+        one.sql("UPDATE publisher.accounts SET verify_at = verify_at - make_interval(secs => %s)", days * 86_400)
+
+    pass_days(6.9)
+    assert await accounts.take_unverified(10) == []
+    pass_days(0.2)
+    await asyncio.gather(one.app.verify_account.due(), other.app.verify_account.due())
+    assert gazette.tried == 2  # once when it was connected
+    pass_days(6.2)
+    await one.app.verify_account.due()
+    assert gazette.tried == 2
+    pass_days(1.5)
+    gazette.refuses = True
+    await one.app.verify_account.due()
+    assert (await one.app.connect.get(one.caller, "acc_1")).status is AccountStatus.INVALID
+    assert one.told_of("acc_1") == ["account_invalid"]
+    pass_days(30)
+    assert await accounts.take_unverified(10) == []  # its owner knows
+    gazette.refuses = False
+    assert (await one.app.verify_account(one.caller, "acc_1")).status is AccountStatus.ACTIVE
+
+
+async def test_an_account_whose_platform_is_away_is_tried_again_within_the_hour(
+    publishers: tuple[Stage, Stage],
+) -> None:
+    one, _ = publishers
+    one.sql("UPDATE publisher.accounts SET verify_at = now()")
+    [(caller, account_id)] = await one.world.accounts.take_unverified(10)
+    assert (caller, account_id) == (one.caller, "acc_1")
+    assert await one.world.accounts.take_unverified(10) == []
+    one.sql("UPDATE publisher.accounts SET verify_at = verify_at - interval '1 hour'")
+    assert len(await one.world.accounts.take_unverified(10)) == 1
 
 
 async def test_the_right_ends_with_who_died_and_is_not_given_for_credentials_of_yesterday(

@@ -58,6 +58,7 @@ class FakeAccounts:
     def __init__(self) -> None:
         self.rows: dict[tuple[str, str], tuple[Account, SealedBytes]] = {}
         self.being_renewed: set[tuple[str, str]] = set()
+        self.unverified: list[tuple[Caller, str]] = []
 
     def connect(self, platform: str, account_id: str, caller: Caller = ALICE) -> Account:
         account = Account(
@@ -116,6 +117,15 @@ class FakeAccounts:
         finally:
             if ours:
                 self.being_renewed.discard(key)
+
+    async def accept(self, caller: Caller, account_id: str, sealed: SealedBytes, *, instead_of: bytes) -> None:
+        account, kept = self.rows[caller.workspace_id, account_id]
+        if kept.blob == instead_of:
+            self.rows[caller.workspace_id, account_id] = (replace(account, status=AccountStatus.ACTIVE), sealed)
+
+    async def take_unverified(self, limit: int) -> Sequence[tuple[Caller, str]]:
+        taken, self.unverified = self.unverified[:limit], self.unverified[limit:]
+        return taken
 
     async def invalidate(self, caller: Caller, account_id: str, blob: bytes) -> bool:
         account, sealed = self.rows[caller.workspace_id, account_id]

@@ -83,6 +83,11 @@ class PublisherServiceStub:
                 request_serializer=mediaapi_dot_v1_dot_publisher__service__pb2.GetAccountRequest.SerializeToString,
                 response_deserializer=mediaapi_dot_v1_dot_account__pb2.Account.FromString,
                 _registered_method=True)
+        self.VerifyAccount = channel.unary_unary(
+                '/mediaapi.v1.PublisherService/VerifyAccount',
+                request_serializer=mediaapi_dot_v1_dot_publisher__service__pb2.VerifyAccountRequest.SerializeToString,
+                response_deserializer=mediaapi_dot_v1_dot_account__pb2.Account.FromString,
+                _registered_method=True)
         self.ListAccounts = channel.unary_unary(
                 '/mediaapi.v1.PublisherService/ListAccounts',
                 request_serializer=mediaapi_dot_v1_dot_publisher__service__pb2.ListAccountsRequest.SerializeToString,
@@ -227,6 +232,14 @@ class PublisherServiceServicer:
 
     def GetAccount(self, request, context):
         """Errors: account_not_found.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyAccount(self, request, context):
+        """Tries the account's credentials upstream once more: its status is then `active` or `invalid`, as its platform says.
+        Every active account is tried so once a week. Errors: account_not_found, platform_unknown, upstream_busy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -382,6 +395,11 @@ def add_PublisherServiceServicer_to_server(servicer, server):
             'GetAccount': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAccount,
                     request_deserializer=mediaapi_dot_v1_dot_publisher__service__pb2.GetAccountRequest.FromString,
+                    response_serializer=mediaapi_dot_v1_dot_account__pb2.Account.SerializeToString,
+            ),
+            'VerifyAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyAccount,
+                    request_deserializer=mediaapi_dot_v1_dot_publisher__service__pb2.VerifyAccountRequest.FromString,
                     response_serializer=mediaapi_dot_v1_dot_account__pb2.Account.SerializeToString,
             ),
             'ListAccounts': grpc.unary_unary_rpc_method_handler(
@@ -698,6 +716,33 @@ class PublisherService:
             target,
             '/mediaapi.v1.PublisherService/GetAccount',
             mediaapi_dot_v1_dot_publisher__service__pb2.GetAccountRequest.SerializeToString,
+            mediaapi_dot_v1_dot_account__pb2.Account.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mediaapi.v1.PublisherService/VerifyAccount',
+            mediaapi_dot_v1_dot_publisher__service__pb2.VerifyAccountRequest.SerializeToString,
             mediaapi_dot_v1_dot_account__pb2.Account.FromString,
             options,
             channel_credentials,

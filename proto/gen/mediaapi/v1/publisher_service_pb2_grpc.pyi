@@ -70,6 +70,10 @@ class PublisherServiceStub:
     """
     GetAccount: _grpc.UnaryUnaryMultiCallable[_publisher_service_pb2.GetAccountRequest, _account_pb2.Account]
     """Errors: account_not_found."""
+    VerifyAccount: _grpc.UnaryUnaryMultiCallable[_publisher_service_pb2.VerifyAccountRequest, _account_pb2.Account]
+    """Tries the account's credentials upstream once more: its status is then `active` or `invalid`, as its platform says.
+    Every active account is tried so once a week. Errors: account_not_found, platform_unknown, upstream_busy.
+    """
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_publisher_service_pb2.ListAccountsRequest, _publisher_service_pb2.ListAccountsResponse]
     DeleteAccount: _grpc.UnaryUnaryMultiCallable[_publisher_service_pb2.DeleteAccountRequest, _publisher_service_pb2.DeleteAccountResponse]
     """Errors: account_not_found."""
@@ -151,6 +155,10 @@ class PublisherServiceAsyncStub(PublisherServiceStub):
     """
     GetAccount: _aio.UnaryUnaryMultiCallable[_publisher_service_pb2.GetAccountRequest, _account_pb2.Account]  # type: ignore[assignment]
     """Errors: account_not_found."""
+    VerifyAccount: _aio.UnaryUnaryMultiCallable[_publisher_service_pb2.VerifyAccountRequest, _account_pb2.Account]  # type: ignore[assignment]
+    """Tries the account's credentials upstream once more: its status is then `active` or `invalid`, as its platform says.
+    Every active account is tried so once a week. Errors: account_not_found, platform_unknown, upstream_busy.
+    """
     ListAccounts: _aio.UnaryUnaryMultiCallable[_publisher_service_pb2.ListAccountsRequest, _publisher_service_pb2.ListAccountsResponse]  # type: ignore[assignment]
     DeleteAccount: _aio.UnaryUnaryMultiCallable[_publisher_service_pb2.DeleteAccountRequest, _publisher_service_pb2.DeleteAccountResponse]  # type: ignore[assignment]
     """Errors: account_not_found."""
@@ -283,6 +291,16 @@ class PublisherServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.Account, _abc.Awaitable[_account_pb2.Account]]:
         """Errors: account_not_found."""
+
+    @_abc_1.abstractmethod
+    def VerifyAccount(
+        self,
+        request: _publisher_service_pb2.VerifyAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_pb2.Account, _abc.Awaitable[_account_pb2.Account]]:
+        """Tries the account's credentials upstream once more: its status is then `active` or `invalid`, as its platform says.
+        Every active account is tried so once a week. Errors: account_not_found, platform_unknown, upstream_busy.
+        """
 
     @_abc_1.abstractmethod
     def ListAccounts(

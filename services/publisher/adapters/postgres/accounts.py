@@ -21,7 +21,7 @@ _PUT = text(
     " :status, :service_url, :key_version, :sealed, :created_at)"
     " ON CONFLICT (workspace_id, id) DO UPDATE SET display_name = excluded.display_name,"
     " external_id = excluded.external_id, status = excluded.status, service_url = excluded.service_url,"
-    " key_version = excluded.key_version, sealed = excluded.sealed"
+    " key_version = excluded.key_version, sealed = excluded.sealed, verify_at = excluded.verify_at"
     " WHERE accounts.live = excluded.live AND accounts.platform = excluded.platform"
 )
 _GET = text(f"SELECT {rows.ACCOUNT_COLUMNS} FROM publisher.accounts WHERE {_MINE} AND id = :id")  # noqa: S608
@@ -36,6 +36,18 @@ _SEALED = text(f"SELECT key_version, sealed FROM publisher.accounts WHERE {_MINE
 _RESEAL = text(
     "UPDATE publisher.accounts SET key_version = :key_version, sealed = :sealed"  # noqa: S608
     f" WHERE {_MINE} AND id = :id AND sealed = :instead_of"
+)
+# Not all of those that were connected on one day on one day again.
+_NEXT_TRY = "now() + interval '7 days' * (0.9 + 0.2 * random())"
+_ACCEPT = text(
+    "UPDATE publisher.accounts SET key_version = :key_version, sealed = :sealed, status = 'active',"  # noqa: S608
+    f" verify_at = {_NEXT_TRY} WHERE {_MINE} AND id = :id AND sealed = :instead_of"
+)
+_UNVERIFIED = text(
+    "UPDATE publisher.accounts a SET verify_at = now() + interval '1 hour' FROM"
+    " (SELECT workspace_id, id FROM publisher.accounts WHERE status = 'active' AND verify_at <= now()"
+    " ORDER BY verify_at LIMIT :limit FOR UPDATE SKIP LOCKED) due"
+    " WHERE a.workspace_id = due.workspace_id AND a.id = due.id RETURNING a.workspace_id, a.live, a.id"
 )
 _RENEW = text(
     "UPDATE publisher.accounts SET renewing_until = clock_timestamp() + make_interval(secs => :lease_s)"  # noqa: S608
@@ -125,6 +137,18 @@ class PostgresAccounts:
             if until is not None:
                 async with self._database.tx(caller.workspace_id) as conn:
                     await conn.execute(_END_RENEWAL, {**key, "until": until})
+
+    async def accept(self, caller: Caller, account_id: str, sealed: SealedBytes, *, instead_of: bytes) -> None:
+        """See ports.Accounts."""
+        bind = {**_key(caller, account_id), **_sealed(sealed), "instead_of": instead_of}
+        async with self._database.tx(caller.workspace_id) as conn:
+            await conn.execute(_ACCEPT, bind)
+
+    async def take_unverified(self, limit: int) -> Sequence[tuple[Caller, str]]:
+        """See ports.Accounts."""
+        async with self._database.system_tx() as conn:
+            rows_due = (await conn.execute(_UNVERIFIED, {"limit": limit})).mappings().all()
+        return [(Caller(row["workspace_id"], row["live"]), row["id"]) for row in rows_due]
 
     async def invalidate(self, caller: Caller, account_id: str, blob: bytes) -> bool:
         """Marks the account invalid, and tells it, while its credentials are still `blob`. False: they are not."""
