@@ -178,6 +178,14 @@ ROWS = (
                 "To be removed", "short", "{{step}}", largest("waiting_items", "step", 'step=~".*_(expiring|removing)"')
             ),
             Panel(
+                "Bytes",
+                "bytes",
+                (
+                    ("originals, by the rows", f"max(ingest_held_bytes{{{IN}}})"),
+                    ("stored in {{place}}", largest("ingest_stored_bytes", "place")),
+                ),
+            ),
+            Panel(
                 "Found by reconciliation",
                 "ops",
                 tuple(

@@ -196,12 +196,12 @@ class Blobs:
 
         return await self._run(pages)
 
-    async def page(self, prefix: str, after: str, limit: int) -> Sequence[tuple[str, datetime]]:
-        """At most 1,000 keys behind `after`, in the order of their bytes, and when each was stored."""
+    async def page(self, prefix: str, after: str, limit: int) -> Sequence[tuple[str, datetime, int]]:
+        """At most 1,000 keys behind `after`, in the order of their bytes; when each was stored, and its bytes."""
         answer = await self._run(
             lambda: self._client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, StartAfter=after, MaxKeys=limit)
         )
-        return [(item["Key"], item["LastModified"]) for item in answer.get("Contents", [])]
+        return [(item["Key"], item["LastModified"], item["Size"]) for item in answer.get("Contents", [])]
 
     async def open_uploads(self, after: str, limit: int) -> tuple[Sequence[tuple[str, datetime, str]], str]:
         """At most 1,000 uploads in parts (key, when it was begun, upload id) and what to say to get those after them.

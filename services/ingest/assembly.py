@@ -6,6 +6,7 @@ from datetime import datetime
 
 from services.common import waiting
 from services.common.db import Database
+from services.ingest.adapters.postgres import holdings
 from services.ingest.adapters.postgres.chores import PostgresChores
 from services.ingest.adapters.postgres.media import PostgresMedia
 from services.ingest.adapters.postgres.uploads import PostgresUploads
@@ -61,6 +62,7 @@ class Ingest:
     upload_sweeping: UploadSweeping
     reconciling: Reconciling
     waiting: waiting.Steps
+    holdings: holdings.Holdings
 
     @classmethod
     def assemble(cls, world: World, limits: UploadLimits) -> "Ingest":
@@ -97,6 +99,7 @@ class Ingest:
                 PostgresWalks(world.database), world.quarantine, world.active, world.meter, now=world.now
             ),
             waiting=steps(world.database),
+            holdings=holdings.Holdings(world.database),
         )
 
     def chores(self) -> tuple[tuple[str, float, Callable[[], Awaitable[None]]], ...]:
@@ -111,4 +114,5 @@ class Ingest:
             ("expiries", 5.0, self.sweeping.expiries),
             ("reconciliation", 5.0, self.reconciling.round),
             ("waiting", waiting.LOOK_EVERY_S, self.waiting.look),
+            ("holdings", holdings.LOOK_EVERY_S, self.holdings.look),
         )

@@ -313,8 +313,8 @@ class Store(Protocol):
 class ListedStore(Store, Protocol):
     """A bucket that can be walked over: its objects in the order of their keys' bytes, uploads in the store's own."""
 
-    async def page(self, prefix: str, after: str, limit: int) -> Sequence[tuple[str, datetime]]:
-        """The first objects behind the key `after`, and when each was stored. Fewer than `limit`: there are no more."""
+    async def page(self, prefix: str, after: str, limit: int) -> Sequence[tuple[str, datetime, int]]:
+        """The first objects behind the key `after`, when each was stored, its bytes. Fewer than `limit`: the last."""
         ...
 
     async def open_uploads(self, after: str, limit: int) -> tuple[Sequence[tuple[str, datetime, str]], str]:
@@ -324,10 +324,14 @@ class ListedStore(Store, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """How far the comparison of one place has come: the last key seen, or the store's mark; "" before the first."""
+    """How far the comparison of one place has come: the last key seen, or the store's mark; "" before the first.
+
+    seen_bytes: What was seen on the way there.
+    """
 
     place: Place
     after: str
+    seen_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +350,7 @@ class Walks(Protocol):
         ...
 
     async def move(self, walk: Walk, *, wait_s: float) -> None:
-        """Notes how far it is, and gives it back; it goes on after `wait_s` seconds."""
+        """Notes how far it is, and gives it back; it goes on after `wait_s` seconds. What a whole one saw is kept."""
         ...
 
     async def needed(self, place: Place, items: Mapping[str, str]) -> Collection[str]:

@@ -18,12 +18,13 @@ REST_S = 6 * 3600.0  # between two walks over the same place
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a walk. next: what the walk goes on after, "" at the end."""
+    """One page of a walk. next: what the walk goes on after, "" at the end. seen_bytes: of all objects on it."""
 
     orphans: Sequence[Found]
     missing: Sequence[Owed]
     foreign: Sequence[str]
     next: str
+    seen_bytes: int
 
 
 class Reconciling:
@@ -54,14 +55,18 @@ class Reconciling:
         page = await self.look(walk.place, walk.after)
         self._tell(walk.place, page)
         await each(page.orphans, lambda found: self._remove(walk.place, found))
-        await self._walks.move(Walk(walk.place, page.next), wait_s=0 if page.next else REST_S)
+        # Not what the row says by now: whoever repeats a page because a lease ended must not count it twice. A walk's
+        # first page begins anew: a version that counts nothing may have ended the one before.
+        seen_bytes = page.seen_bytes + (walk.seen_bytes if walk.after else 0)
+        await self._walks.move(Walk(walk.place, page.next, seen_bytes), wait_s=0 if page.next else REST_S)
 
     async def look(self, place: Place, after: str) -> Page:
         """What is wrong on the next page; nothing is changed."""
         if place in IN_PARTS:
             uploads, following = await self._store(place).open_uploads(after, self._page)
             return await self._judged(place, [Found(*one) for one in uploads], (), following)
-        listed = [Found(*one) for one in await self._store(place).page(PREFIX.get(place, ""), after, self._page)]
+        objects = await self._store(place).page(PREFIX.get(place, ""), after, self._page)
+        listed = [Found(key, changed_at, size_bytes=size) for key, changed_at, size in objects]
         last = listed[-1].key if len(listed) == self._page else ""
         missing, last = await self._missing(place, after, last, {found.key for found in listed})
         # Where rows were too many for one page, the objects behind the last one come with the next.
@@ -77,6 +82,7 @@ class Reconciling:
             missing=missing,
             foreign=[found.key for found in old if found.key not in items],
             next=following,
+            seen_bytes=sum(found.size_bytes for found in listed),
         )
 
     async def _missing(self, place: Place, after: str, last: str, keys: set[str]) -> tuple[list[Owed], str]:

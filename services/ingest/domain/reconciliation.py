@@ -29,11 +29,15 @@ _ITEM = re.compile(r"(?:sources/|cdn/)?(med_[0-9A-HJKMNP-TV-Z]{26})/.+")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An object, or an upload in parts where `upload_id` says which. changed_at: when it was stored, or begun."""
+    """An object, or an upload in parts where `upload_id` says which. changed_at: when it was stored, or begun.
+
+    size_bytes: Of an object; stores do not list how much of an upload in parts has come.
+    """
 
     key: str
     changed_at: datetime
     upload_id: str = ""
+    size_bytes: int = 0
 
     def old(self, now: datetime) -> bool:
         """Nobody can be at work on it any more."""

@@ -142,7 +142,10 @@ async def stage(postgres: Postgres, s3: S3, clamd: Clamd, ingest_url: str) -> As
             "TRUNCATE ingest.uploads, ingest.media, ingest.pins, ingest.verdicts, ingest.outbox, ingest.inbox,"
             " ingest.usage"
         )
-        conn.execute("UPDATE ingest.walks SET after = '', due_at = now(), lease_until = NULL")
+        conn.execute(
+            "UPDATE ingest.walks SET after = '', due_at = now(), lease_until = NULL, seen_bytes = 0,"
+            " stored_bytes = NULL"
+        )
     pair = s3.credentials("ingest")
     connect = (s3.endpoint, s3.region, pair.access_key, pair.secret_key)
     async with AsyncExitStack() as closing:

@@ -7,18 +7,19 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import REGISTRY, CollectorRegistry
 
 from deploy.local.s3 import ACTIVE, QUARANTINE
 from services.common import clock, ids
-from services.common.context import use
+from services.common.context import CallContext, use
 from services.common.errors import Code, MediaError
 from services.ingest.adapters.metrics import Metrics
+from services.ingest.adapters.postgres import holdings
 from services.ingest.adapters.postgres.walks import PostgresWalks
 from services.ingest.app.reconciling import Reconciling
 from services.ingest.app.resuming import Wanted
 from services.ingest.domain.reconciliation import GRACE, Place
-from services.ingest.ports import Ref
+from services.ingest.ports import Ref, Walk
 from tests import media
 from tests.integration.ingest.conftest import CALLER, Stage
 
@@ -196,6 +197,109 @@ async def test_two_replicas_share_the_places(stage: Stage) -> None:
     assert again.place is Place.SOURCES
 
 
+def stored(stage: Stage) -> dict[str, object]:
+    """What the last whole walk over each place saw, where there was one."""
+    rows = stage.sql("SELECT place, stored_bytes FROM ingest.walks WHERE stored_bytes IS NOT NULL")
+    return {str(place): seen for place, seen in rows}
+
+
+def there(stage: Stage) -> dict[str, object]:
+    """The same, as the store says it now. No upload in parts is listed with its bytes."""
+    active = stage.objects(ACTIVE).items()
+    return {
+        "quarantine": sum(stage.objects(QUARANTINE).values()),
+        "sources": sum(size for key, size in active if key.startswith("sources/")),
+        "renditions": sum(size for key, size in active if key.startswith("cdn/")),
+        "quarantine_parts": 0,
+        "active_parts": 0,
+    }
+
+
+async def filled(stage: Stage) -> None:
+    """Several pages of each place."""
+    for n in range(5):
+        ref = await stage.promoted(media.jpeg(64 + n, 64))
+        put(stage, ACTIVE, f"cdn/{ref.media_id}/a/feed.jpg", f"cdn/{ref.media_id}/b/thumb.jpg")
+        await stage.upload(media.jpeg(32 + n, 32))
+
+
+async def test_bytes_are_added_up_over_the_pages_of_a_walk_and_anew_by_the_next(stage: Stage) -> None:
+    await filled(stage)
+    assert stored(stage) == {}
+    await Walker(stage).walk()
+    assert stored(stage) == there(stage)
+    before = there(stage)
+    for key in list(stage.objects(QUARANTINE))[:2]:
+        stage.client.delete_object(Bucket=QUARANTINE, Key=key)
+    put(stage, ACTIVE, f"sources/{ids.new('med')}/{ids.new('obj')}")
+    await Walker(stage, ahead=timedelta(0)).walk()
+    assert stored(stage) == there(stage) != before
+
+
+async def test_pages_that_are_walked_twice_count_once(stage: Stage) -> None:
+    """A replica that was away for longer than its lease and comes back, whatever another did meanwhile."""
+    await filled(stage)
+    walks = PostgresWalks(stage.world.database)
+    stage.sql("UPDATE ingest.walks SET due_at = now() + interval '1 hour' WHERE place <> 'renditions'")
+    late = await walks.take(lease_s=0)
+    assert late is not None
+    walker = Walker(stage)
+    await walker.reconciling.round()
+    page = await walker.reconciling.look(late.place, late.after)
+    await walks.move(Walk(late.place, page.next, late.seen_bytes + page.seen_bytes), wait_s=0)
+    while stage.sql("SELECT place FROM ingest.walks WHERE due_at <= now()"):
+        await walker.reconciling.round()
+    assert stored(stage) == {"renditions": there(stage)["renditions"]}
+
+
+async def test_a_walk_that_another_version_ended_leaves_nothing_to_the_next(stage: Stage) -> None:
+    await filled(stage)
+    stage.sql("UPDATE ingest.walks SET seen_bytes = 1000000")
+    await Walker(stage).walk()
+    assert stored(stage) == there(stage)
+
+
+async def test_a_walk_under_way_leaves_what_the_last_one_saw(stage: Stage) -> None:
+    await filled(stage)
+    await Walker(stage).walk()
+    before = stored(stage)
+    for bucket, keys in orphans(3).items():
+        put(stage, bucket, *keys)
+    stage.sql("UPDATE ingest.walks SET due_at = now() - interval '1 second' WHERE place = 'renditions'")
+    await Walker(stage, ahead=timedelta(0)).reconciling.round()
+    assert stage.sql("SELECT seen_bytes > 0, after <> '' FROM ingest.walks WHERE place = 'renditions'") == [
+        (True, True)
+    ]
+    assert stored(stage) == before
+
+
+async def test_gauges_tell_of_every_workspace_and_after_a_restart_too(stage: Stage) -> None:
+    await stage.ingest.holdings.look()
+    assert gauge("ingest_held_bytes") == 0
+    await filled(stage)
+    other = CallContext(workspace_id="ws_TWO", request_id="req_2")
+    await stage.upload(media.jpeg(80, 80), caller=other)
+    await begun(stage, size_bytes=12 << 20)
+    gone = await stage.promoted(media.jpeg(90, 90))
+    await stage.ingest.removing.delete(gone)
+    await Walker(stage).walk()
+    holdings.STORED.clear()  # as a process that has just begun
+    await stage.ingest.holdings.look()
+
+    ((live,),) = stage.sql("SELECT sum(size_bytes)::bigint FROM ingest.media WHERE state <> 'deleted'")
+    assert gauge("ingest_held_bytes") == int(str(live)) + (12 << 20)
+    found = there(stage)
+    assert found["quarantine"] != found["sources"] != 0
+    for place in ("quarantine", "sources", "renditions"):
+        assert gauge("ingest_stored_bytes", place=place) == found[place]
+    assert gauge("ingest_stored_bytes", place="quarantine_parts") is None
+
+
+def gauge(name: str, **labels: str) -> float | None:
+    """What is told."""
+    return REGISTRY.get_sample_value(name, labels)
+
+
 async def test_nothing_needed_is_lost_beside_uploads_and_deletions(stage: Stage) -> None:
     """By a clock that calls every byte old the moment it is stored, rows alone protect what is under way."""
     dice = random.Random(20_26)  # noqa: S311  a seed, so that a failure can be had again
@@ -250,7 +354,7 @@ async def test_a_store_that_is_away_leaves_the_walk_where_it_was(stage: Stage) -
     put(stage, QUARANTINE, *orphans(4)[QUARANTINE])
 
     class Away:
-        async def page(self, prefix: str, after: str, limit: int) -> list[tuple[str, datetime]]:
+        async def page(self, prefix: str, after: str, limit: int) -> list[tuple[str, datetime, int]]:
             raise MediaError(Code.UNAVAILABLE, why="away")
 
     broken = Reconciling(

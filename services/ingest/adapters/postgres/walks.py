@@ -55,10 +55,11 @@ _OWED = {
 _TAKE = text(
     "UPDATE ingest.walks SET lease_until = now() + make_interval(secs => :lease_s) WHERE place = ("
     "SELECT place FROM ingest.walks WHERE due_at <= now() AND (lease_until IS NULL OR lease_until < now())"
-    " ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING place, after"
+    " ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING place, after, seen_bytes"
 )
 _MOVE = text(
-    "UPDATE ingest.walks SET after = :after, lease_until = NULL, due_at = now() + make_interval(secs => :wait_s)"
+    "UPDATE ingest.walks SET after = :after, lease_until = NULL, due_at = now() + make_interval(secs => :wait_s),"
+    " seen_bytes = :seen_bytes, stored_bytes = CASE WHEN :after = '' THEN :seen_bytes ELSE stored_bytes END"
     " WHERE place = :place"
 )
 
@@ -73,12 +74,13 @@ class PostgresWalks:
         """See ports.Walks."""
         async with self._database.system_tx() as conn:
             found = (await conn.execute(_TAKE, {"lease_s": lease_s})).one_or_none()
-        return Walk(Place(found.place), found.after) if found else None
+        return Walk(Place(found.place), found.after, found.seen_bytes) if found else None
 
     async def move(self, walk: Walk, *, wait_s: float) -> None:
         """See ports.Walks."""
         async with self._database.system_tx() as conn:
-            await conn.execute(_MOVE, {"place": walk.place.value, "after": walk.after, "wait_s": wait_s})
+            bind = {"place": walk.place.value, "after": walk.after, "seen_bytes": walk.seen_bytes, "wait_s": wait_s}
+            await conn.execute(_MOVE, bind)
 
     async def needed(self, place: Place, items: Mapping[str, str]) -> Collection[str]:
         """See ports.Walks."""
