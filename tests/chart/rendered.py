@@ -65,7 +65,12 @@ def chart() -> helm_python.Chart:
 @cache
 def release(case: str) -> Release:
     """Rendered with `ci/<case>.yaml`."""
-    texts = chart().render(values(case), name=RELEASE, namespace=NAMESPACE)
+    return rendered(values(case))
+
+
+def rendered(wanted: Values) -> Release:
+    """With those values."""
+    texts = chart().render(wanted, name=RELEASE, namespace=NAMESPACE)
     found = [one for path, text in texts.items() if Path(path).suffix == ".yaml" for one in yaml.safe_load_all(text)]
     return Release(tuple(one for one in found if one))
 

@@ -1,9 +1,11 @@
 """docker-compose.yml: the images and configurations of the chart, wired so that each container has what it reads."""
 
+import ast
 import json
 import os
 import re
 import subprocess
+import sysconfig
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -18,7 +20,8 @@ from deploy.local.envoy import find_envoy
 from deploy.local.nats import find_program
 from deploy.local.processes import output_of
 from deploy.local.state import REPOSITORY
-from services.common import settings
+from services.admin import dead_letters
+from services.common import rpc, settings
 from tests.chart.rendered import CHART, release
 from tests.chart.test_images import DOCKERFILE, steps
 from tests.chart.test_settings import MOUNT, PROGRAMS
@@ -52,21 +55,76 @@ def volumes(service: str) -> dict[str, str]:
 SERVICES = sorted(compose()["services"])
 
 
-@pytest.mark.parametrize("part", PROGRAMS)
-def test_every_setting_is_told_and_known(part: str, tmp_path: Path) -> None:
+def test_it_says_what_a_compose_file_may_say(tmp_path: Path) -> None:
+    checker = Path(sysconfig.get_path("scripts")) / "check-jsonschema"
+    command = [str(checker), "--builtin-schema", "vendor.compose-spec"]
+    ours, mistyped = REPOSITORY / "docker-compose.yml", tmp_path / "docker-compose.yml"
+    mistyped.write_text(ours.read_text().replace("cap_drop:", "cap_drops:"))
+    done = {
+        path: subprocess.run([*command, path], capture_output=True, text=True, check=False) for path in (ours, mistyped)
+    }
+    assert done[ours].returncode == 0, done[ours].stdout
+    assert "'cap_drops' was unexpected" in done[mistyped].stdout
+
+
+def loaded(part: str, folder: Path) -> Any:
+    """The settings of a part as its program would read them in its container."""
     told = {name: str(value) for name, value in compose()["services"][part]["environment"].items()}
     told = {name: value for name, value in told.items() if not name.startswith("MEDIA_ADMIN_")}
     for name, value in told.items():
         if name.endswith("_FILE"):
-            path = tmp_path / Path(value).name
+            path = folder / Path(value).name
             path.write_text(made()[part][value.removeprefix(f"{MOUNT}/")])
             told[name] = str(path)
-    conf = settings.load(PROGRAMS[part], f"MEDIA_{part.upper()}", told)
+    return settings.load(PROGRAMS[part], f"MEDIA_{part.upper()}", told)
+
+
+@pytest.mark.parametrize("part", PROGRAMS)
+def test_every_setting_is_told_and_known(part: str, tmp_path: Path) -> None:
+    conf = loaded(part, tmp_path)
     for field in ("ingest_target", "scanner_target", "transcoder_target", "publisher_target"):
         if hasattr(conf, field):
             called = field.removesuffix("_target")
             port = compose()["services"][called]["environment"][f"MEDIA_{called.upper()}_LISTEN"].partition(":")[2]
             assert getattr(conf, field) == f"{called}:{port}"
+    buckets = compose()["services"]["buckets"]["environment"]
+    for field in ("quarantine_bucket", "active_bucket"):
+        assert getattr(conf, field, "media-active") in buckets["BUCKETS"].split(",")
+    assert getattr(conf, "s3_region", buckets["REGION"]) == buckets["REGION"] == prepare.ENVOY["S3_REGION"]
+    assert prepare.ENVOY["S3_BUCKET"] in buckets["BUCKETS"].split(",")
+
+
+@pytest.mark.parametrize("part", PROGRAMS)
+def test_a_container_is_not_ended_before_its_program_may_end(part: str, tmp_path: Path) -> None:
+    conf = loaded(part, tmp_path)
+    longest_s = getattr(conf, "leave_s", 0.0) + conf.drain_s + rpc.LAST_WORDS_S
+    assert float(compose()["services"][part]["stop_grace_period"].removesuffix("s")) > longest_s
+
+
+def test_commands_on_dead_letters_are_told_where_they_are(tmp_path: Path) -> None:
+    told = {name: value for name, value in compose()["services"]["gateway"]["environment"].items() if "_ADMIN_" in name}
+    for name, value in told.items():
+        folder, _, key = value.rpartition("/")
+        path = tmp_path / key
+        path.write_text(made()[volumes("gateway")[folder].removeprefix("for-")][key])
+        told[name] = str(path)
+    url = urlsplit(settings.load(dead_letters.Settings, "media_admin", told).nats_url)
+    assert (url.hostname, url.username) == ("nats", "operator")
+
+
+def test_others_are_told_what_they_ask_for_and_nothing_else() -> None:
+    services = compose()["services"]
+    [command] = re.findall(r"^CMD (.*)$", steps("migrate"), re.MULTILINE)
+    stages = ast.literal_eval(command)[3:]
+    assert services["migrate"]["environment"].keys() == {
+        "MEDIA_MIGRATE_DATABASE_URL_FILE",
+        *(f"MEDIA_MIGRATE_{stage.upper()}_PASSWORD_FILE" for stage in stages),
+    }
+    asked = re.findall(r'os\.environ\["(\w+)"\]', (CHART / "files" / "buckets.py").read_text())
+    assert services["buckets"]["environment"].keys() == set(asked)
+    for name, given in (("envoy.yaml", prepare.ENVOY), ("clamd.conf", prepare.CLAMD)):
+        lines = [line for line in SOURCES[name].read_text().splitlines() if not line.lstrip().startswith("#")]
+        assert set(re.findall(r"\$\{(\w+)\}", "\n".join(lines))) == given.keys(), name
 
 
 def test_whatever_a_service_names_is_there() -> None:

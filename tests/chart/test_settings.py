@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import yaml
 from deploy.local.clamd import CONFIG as CLAMD_CONFIG
 from deploy.local.envoy import find_envoy
 from deploy.local.processes import output_of
+from deploy.local.state import REPOSITORY
 from services.common import settings
 from services.gateway.settings import Settings as Gateway
 from services.ingest.settings import Settings as Ingest
@@ -18,7 +21,7 @@ from services.publisher.settings import Settings as Publisher
 from services.sandbox.settings import Settings as Sandbox
 from services.scanner.settings import Settings as Scanner
 from services.transcoder.settings import Settings as Transcoder
-from tests.chart.rendered import CASES, STAGES, environment, release
+from tests.chart.rendered import CASES, STAGES, environment, release, rendered, values
 from tests.integration.ingest.detour import certified
 
 PROGRAMS: dict[str, type[Any]] = {
@@ -49,6 +52,43 @@ def loaded(case: str, part: str, folder: Path) -> Any:
 def test_every_setting_is_told_and_known(case: str, part: str, tmp_path: Path) -> None:
     found = loaded(case, part, tmp_path)
     assert {field.name for field in dataclasses.fields(found)} >= {"listen", "drain_s"}
+
+
+@pytest.mark.parametrize("part", STAGES)
+def test_whatever_has_a_default_may_be_told_otherwise(part: str) -> None:
+    wanted = {
+        field.name: str(field.default) for field in dataclasses.fields(PROGRAMS[part]) if not field.metadata["required"]
+    }
+    found = values("minimal")
+    found.setdefault("stages", {}).setdefault(part, {})["env"] = wanted
+    [container] = rendered(found).named("Deployment", part)["spec"]["template"]["spec"]["containers"]
+    assert wanted.keys() <= {name.removeprefix(f"MEDIA_{part.upper()}_").lower() for name in environment(container)}
+
+
+def test_whatever_is_written_of_a_setting_is_of_one_there_is() -> None:
+    known = {
+        f"MEDIA_{part.upper()}_{field.name.upper()}{'_FILE' if field.metadata['secret'] else ''}"
+        for part, program in PROGRAMS.items()
+        for field in dataclasses.fields(program)
+    }
+    written = re.compile(rf"MEDIA_(?:{'|'.join(part.upper() for part in PROGRAMS)})_[A-Z0-9_]+")
+    pages = subprocess.run(
+        ["git", "ls-files", "*.md", "deploy", "docker-compose.yml"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    named = {
+        (page, name)
+        for page in pages
+        if page.endswith((".md", ".yml", ".yaml", ".tpl", ".txt", ".sh"))
+        for name in written.findall((REPOSITORY / page).read_text())
+    }
+    # Of several that begin alike, the beginning.
+    known |= {name for _, name in named if name.endswith("_") and any(one.startswith(name) for one in known)}
+    assert {(page, name) for page, name in named if name not in known} == set()
+    assert len(named) > 50
 
 
 @pytest.mark.parametrize("part", STAGES)
