@@ -130,6 +130,9 @@ class Accounts(Protocol):
 
     async def get(self, caller: Caller, account_id: str) -> Account | None: ...
 
+    async def same(self, caller: Caller, platform: str, external_id: str, service_url: str | None) -> Account | None:
+        """The caller's account that the platform knows by that id, the newest if there are several."""
+
     async def page(
         self, caller: Caller, *, limit: int, after: Position | None, only: AccountFilter
     ) -> Sequence[Account]:

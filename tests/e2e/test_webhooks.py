@@ -127,6 +127,10 @@ def test_an_account_whose_token_may_post_no_more_is_told_once(tenancy: Tenancy, 
     refused = client.http.post("/v1/posts", json=wanted)
     assert refused.status_code == 422
     assert [problem["field"] for problem in refused.json()["errors"]] == ["targets[0].accountId"]
+    mended = {"platform": "x", "credentials": {"access_token": f"sandbox-{tenancy.workspace_id}"}}
+    again = body(client.http.post("/v1/accounts", json=mended))
+    assert (again["id"], again["status"]) == (account["id"], "active")
+    assert client.settled_post(body(client.http.post("/v1/posts", json=wanted))["id"])["status"] == "published"
 
 
 def test_a_post_that_waits_is_told_each_time_its_time_is_set(tenancy: Tenancy, receiver: Receiver) -> None:

@@ -56,7 +56,10 @@ class Connect:
         self._new_id = new_id
 
     async def create(self, caller: Caller, wanted: AccountInput, account_id: str | None = None) -> Account:
-        """Verifies the credentials upstream and keeps them sealed; an account of this id is replaced.
+        """Verifies the credentials upstream and keeps them sealed.
+
+        An account of this id is replaced. Without an id, one that the platform knows as the same is: its posts go on
+        with the new credentials.
 
         Raises:
             MediaError: INVALID_REQUEST, PLATFORM_UNKNOWN, ACCOUNT_CREDENTIALS_INVALID,
@@ -69,11 +72,16 @@ class Connect:
             raise MediaError(Code.INVALID_REQUEST, violations=violations)
         known = account_id or self._new_id("acc")
         verified = await self._verify(caller, publisher, wanted, known)
+        again = None
+        if account_id is None:
+            again = await self._accounts.same(caller, wanted.platform, verified.external_id, wanted.service_url)
+        if again is not None:
+            known = again.account_id
         account = Account(
             account_id=known,
             platform=wanted.platform,
             live=caller.live,
-            display_name=wanted.display_name or verified.display_name,
+            display_name=wanted.display_name or (again.display_name if again else verified.display_name),
             external_id=verified.external_id,
             status=AccountStatus.ACTIVE,
             service_url=wanted.service_url,

@@ -145,6 +145,24 @@ async def test_an_account_nobody_used_for_a_week_is_tried_by_one_and_then_left_f
     assert (await one.app.verify_account(one.caller, "acc_1")).status is AccountStatus.ACTIVE
 
 
+async def test_an_account_connected_again_is_found_by_what_its_platform_calls_it(
+    publishers: tuple[Stage, Stage],
+) -> None:
+    one, _ = publishers
+    again = AccountInput(platform="gazette", display_name="", credentials=CREDENTIALS, service_url=one.upstream.url)
+    assert (await one.app.connect.create(one.caller, again)).account_id == "acc_1"
+    accounts, other = one.world.accounts, replace(one.caller, live=not one.caller.live)
+    assert (found := await accounts.same(one.caller, "gazette", "gazette-1", one.upstream.url))
+    assert found.account_id == "acc_1"
+    for who, platform, external_id, service_url in (
+        (other, "gazette", "gazette-1", one.upstream.url),
+        (one.caller, "other", "gazette-1", one.upstream.url),
+        (one.caller, "gazette", "gazette-2", one.upstream.url),
+        (one.caller, "gazette", "gazette-1", None),
+    ):
+        assert await accounts.same(who, platform, external_id, service_url) is None
+
+
 async def test_an_account_whose_platform_is_away_is_tried_again_within_the_hour(
     publishers: tuple[Stage, Stage],
 ) -> None:

@@ -92,6 +92,12 @@ class FakeAccounts:
         ]
         return sorted(mine, key=lambda it: (it.created_at, it.account_id), reverse=True)[:limit]
 
+    async def same(self, caller: Caller, platform: str, external_id: str, service_url: str | None) -> Account | None:
+        wanted = (caller.live, platform, external_id, service_url)
+        mine = [account for (workspace_id, _), (account, _) in self.rows.items() if workspace_id == caller.workspace_id]
+        found = [it for it in mine if (it.live, it.platform, it.external_id, it.service_url) == wanted]
+        return max(found, key=lambda it: (it.created_at, it.account_id), default=None)
+
     async def delete(self, caller: Caller, account_id: str) -> bool:
         return self.rows.pop((caller.workspace_id, account_id), None) is not None
 

@@ -124,6 +124,28 @@ async def test_connecting_under_the_same_id_again_mends_the_account(bench: Bench
     assert len(bench.accounts.rows) == 1
 
 
+async def test_an_account_connected_again_is_the_same_one(bench: Bench) -> None:
+    first = await bench.app.connect.create(ALICE, given(display_name="Mine"))
+    sealed = await bench.accounts.sealed(ALICE, first.account_id)
+    assert sealed is not None
+    await bench.accounts.invalidate(ALICE, first.account_id, sealed.blob)
+    again = await bench.app.connect.create(ALICE, given(credentials={"token": "new"}))
+    assert (again.account_id, again.display_name, again.status) == (first.account_id, "Mine", AccountStatus.ACTIVE)
+    renamed = await bench.app.connect.create(ALICE, given(display_name="Ours"))
+    assert (renamed.account_id, renamed.display_name) == (first.account_id, "Ours")
+
+
+async def test_others_are_not_the_same_one(bench: Bench) -> None:
+    first = await bench.app.connect.create(LIVE, given())
+    ids = {
+        first.account_id,
+        (await bench.app.connect.create(ALICE, given())).account_id,
+        (await bench.app.connect.create(LIVE, given(service_url="https://paper.example"))).account_id,
+        (await bench.app.connect.create(Caller("ws_b", live=True), given())).account_id,
+    }
+    assert len(ids) == 4
+
+
 async def test_an_id_taken_in_the_other_mode_is_refused(bench: Bench) -> None:
     error = await refused(bench.app.connect.create(LIVE, given(), ACCOUNT_ID))
     assert [it.field for it in error.violations] == ["id"]

@@ -25,6 +25,11 @@ _PUT = text(
     " WHERE accounts.live = excluded.live AND accounts.platform = excluded.platform"
 )
 _GET = text(f"SELECT {rows.ACCOUNT_COLUMNS} FROM publisher.accounts WHERE {_MINE} AND id = :id")  # noqa: S608
+_SAME = text(
+    f"SELECT {rows.ACCOUNT_COLUMNS} FROM publisher.accounts WHERE {_MINE} AND platform = :platform"  # noqa: S608
+    " AND external_id = :external_id AND service_url IS NOT DISTINCT FROM CAST(:service_url AS text)"
+    " ORDER BY created_at DESC, id DESC LIMIT 1"
+)
 _PAGE = text(
     f"SELECT {rows.ACCOUNT_COLUMNS} FROM publisher.accounts WHERE {_MINE}"  # noqa: S608  names of ours
     " AND (CAST(:platform AS text) IS NULL OR platform = :platform)"
@@ -89,6 +94,19 @@ class PostgresAccounts:
         """One account of the caller's, in the caller's mode."""
         async with self._database.tx(caller.workspace_id) as conn:
             row = (await conn.execute(_GET, _key(caller, account_id))).mappings().one_or_none()
+        return None if row is None else rows.account(row)
+
+    async def same(self, caller: Caller, platform: str, external_id: str, service_url: str | None) -> Account | None:
+        """See ports.Accounts."""
+        bind = {
+            "workspace_id": caller.workspace_id,
+            "live": caller.live,
+            "platform": platform,
+            "external_id": external_id,
+            "service_url": service_url,
+        }
+        async with self._database.tx(caller.workspace_id) as conn:
+            row = (await conn.execute(_SAME, bind)).mappings().one_or_none()
         return None if row is None else rows.account(row)
 
     async def page(
