@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.harness import Run, interleaved, table
-from bench.video_runs import TOO_HIGH, clip, cut, way
+from bench.video_runs import TOO_HIGH, clip, cut, in_hlg, way
 
 TWO = ("bluesky", "x")  # of both sizes, and no length of theirs is in the way of a short clip
 SHORT_S, LONG_S = 2.0, 30.0
@@ -37,8 +37,10 @@ def measure(long: Path, source: Path, seconds: float, folder: Path, rounds: int)
     for (_, path, *_), size in zip(films, SIZES, strict=True):
         clip(path, SHORT_S, size, TOO_HIGH)
     largest = films[-1][0]
+    in_hlg(films[2][1], folder / "hlg.mov")
     encoded, copied = (f"1920 × 1080, {LONG_S:g} s, one platform, {how}" for how in ("encoded", "copied"))
     films += [
+        (f"1920 × 1080, {SHORT_S:g} s, two platforms, HLG in HEVC", folder / "hlg.mov", SHORT_S, TWO),
         (f"1920 × 1080, {seconds:g} s, two platforms", source, seconds, TWO),
         (f"1920 × 1080, {LONG_S:g} s, two platforms", high, LONG_S, TWO),
         (f"1920 × 1080, {seconds:g} s, one platform", source, seconds, TWO[:1]),

@@ -18,7 +18,17 @@ def clip(path: Path, seconds: float, size: tuple[int, int], level: str) -> None:
 
 def cut(source: Path, seconds: float, to: Path, level: str) -> None:
     """Writes its beginning, which then says it is of that level; nothing is encoded."""
-    words = ("-t", str(seconds), "-c", "copy", "-bsf:v", f"h264_metadata=level={level}")
+    _ffmpeg(source, to, "-t", str(seconds), "-c", "copy", "-bsf:v", f"h264_metadata=level={level}")
+
+
+def in_hlg(source: Path, to: Path) -> None:
+    """Writes it as a phone records HDR: HEVC of ten bits, with colours that say they are BT.2020's in HLG."""
+    colors = ("-color_primaries", "bt2020", "-color_trc", "arib-std-b67", "-colorspace", "bt2020nc")
+    encoder = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error", "-tag:v", "hvc1")
+    _ffmpeg(source, to, *encoder, "-pix_fmt", "yuv420p10le", *colors, "-c:a", "copy")
+
+
+def _ffmpeg(source: Path, to: Path, *words: str) -> None:
     run(Contender(to.stem, ("ffmpeg", "-nostdin", "-v", "error", "-i", str(source), *words, str(to))))
 
 
