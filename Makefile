@@ -133,7 +133,8 @@ lock-images: setup ## Pin in each image what dev.lock pins
 	  $(COMPILE) --no-annotate -c requirements/dev.lock --extra $$stage -o requirements/$$stage.lock || exit 1; done
 
 images: ## An image of each stage, as REPOSITORY/<stage>:TAG on BASE, by docker, podman or buildah
-	@builder=$$(command -v docker || command -v podman || command -v buildah) || { echo "none of docker, podman, buildah is here"; exit 1; }; \
+	@for builder in docker podman buildah none; do $$builder info > /dev/null 2>&1 && break; done; \
+	[ $$builder != none ] || { echo "none of docker, podman, buildah answers here"; exit 1; }; \
 	for stage in $(IMAGES); do \
 	  $$builder build $(if $(BASE),--build-arg BASE=$(BASE)) -f deploy/k8s/Dockerfile --target $$stage -t $(REPOSITORY)/$$stage:$(TAG) . || exit 1; done
 
