@@ -42,7 +42,7 @@ _SOUND_CODECS = frozenset(
 _STALLING = frozenset({"hevc"})
 _TOLD_BY_HEADERS = frozenset({"h264", "hevc"})
 # Of colour properties: H.273, and FFmpeg's range.
-BT709, UNSPECIFIED, FULL_RANGE = 1, 2, 2
+IDENTITY, BT709, UNSPECIFIED, FULL_RANGE = 0, 1, 2, 2
 # Of the decoder, which takes a fifth of what the encoders do: each holds frames more.
 THREADS = 2
 # A frame is stored at most so many places before one that is shown earlier: H.264's largest picture buffer.

@@ -13,7 +13,7 @@ from av.video.frame import VideoFrame
 
 from services.transcoder.domain.probe import Probe
 from services.transcoder.engine import screen
-from services.transcoder.engine.film import BT709, UNSPECIFIED
+from services.transcoder.engine.film import BT709, FULL_RANGE, IDENTITY, UNSPECIFIED
 
 BT601, HD_HEIGHT = 6, 720
 # Bicubic costs half of Lanczos, and at these ratios nobody sees which it was. Chroma by straight lines, and rough
@@ -111,7 +111,8 @@ class Frames:
         # The filter takes a table's planes, which are green, blue and red, for red, green and blue.
         table = VideoFrame.from_ndarray(np.ascontiguousarray(colors[..., [2, 0, 1]]), format=_BETWEEN)
         table.pts, table.time_base = 0, self._clock
-        source = self._buffer(table.width, table.height, _BETWEEN, "colorspace=0:range=2")
+        table.colorspace, table.color_range = IDENTITY, FULL_RANGE
+        source = self._buffer(table.width, table.height, _BETWEEN, f"colorspace={IDENTITY}:range={FULL_RANGE}")
         looked_up = self._graph.add("haldclut", "clut=first:interp=tetrahedral")
         head.link_to(looked_up, 0, 0)
         source.link_to(looked_up, 0, 1)
