@@ -33,9 +33,10 @@ class Workspace:
         """An upload that must succeed."""
         return done(self.http.post("/v1/media", files={"file": (filename, data or jpeg())}, data=fields))
 
-    def account(self) -> dict[str, Any]:
-        """An account the sandbox plays."""
-        wanted = {"platform": "bluesky", "displayName": "Me", "credentials": CREDENTIALS}
+    def account(self, identifier: str = "letmepost.test") -> dict[str, Any]:
+        """An account the sandbox plays; connected again, it is the same one."""
+        credentials = {**CREDENTIALS, "identifier": identifier}
+        wanted = {"platform": "bluesky", "displayName": "Me", "credentials": credentials}
         return done(self.http.post("/v1/accounts", json=wanted))
 
 

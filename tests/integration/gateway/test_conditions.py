@@ -4,6 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -85,7 +86,7 @@ def test_pages_follow_each_other_without_gap_or_repetition(service: Service, res
             if resource == "media":
                 return str(customer.media()["id"])
             if resource == "accounts":
-                return str(customer.account()["id"])
+                return str(customer.account(f"{uuid4().hex}.test")["id"])
             made = done(customer.http.post(f"/v1/{resource}", json=bodies[resource]))
             return str(made["apiKey"]["id"] if resource == "api-keys" else made["id"])
 
