@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 EVENTS = 10_000
 PER_S = 20.0  # ten times that many attempts a second, on the cores that also play the customers
+CALM, TROUBLE = "beside four more that are well", "beside four that are trouble"
 MOST_S = 1.0
 MOST_HARM = 1.10
 PATIENCE_S = 900.0  # for the slow one, which takes 32 a second, and what flaps
@@ -43,7 +44,9 @@ def measure(rounds: int) -> Section:
 
 async def _measure(state: State, *, events: int, per_s: float) -> Section:
     rows, worst, lost, came, refused = [], {}, 0, 0, 0
-    runs = {"alone": (HEALTHY, events // 5), "beside trouble": ((*HEALTHY, *LATE, *DEAD), events)}
+    others = tuple(f"{HEALTHY[0]}/{path.strip('/')}" for path in (*LATE, *DEAD))
+    # As many endpoints both times: what they cost is the machine's matter, what trouble costs the others is ours.
+    runs = {CALM: ((*HEALTHY, *others), events // 5), TROUBLE: ((*HEALTHY, *LATE, *DEAD), events)}
     for name, (paths, posts) in runs.items():
         async with _loaded(state, paths) as load:
             await load.settle(posts, per_s)
@@ -57,16 +60,16 @@ async def _measure(state: State, *, events: int, per_s: float) -> Section:
         figures = [f"{1000 * _share(waits, share):.0f} ms" for share in (0.5, 0.99, 1.0)]
         rows.append([name, f"{len(paths)}", f"{len(waits):,}", *figures])
         say(f"{name}: {rows[-1]}")
-    harm = worst["beside trouble"] / worst["alone"]
-    head = ("the six that are well", "endpoints", "deliveries", "median", "p99", "longest")
+    harm = worst[TROUBLE] / worst[CALM]
+    head = ("six that are well", "endpoints", "deliveries", "median", "p99", "longest")
     shown = (
-        f"{events:,} posts beside trouble, a fifth as many alone, {per_s:g} a second; {came:,} requests came and were"
+        f"{events:,} posts beside trouble, a fifth as many without, {per_s:g} a second; {came:,} requests came and were"
         " verified with the receivers' library."
     )
     return Section(
         f"{shown}\n\n{table(head, rows)}",
         [
-            Bar(f"p99 ≤ {MOST_S:g} s", f"{worst['beside trouble']:.3f} s", worst["beside trouble"] <= MOST_S),
+            Bar(f"p99 ≤ {MOST_S:g} s", f"{worst[TROUBLE]:.3f} s", worst[TROUBLE] <= MOST_S),
             Bar("none lost", f"{lost}", lost == 0),
             Bar("every request verifies", f"{refused} do not", refused == 0),
             Bar(f"trouble adds ≤ {MOST_HARM - 1:.0%} to their p99", f"{harm - 1:+.0%}", harm <= MOST_HARM),
