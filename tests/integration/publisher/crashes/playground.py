@@ -83,7 +83,10 @@ async def opened(stage: Stage, folder: Path) -> AsyncIterator[Playground]:
     ):
         held, cover = _media(files), files.asset(media.jpeg(540, 960))
         for media_id, asset in held.items():
-            stage.media.add(media_id, kind="video" if asset.is_video else "image", content_type=asset.content_type)
+            stage.media.add(
+                media_id, kind="video" if asset.is_video else "image", content_type=asset.content_type,
+                width=asset.width, height=asset.height, duration_s=asset.duration_s,
+            )  # fmt: skip
             stage.variants.answers[media_id] = Ready(_rendition(asset), _rendition(cover) if asset.is_video else None)
         world = stage.rebuilt(
             publishers=registry.publishers(),
