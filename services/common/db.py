@@ -16,8 +16,8 @@ from services.common.errors import Code, MediaError
 
 log = logging.getLogger(__name__)
 
-# All of them stay open once made: what a pool has beyond its size is made anew for each burst, which costs more than the
-# burst's statements.
+# All of them stay open once made: what a pool has beyond its size is made anew for each burst, and that costs more than
+# the burst's statements.
 POOL_SIZE = 10
 POOL_WAIT_S = 10
 # A server that fell silent is noticed by the kernel, whether something is under way (user timeout) or nothing is
