@@ -72,11 +72,7 @@ class Caller:
         if answer.is_success or answer.status_code == GOES_ON:
             self._seen.answers[what] += 1
             return answer
-        try:
-            code = answer.json()["error"]["code"]
-        except ValueError:
-            print("XXX", what, answer.status_code, answer.headers, answer.content[:300], flush=True)
-            raise
+        code = answer.json()["error"]["code"]
         # A key whose holder was killed is free again a while later.
         if code != "idempotency_in_progress":
             self._seen.refused.append(f"{what}: {answer.status_code} {answer.text}")
