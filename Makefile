@@ -19,7 +19,7 @@ SBOM ?= .local/sbom
 CODE := services deploy tests bench proto/protos.py
 
 .DEFAULT_GOAL := help
-.PHONY: lock-images images help setup run up down test check lint types protos envoy fast fuzz crashes creates retention fuzz-api hostile beside bench gen gen-baseline lock doctor clean-local
+.PHONY: lock-images images help setup run up down test check lint types protos envoy fast pictures fuzz crashes creates retention fuzz-api hostile beside bench gen gen-baseline lock doctor clean-local
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,7 +90,7 @@ beside: setup-tests ## An earlier revision (REV) and this tree side by side, for
 hostile: setup-tests ## HOSTILE_N hostile uploads (1000) through the public API; what is answered, memory, processes
 	$(BIN)/python -m tests.hostile $(HOSTILE_N)
 
-check: setup fast lint types protos envoy ## The quick half: lint, types, protos, Envoy's config, unit and arch tests
+check: setup fast pictures lint types protos envoy ## The quick half: lint, types, protos, Envoy's config, unit and arch tests
 
 lint: setup
 	$(timed) $(BIN)/ruff check $(CODE)
@@ -108,7 +108,11 @@ envoy: setup
 	$(timed) $(BIN)/python -m deploy.local validate-envoy
 
 fast: setup
-	$(timed) $(BIN)/python -m pytest -q tests/unit tests/arch tests/chart
+	$(timed) $(BIN)/python -m pytest -q tests/unit tests/arch tests/chart --ignore=tests/unit/transcoder
+
+# Of unit tests those that compute most, so that the two halves take about as long.
+pictures: setup
+	$(timed) $(BIN)/python -m pytest -q tests/unit/transcoder
 
 gen: setup ## Generated from the protos: code, docs/openapi.json, the JSON port's Envoy and the client's types
 	$(BIN)/python proto/protos.py gen

@@ -33,10 +33,10 @@ from tests.unit.publisher.bench import CrashError
 from tests.unit.publisher.fakes import FakeFiles, FakeMedia, FakeVariants
 
 TOKEN = "canary-token"
-# Real pauses, made short.
+# Real pauses, made short; a lease is longer than a machine with much else to do keeps anybody waiting.
 POLICY = Policy(
     transient_s=(0.05,) * 4, quota_s=(0.05,) * 2, wait_s=(0.05,), reconcile_s=(0.05,) * 4, rebuild_s=(0.05,) * 2,
-    lease_s=0.5,
+    lease_s=2.0,
 )  # fmt: skip
 
 

@@ -283,7 +283,7 @@ class TestPosts:
         await stage.connect()
         stage.media.add("med_1", status="processing")
         post = await stage.post(media=[MediaInput(media_id="med_1")])
-        other = stage.rebuilt(policy=POLICY.__class__(wait_s=(60.0,), lease_s=0.5))
+        other = stage.rebuilt(policy=POLICY.__class__(wait_s=(60.0,), lease_s=POLICY.lease_s))
         stage.media.add("med_1", status="scanning")
         assert await other.work() == [60.0]
         assert (await stage.target(post)).status is TargetStatus.WAITING_MEDIA
