@@ -46,10 +46,10 @@ test: setup-tests ## Everything CI runs: check, contract, integration, end to en
 # Of what is killed, restarted, repeated or slow, until it is noticed: little is computed meanwhile.
 WAITS := $(addprefix tests/e2e/test_,crashes.py several_of_each.py slow_clients.py tables_ahead.py) $(addprefix tests/integration/,ingest publisher)
 test-parts:
-	$(timed) $(BIN)/python -m pytest -q --durations=20 tests/contract/platforms tests/integration $(WAITS:%=--ignore=%)
+	$(timed) $(BIN)/python -m pytest -q --durations=20 tests/contract/platforms tests/integration $(WAITS:%=--ignore=%) --ignore=tests/integration/transcoder
 
 test-whole:
-	$(timed) $(BIN)/python -m pytest -q --durations=20 tests/contract/test_*.py tests/fuzz tests/e2e $(WAITS:%=--ignore=%)
+	$(timed) $(BIN)/python -m pytest -q --durations=20 tests/integration/transcoder tests/contract/test_*.py tests/fuzz tests/e2e $(WAITS:%=--ignore=%)
 
 test-waits:
 	$(timed) $(BIN)/python -m pytest -q --durations=20 $(WAITS)
