@@ -45,6 +45,7 @@ test: setup-tests ## Everything CI runs: check, contract, integration, end to en
 .PHONY: test-parts test-whole test-waits test-sdk
 # Of what is killed, restarted, repeated or slow, until it is noticed: little is computed meanwhile.
 WAITS := $(addprefix tests/e2e/test_,crashes.py several_of_each.py slow_clients.py tables_ahead.py) $(addprefix tests/integration/,ingest publisher)
+# The transcoder's go with those of the whole, so that each of the three takes about as long as the others.
 test-parts:
 	$(timed) $(BIN)/python -m pytest -q --durations=20 tests/contract/platforms tests/integration $(WAITS:%=--ignore=%) --ignore=tests/integration/transcoder
 

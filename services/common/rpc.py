@@ -54,7 +54,7 @@ CONNECTION_GRACE_S = 7_200.0
 # A name or a list stands for all replicas of a stage, and calls go to each in turn. For one address it would only be
 # worse: after an absence of the stage, calls fail until the next try to connect, where otherwise they wait for it.
 REPLICAS = ("dns:///", "ipv4:")
-# For calls that were cut off when a server ended: what they have is stored, what they held let go.
+# For calls and requests that were cut off when a server ended: what they have is stored, what they began undone.
 LAST_WORDS_S = 5.0
 CALLS = "calls"  # the health service by which a replica says whether it should be called, apart from whether it lives
 BALANCED = {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": CALLS}}

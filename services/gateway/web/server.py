@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from services.common.rpc import LAST_WORDS_S
 from services.gateway.web.protocol import BoundedProtocol
 
 # Longer than Envoy keeps an idle upstream connection, so that it is always Envoy that closes: no request meets a close.
 KEEP_ALIVE_S = 120
-# For requests that were cut off to be answered, undoing what they began.
-LAST_WORDS_S = 5.0
 
 
 class _Server(uvicorn.Server):

@@ -165,8 +165,8 @@ class PostgresAccounts:
     async def take_unverified(self, limit: int) -> Sequence[tuple[Caller, str]]:
         """See ports.Accounts."""
         async with self._database.system_tx() as conn:
-            rows_due = (await conn.execute(_UNVERIFIED, {"limit": limit})).mappings().all()
-        return [(Caller(row["workspace_id"], row["live"]), row["id"]) for row in rows_due]
+            due = (await conn.execute(_UNVERIFIED, {"limit": limit})).mappings().all()
+        return [(Caller(row["workspace_id"], row["live"]), row["id"]) for row in due]
 
     async def invalidate(self, caller: Caller, account_id: str, blob: bytes) -> bool:
         """Marks the account invalid, and tells it, while its credentials are still `blob`. False: they are not."""
