@@ -53,6 +53,8 @@ PULL_S = 5.0
 PING_EVERY_S = 10  # a server that misses two has fallen silent
 FOR_EVER = -1
 TIMEOUT_S = 5.0
+# NATS' numbers: the stream is there, and not as it was asked for; a server by itself keeps no copies.
+OTHERWISE, ALONE = 10058, 10074
 
 HANDLED = Counter("events_handled_total", "Events by how their handler ended.", ("consumer", "outcome"))
 
@@ -86,8 +88,13 @@ def subject(made: events_pb2.Event) -> str:
 
 
 @asynccontextmanager
-async def connect(url: str, *, reconnects: int = FOR_EVER) -> AsyncIterator["Bus"]:
-    """The event bus. reconnects: how often it tries again, where the first connection fails too."""
+async def connect(url: str, *, replicas: int = 1, reconnects: int = FOR_EVER) -> AsyncIterator["Bus"]:
+    """The event bus.
+
+    Args:
+        replicas: Servers that keep a copy of each stream, where streams are made.
+        reconnects: How often it tries again, where the first connection fails too.
+    """
     client = await nats.connect(
         url,
         max_reconnect_attempts=reconnects,
@@ -97,7 +104,7 @@ async def connect(url: str, *, reconnects: int = FOR_EVER) -> AsyncIterator["Bus
         error_cb=_on_error,
     )
     try:
-        yield Bus(client)
+        yield Bus(client, replicas)
     finally:
         await client.close()
 
@@ -109,8 +116,9 @@ async def _on_error(exc: Exception) -> None:
 class Bus:
     """Publishes with confirmation, and makes consumers."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, replicas: int = 1) -> None:
         self._client = client
+        self._replicas = replicas
         self.jetstream: JetStreamContext = client.jetstream(timeout=TIMEOUT_S)
         self._declared = False
 
@@ -122,7 +130,15 @@ class Bus:
         )
         for stream in streams:
             stream.retention, stream.storage = RetentionPolicy.LIMITS, StorageType.FILE
-            await self.jetstream.add_stream(stream)
+            try:
+                await self.jetstream.add_stream(stream, num_replicas=self._replicas)
+            except nats.js.errors.APIError as exc:
+                if exc.err_code not in (OTHERWISE, ALONE):
+                    raise
+                log.warning("stream not as it was asked for", extra={"stream": stream.name, "why": exc.description})
+                # What is there serves as it is: to change it is the operator's right alone.
+                if exc.err_code == ALONE:
+                    await self.jetstream.add_stream(stream, num_replicas=1)
         self._declared = True
 
     async def publish(self, to: str, body: bytes, *, message_id: str) -> None:

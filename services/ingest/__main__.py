@@ -25,7 +25,7 @@ async def main() -> None:
     async with Runtime("ingest", **places, drain_s=conf.drain_s) as run:
         store = (conf.s3_endpoint, conf.s3_region, conf.s3_access_key, conf.s3_secret_key)
         database = await run.enter(db.connect(conf.database_url, schema=SCHEMA))
-        bus = await run.enter(events.connect(conf.nats_url))
+        bus = await run.enter(events.connect(conf.nats_url, replicas=conf.nats_replicas))
         world = World(
             database=database,
             wakeups=await run.enter(database.wakeups(CHANGED_CHANNEL)),

@@ -29,6 +29,7 @@ class Settings:
     otel_endpoint: str = var(str, "OTLP/HTTP traces go here; empty: off", default="")
     database_url: str = DATABASE_URL
     nats_url: str = var(str, "nats://…", secret=True)
+    nats_replicas: int = var(int, "servers of NATS that keep a copy of each stream, where streams are made", default=1)
     s3_endpoint: str = S3_ENDPOINT
     s3_region: str = S3_REGION
     s3_access_key: str = S3_ACCESS_KEY

@@ -24,7 +24,7 @@ async def main() -> None:
     log.setup("publisher", conf.log_level)
     async with Runtime("publisher", **conf.places(), drain_s=conf.drain_s) as run:
         database = await run.enter(db.connect(conf.database_url, schema=posts.SCHEMA))
-        bus = await run.enter(events.connect(conf.nats_url))
+        bus = await run.enter(events.connect(conf.nats_url, replicas=conf.nats_replicas))
         sealed = vault.Vault(sealing.MasterKeys(conf.kek), keys.PostgresKeys(database))
         world = World(
             posts=posts.PostgresPosts(database, await run.enter(database.wakeups(posts.SETTLED_CHANNEL))),

@@ -26,6 +26,7 @@ class Settings:
     otel_endpoint: str = var(str, "OTLP/HTTP traces go here; empty: off", default="")
     database_url: str = DATABASE_URL
     nats_url: str = var(str, "nats://…", secret=True)
+    nats_replicas: int = var(int, "servers of NATS that keep a copy of each stream, where streams are made", default=1)
     ingest_target: str = var(str, "host:port of the ingest stage")
     transcoder_target: str = var(str, "host:port of the transcoder stage")
     kek: tuple[bytes, ...] = KEK

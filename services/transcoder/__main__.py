@@ -27,7 +27,7 @@ async def main() -> None:
     async with Runtime("transcoder", **places, drain_s=conf.drain_s) as run:
         store = (conf.s3_endpoint, conf.s3_region, conf.s3_access_key, conf.s3_secret_key, conf.active_bucket)
         database = await run.enter(db.connect(conf.database_url, schema=SCHEMA))
-        progress = NatsProgress(bus := await run.enter(events.connect(conf.nats_url)))
+        progress = NatsProgress(bus := await run.enter(events.connect(conf.nats_url, replicas=conf.nats_replicas)))
         engine = await run.enter(SandboxedEngine(spares=conf.workers))
         world = World(
             database=database,

@@ -16,6 +16,7 @@ class Settings:
     otel_endpoint: str = var(str, "OTLP/HTTP traces go here; empty: off", default="")
     database_url: str = var(str, "postgresql://… as role mediaapi_transcoder", secret=True)
     nats_url: str = var(str, "nats://…", secret=True)
+    nats_replicas: int = var(int, "servers of NATS that keep a copy of each stream, where streams are made", default=1)
     s3_endpoint: str = var(str, "http(s)://host:port of the object store")
     s3_region: str = var(str, "its region", default="us-east-1")
     s3_access_key: str = var(str, "may read and write the active bucket", secret=True)
