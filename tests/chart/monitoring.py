@@ -73,7 +73,7 @@ def _walk(expr: Any, by: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]
                 yield from _walk(argument, by)
         case "ParenExpr" | "UnaryExpr":
             yield from _walk(expr.expr, by)
-        case "NumberLiteral":
+        case "NumberLiteral" | "StringLiteral":
             return
         case other:
             raise ValueError(f"nothing is known of {other}")

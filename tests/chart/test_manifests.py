@@ -4,7 +4,7 @@ import helm_python
 import kubernetes_validate
 import pytest
 
-from tests.chart.rendered import CASES, CHART, COMPONENT, Release, release, values
+from tests.chart.rendered import CASES, CHART, COMPONENT, Release, release, rendered, values
 
 VERSIONS = ("1.30", "1.33", "1.37")
 WARNING = 2
@@ -115,6 +115,16 @@ def test_budgets_leave_room_to_drain_a_node(found: Release) -> None:
 
 
 def test_a_pod_has_time_to_leave_and_to_finish(found: Release) -> None:
+    assert_time_enough(found)
+
+
+def test_it_has_more_time_where_more_is_asked_for() -> None:
+    slow = rendered(values("full") | {"leave_s": 90, "drain_s": 600})
+    assert_time_enough(slow)
+
+
+def assert_time_enough(found: Release) -> None:
+    """For its last words, and for what it has under way."""
     for part, spec, _ in found.pods():
         [container] = [one for one in spec["containers"] if one["name"] == part]
         if "lifecycle" not in container:
@@ -123,6 +133,16 @@ def test_a_pod_has_time_to_leave_and_to_finish(found: Release) -> None:
         told = {one["name"]: one.get("value", "") for one in container.get("env", ())}
         drain_s = sum(float(told.get(f"MEDIA_{part.upper()}_{name}", 0)) for name in ("LEAVE_S", "DRAIN_S"))
         assert spec["terminationGracePeriodSeconds"] >= leave_s + drain_s + 15, part
+
+
+def test_what_is_pulled_may_be_named_by_what_it_is() -> None:
+    digest = "sha256:" + "ab" * 32
+    asked = values("full")
+    asked["image"] |= {"digests": {"scanner": digest, "migrate": digest}}
+    images = {part: spec["containers"][0]["image"] for part, spec, _ in rendered(asked).pods()}
+    ours = "registry.example.org/media"
+    assert {part for part, image in images.items() if image.endswith(f":0.1.0@{digest}")} == {"scanner", "migrate"}
+    assert (images["scanner"], images["ingest"]) == (f"{ours}/scanner:0.1.0@{digest}", f"{ours}/ingest:0.1.0")
 
 
 def test_a_changed_setting_makes_new_pods() -> None:

@@ -1,12 +1,16 @@
 """Values nobody meant are refused before anything is rendered, by name."""
 
 import copy
+import json
+from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
 import helm_python
 import pytest
 
-from tests.chart.rendered import NAMESPACE, RELEASE, chart, values
+from tests.chart.rendered import CHART, NAMESPACE, RELEASE, STAGES, chart, values
+from tests.chart.test_settings import PROGRAMS
 
 JSON_PORT = values("full")["jsonPort"]
 
@@ -31,6 +35,24 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("stages.gateway.replicas", 0, "/stages/gateway/replicas"),
         ("stages.gateway.port", 70000, "/stages/gateway/port"),
         ("stages.ingest.env", {"UPLOADS-AT-ONCE": "x"}, "UPLOADS-AT-ONCE"),
+        ("stages.ingest.env", {"uploads_at_onze": 64}, "uploads_at_onze"),
+        ("stages.gateway.settings", {"publicUrl": True}, "'publicUrl'"),
+        ("stages.gateway.resources.limits.mem", "1Gi", "'mem'"),
+        ("stages.gateway.autoscaling.min", 2, "'min'"),
+        ("stages.scanner.replicas", 7, "autoscaling.max (6) is less than replicas (7)"),
+        ("stages.transcoder.replicas", 21, "autoscaling.max (20) is less than replicas (21)"),
+        ("stores.nats.replicas", 0, "/stores/nats/replicas"),
+        ("stores.nats.peers", [{"podSelektor": {}}], "'podSelektor'"),
+        ("stores.nats.peers", [{"podSelector": {"matchlabels": {"app": "nats"}}}], "'matchlabels'"),
+        ("stores.nats.peers", [{"ipBlock": {"cidr": "10.1.0.10"}}], "/stores/nats/peers/0/ipBlock/cidr"),
+        ("stores.nats.peers", [{"ipBlock": {"cidr": "10.1.0.10/32"}, "podSelector": {}}], "/stores/nats/peers/0"),
+        ("network.prometheus", {"kubernetes.io/metadata.name": 1}, "/network/prometheus"),
+        ("pods.tolerations", [{"key": "media", "efect": "NoSchedule"}], "'efect'"),
+        ("pods.nodeSelector", {"pool": True}, "/pods/nodeSelector/pool"),
+        ("image.digests", {"scaner": "sha256:" + "a" * 64}, "scaner"),
+        ("image.digests", {"scanner": "latest"}, "/image/digests/scanner"),
+        ("clamd.mirror", {"url": "https://clamav.example.internal"}, "/clamd/mirror/peers"),
+        ("clamd.mirror", {"url": "clamav.example.internal"}, "/clamd/mirror/url"),
         ("stages.transcoder.scratch", "lots", "/stages/transcoder/scratch"),
         ("stages.publisher.needs", ["redis"], "/stages/publisher/needs"),
         ("publicUrl", "media.example.com", "/publicUrl"),
@@ -83,3 +105,29 @@ def test_without_policies_nobody_has_to_say_where_the_stores_are() -> None:
     chart().render(values("open"), name=RELEASE, namespace=NAMESPACE)
     with pytest.raises(helm_python.HelmError):
         chart().render(changed("stores.nats.peers", []), name=RELEASE, namespace=NAMESPACE)
+
+
+def test_no_object_takes_what_it_does_not_name() -> None:
+    """But for Helm's own, and for maps whose keys are an operator's."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    open_ones = {path for path, one in objects(schema, "") if one.get("additionalProperties", True) is True}
+    assert open_ones == {"/properties/global"}
+
+
+def objects(schema: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every schema of an object, and where it stands."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "object":
+            yield path, schema
+        for name, inner in schema.items():
+            yield from objects(inner, f"{path}/{name}")
+    elif isinstance(schema, list):
+        for number, inner in enumerate(schema):
+            yield from objects(inner, f"{path}/{number}")
+
+
+@pytest.mark.parametrize("part", STAGES)
+def test_every_setting_with_a_default_is_known_and_no_other(part: str) -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    named = schema["properties"]["stages"]["properties"][part]["properties"]["env"]["propertyNames"]["enum"]
+    assert named == sorted(field.name for field in fields(PROGRAMS[part]) if not field.metadata["required"])

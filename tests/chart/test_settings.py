@@ -14,14 +14,15 @@ from deploy.local.clamd import CONFIG as CLAMD_CONFIG
 from deploy.local.envoy import find_envoy
 from deploy.local.processes import output_of
 from deploy.local.state import REPOSITORY
-from services.common import settings
+from services.common import plans, settings
 from services.gateway.settings import Settings as Gateway
+from services.ingest.domain.quotas import Quota
 from services.ingest.settings import Settings as Ingest
 from services.publisher.settings import Settings as Publisher
 from services.sandbox.settings import Settings as Sandbox
 from services.scanner.settings import Settings as Scanner
 from services.transcoder.settings import Settings as Transcoder
-from tests.chart.rendered import CASES, STAGES, environment, release, rendered, values
+from tests.chart.rendered import CASES, STAGES, Release, Values, chart, environment, release, rendered, values
 from tests.integration.ingest.detour import certified
 
 PROGRAMS: dict[str, type[Any]] = {
@@ -35,12 +36,13 @@ PROGRAMS: dict[str, type[Any]] = {
 MOUNT = "/run/secrets/letmepost"
 
 
-def loaded(case: str, part: str, folder: Path) -> Any:
+def loaded(case: str | Values, part: str, folder: Path) -> Any:
     """The settings of a part as its program would read them in the pod, with secrets of our own."""
-    [container] = release(case).named("Deployment", part)["spec"]["template"]["spec"]["containers"]
+    found = release(case) if isinstance(case, str) else rendered(case)
+    [container] = found.named("Deployment", part)["spec"]["template"]["spec"]["containers"]
     told = environment(container)
     for name, value in told.items():
-        if name.endswith("_FILE"):
+        if Path(value).is_relative_to(MOUNT):
             path = folder / Path(value).relative_to(MOUNT)
             path.write_text("ab" * 32)
             told[name] = str(path)
@@ -124,6 +126,36 @@ def test_what_an_operator_adds_arrives(tmp_path: Path) -> None:
     assert container["resources"]["limits"]["ephemeral-storage"] == "16Gi"
 
 
+def test_plans_of_an_operator_are_those_its_stages_read(tmp_path: Path) -> None:
+    shipped = (REPOSITORY / "services" / "common" / "plans.toml").read_text()
+    wanted = values("minimal") | {"plans": shipped.replace("media = 10_000,", "media = 7,")}
+    found = rendered(wanted)
+    for part in ("gateway", "ingest"):
+        spec = found.named("Deployment", part)["spec"]["template"]["spec"]
+        [mount] = [one for one in spec["containers"][0]["volumeMounts"] if one["name"] == "plans"]
+        [volume] = [one for one in spec["volumes"] if one["name"] == "plans"]
+        files = found.named("ConfigMap", volume["configMap"]["name"].removeprefix("lmp-"))["data"]
+        told = Path(loaded(wanted, part, tmp_path).plans_file)
+        assert str(told.parent) == mount["mountPath"]
+        (tmp_path / told.name).write_text(files[told.name])
+    assert plans.load("quota", Quota.of, str(tmp_path / "plans.toml")).of("free").media == 7
+    # Told anew, they make new pods of those alone.
+    marks = {part: mark(found, part) != mark(release("minimal"), part) for part in STAGES}
+    assert {part for part, changed in marks.items() if changed} == {"gateway", "ingest"}
+
+
+def mark(found: Release, part: str) -> str:
+    """What a pod's template says of its settings."""
+    template = found.named("Deployment", part)["spec"]["template"]
+    return str(template["metadata"]["annotations"]["letmepost.dev/settings"])
+
+
+def test_streams_are_kept_as_often_as_there_are_servers(tmp_path: Path) -> None:
+    for part in ("ingest", "transcoder", "publisher"):
+        assert loaded("minimal", part, tmp_path).nats_replicas == 3
+        assert loaded("bundled", part, tmp_path).nats_replicas == 1
+
+
 def test_secrets_are_files_and_never_words(tmp_path: Path) -> None:
     for part, program in PROGRAMS.items():
         secrets = {field.name for field in dataclasses.fields(program) if field.metadata["secret"]}
@@ -165,6 +197,18 @@ def test_a_gateway_that_leaves_tells_envoy_in_time(tmp_path: Path) -> None:
     seconds = [float(asked[name].removesuffix("s")) for name in ("interval", "timeout")]
     leave_s = loaded("minimal", "gateway", tmp_path).leave_s
     assert leave_s >= asked["unhealthy_threshold"] * seconds[0] + seconds[1]
+
+
+@pytest.mark.parametrize("part", ["envoy", "json-port"])
+def test_callers_of_an_envoy_have_gone_elsewhere_before_it_ends(part: str) -> None:
+    """It closes whatever there is at once when it is told to stop."""
+    [container] = release("full").named("Deployment", part)["spec"]["template"]["spec"]["containers"]
+    config = yaml.safe_load(release("full").named("ConfigMap", part)["data"]["envoy.yaml"])
+    [public] = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"]
+    options = public["typed_config"]
+    assert options["http1_safe_max_connection_duration"] is True
+    kept_s = float(options["common_http_protocol_options"]["max_connection_duration"].removesuffix("s"))
+    assert kept_s < container["lifecycle"]["preStop"]["sleep"]["seconds"]
 
 
 def test_films_take_half_of_the_memory_there_is(tmp_path: Path) -> None:
@@ -227,6 +271,16 @@ def test_envoy_speaks_to_the_bucket_and_the_gateway_of_this_release() -> None:
     assert address("bucket") == ("s3.eu-central-1.amazonaws.com", 443)
     assert clusters["bucket"]["transport_socket"]["typed_config"]["sni"] == "s3.eu-central-1.amazonaws.com"
     assert config["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
+
+
+def test_signatures_come_from_where_an_operator_says() -> None:
+    mirror = {"url": "https://clamav.example.internal", "peers": [{"ipBlock": {"cidr": "10.9.0.7/32"}}]}
+    found = rendered(values("minimal") | {"clamd": {"mirror": mirror}})
+    told = found.named("ConfigMap", "clamd")["data"]["freshclam.conf"]
+    assert re.findall(r"^\w+Mirror .*$", told, re.MULTILINE) == ["PrivateMirror https://clamav.example.internal"]
+    assert mark(found, "clamd") != mark(release("minimal"), "clamd")
+    ways = found.named("NetworkPolicy", "clamd")["spec"]["egress"]
+    assert [way["to"] for way in ways] == [chart().values["network"]["dns"], mirror["peers"]]
 
 
 def test_clamd_keeps_the_limits_it_has_here() -> None:

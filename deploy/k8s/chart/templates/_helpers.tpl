@@ -19,6 +19,7 @@ app.kubernetes.io/component: {{ .part }}
 
 {{- define "media.image" -}}
 {{ .root.Values.image.repository }}/{{ .part }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
+{{- with get .root.Values.image.digests .part }}@{{ . }}{{ end }}
 {{- end }}
 
 {{/* What every pod has: nobody's rights, and no word of the cluster. */}}
@@ -77,6 +78,11 @@ spec:
   # One that does not work does not keep its node from being drained.
   unhealthyPodEvictionPolicy: AlwaysAllow
   selector: {matchLabels: {{ include "media.selector" . | fromYaml | toJson }}}
+{{- end }}
+{{- if .row.autoscaling }}
+{{- if lt (int .row.autoscaling.max) (int .row.replicas) }}
+{{- fail (printf "%s: autoscaling.max (%v) is less than replicas (%v)" .part .row.autoscaling.max .row.replicas) }}
+{{- end }}
 {{- end }}
 {{- if and .row.autoscaling (not (include "media.queued" .)) }}
 {{- with .row.autoscaling }}
@@ -138,6 +144,7 @@ selector: {matchLabels: {{ include "media.selector" . | fromYaml | toJson }}}
 {{- end -}}
 {{- $_ := set $stores.s3 "host" (printf "%s.%s.svc" (include "media.name" (dict "root" $ "part" "s3")) .Release.Namespace) -}}
 {{- $_ := set $stores.s3 "tls" false -}}
+{{- $_ := set $stores.nats "replicas" 1 -}}
 {{- end -}}
 {{- toJson $stores -}}
 {{- end }}
@@ -159,7 +166,8 @@ selector: {matchLabels: {{ include "media.selector" . | fromYaml | toJson }}}
 {{/* Plain settings of a stage, as one flat map. */}}
 {{- define "media.settings" -}}
 {{- $root := .root -}}{{- $row := .row -}}
-{{- $s3 := include "media.stores" $root | fromJson | dig "s3" dict -}}
+{{- $stores := include "media.stores" $root | fromJson -}}
+{{- $s3 := $stores.s3 -}}
 {{- $settings := merge (dict) ($row.env | default dict) $root.Values.common -}}
 {{- $_ := set $settings "listen" (printf "0.0.0.0:%v" $row.port) -}}
 {{- $_ := set $settings "metrics_listen" (printf "0.0.0.0:%v" $row.metricsPort) -}}
@@ -170,6 +178,7 @@ selector: {matchLabels: {{ include "media.selector" . | fromYaml | toJson }}}
 {{- $host := include "media.name" (dict "root" $root "part" $called) -}}
 {{- $_ := set $settings (printf "%s_target" $called) (printf "dns:///%s.%s.svc:%v" $host $root.Release.Namespace (index $root.Values.stages $called).port) -}}
 {{- end -}}
+{{- if has "nats" ($row.needs | default list) }}{{ $_ := set $settings "nats_replicas" $stores.nats.replicas }}{{ end -}}
 {{- if has "s3" ($row.needs | default list) }}
 {{- $_ := set $settings "s3_endpoint" (printf "%s://%s:%v" (ternary "https" "http" $s3.tls) $s3.host $s3.port) -}}
 {{- $_ := set $settings "s3_region" $s3.region -}}
@@ -177,6 +186,7 @@ selector: {matchLabels: {{ include "media.selector" . | fromYaml | toJson }}}
 {{- range $bucket := $row.buckets }}{{ $_ := set $settings (printf "%s_bucket" $bucket) (index $s3 (printf "%sBucket" $bucket)) }}{{ end -}}
 {{- if ($row.settings).public_url }}{{ $_ := set $settings "public_url" $root.Values.publicUrl }}{{ end -}}
 {{- if ($row.settings).cdn_url }}{{ $_ := set $settings "cdn_url" (printf "%s/cdn" $root.Values.publicUrl) }}{{ end -}}
+{{- if and ($row.settings).plans $root.Values.plans }}{{ $_ := set $settings "plans_file" "/etc/letmepost/plans.toml" }}{{ end -}}
 {{- if $row.clamd }}{{ $_ := set $settings "clamd_address" (printf "%s.%s.svc:%v" (include "media.name" (dict "root" $root "part" "clamd")) $root.Release.Namespace $root.Values.clamd.port) }}{{ end -}}
 {{- if $row.sandbox }}{{ $_ := set $settings "sandbox_url" (include "media.sandboxUrl" $root) }}{{ end -}}
 {{- if $row.scratch }}{{ $_ := set $settings "scratch_dir" "/scratch" }}{{ $_ := set $settings "workers" $row.workers }}{{ end -}}
