@@ -22,7 +22,7 @@ from services.publisher.settings import Settings as Publisher
 from services.sandbox.settings import Settings as Sandbox
 from services.scanner.settings import Settings as Scanner
 from services.transcoder.settings import Settings as Transcoder
-from tests.chart.rendered import CASES, STAGES, Release, Values, chart, environment, release, rendered, values
+from tests.chart.rendered import CASES, CHART, STAGES, Release, Values, chart, environment, release, rendered, values
 from tests.integration.ingest.detour import certified
 
 PROGRAMS: dict[str, type[Any]] = {
@@ -200,15 +200,18 @@ def test_a_gateway_that_leaves_tells_envoy_in_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["envoy", "json-port"])
-def test_callers_of_an_envoy_have_gone_elsewhere_before_it_ends(part: str) -> None:
-    """It closes whatever there is at once when it is told to stop."""
-    [container] = release("full").named("Deployment", part)["spec"]["template"]["spec"]["containers"]
+def test_an_envoy_that_is_to_go_is_told_before_it_has_to(part: str) -> None:
+    """It closes whatever there is at once when it ends: tests/integration/edge/test_leaving_of_envoy.py."""
+    spec = release("full").named("Deployment", part)["spec"]["template"]["spec"]
+    containers = {one["name"]: one for one in spec["containers"]}
+    assert containers.keys() == {part, "leave"}
+    told = chart().values
+    assert containers[part]["lifecycle"]["preStop"]["sleep"]["seconds"] == told["leave_s"] + told["drain_s"]
     config = yaml.safe_load(release("full").named("ConfigMap", part)["data"]["envoy.yaml"])
-    [public] = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"]
-    options = public["typed_config"]
-    assert options["http1_safe_max_connection_duration"] is True
-    kept_s = float(options["common_http_protocol_options"]["max_connection_duration"].removesuffix("s"))
-    assert kept_s < container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    port = config["admin"]["address"]["socket_address"]["port_value"]
+    assert environment(containers["leave"]) == {"ENVOY_ADMIN_PORT": str(port)}
+    hook = (CHART / "files" / "leave.py").read_text()
+    assert containers["leave"]["lifecycle"] == {"preStop": {"exec": {"command": ["python", "-c", hook]}}}
 
 
 def test_films_take_half_of_the_memory_there_is(tmp_path: Path) -> None:

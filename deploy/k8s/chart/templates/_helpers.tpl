@@ -105,6 +105,19 @@ spec:
 {{- end }}
 {{- end }}
 
+{{/* Beside an Envoy, whose own image holds nothing that could: tells it when the pod is about to go. */}}
+{{- define "media.leave" -}}
+- name: leave
+  image: {{ include "media.image" (dict "root" . "part" "gateway") }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  command: [python, -c, "import signal as s; s.pthread_sigmask(s.SIG_BLOCK, {s.SIGTERM}); s.sigwait({s.SIGTERM})"]
+  env:
+    - {name: ENVOY_ADMIN_PORT, value: "9901"}
+  lifecycle: {preStop: {exec: {command: [python, -c, {{ .Files.Get "files/leave.py" | toJson }}]}}}
+  resources: {requests: {cpu: 5m, memory: 16Mi}, limits: {memory: 64Mi}}
+  {{- include "media.container" . | nindent 2 }}
+{{- end }}
+
 {{/* Not empty: scaled by what waits for it. Two autoscalers of one deployment would pull it to and fro. */}}
 {{- define "media.queued" -}}
 {{- if and .root.Values.keda.enabled (eq .part "transcoder") }}true{{ end -}}
