@@ -1,4 +1,4 @@
-"""The decoding process: one job, then it ends.   python -m services.transcoder.child
+"""The decoding process: one job, then it ends. A nursery forks it.
 
 Reads one line of JSON from its standard input and writes some to its standard output: first the layers of isolation it
 has, then how far it is, and last what became of the job. It is told nothing else: no environment, no secrets.
@@ -16,7 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
+from services.platforms import catalog
 from services.transcoder import isolation
+from services.transcoder.domain.work import InputFault, WorkRequest
+from services.transcoder.engine import still, work
 
 # Of address space. A still needs its pixels a few times over; a film its decoder, and frames for each encoder.
 STILL_BYTES = 2 << 30
@@ -24,18 +27,17 @@ FILM_BYTES = 4 << 30
 PROGRESS_EVERY_S = 0.5
 
 
-def main() -> None:
-    """One job."""
-    layers = isolation.enter()
-    # Now, and not above: these may begin threads, which would escape what enter() did.
-    from services.platforms import catalog
-    from services.transcoder.domain.work import InputFault, WorkRequest
-    from services.transcoder.engine import still, work
-
+def load() -> None:
+    """What every job needs, done once by the process it is forked from."""
     still.setup()
     catalog.load()
     catalog.presets("image")
     catalog.presets("video")
+
+
+def main(parent: int) -> None:
+    """One job. parent: whose end is this one's too."""
+    layers = isolation.enter(parent)
     # Decoders may print; the answer must stand alone.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -99,7 +101,3 @@ def program_files() -> list[Path]:
 def _say(answers: TextIO, what: dict[str, object]) -> None:
     answers.write(json.dumps(what) + "\n")
     answers.flush()
-
-
-if __name__ == "__main__":
-    main()

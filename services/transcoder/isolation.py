@@ -16,13 +16,14 @@ import ctypes
 import os
 import platform
 import resource
+import signal
 import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
-_PR_SET_NO_NEW_PRIVS = 38
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _CLONE_NEWIPC, _CLONE_NEWUSER, _CLONE_NEWNET, _CLONE_THREAD = 0x08000000, 0x10000000, 0x40000000, 0x00010000
 
 _SYS_SECCOMP = {"x86_64": 317, "aarch64": 277}
@@ -86,14 +87,21 @@ class IsolationError(Exception):
     """A layer that was promised could not be put in place."""
 
 
-def enter() -> list[str]:
-    """At start, before any import that may begin a thread. Returns the layers in force."""
+def enter(parent: int) -> list[str]:
+    """At start, while there is one thread. Returns the layers in force.
+
+    Args:
+        parent: The process that started this one, and without which it shall not go on.
+    """
     layers = []
     if _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC) == 0:
         layers.append("namespaces")
     if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0:
         layers.append("no_new_privs")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # After unshare(), which takes it back together with the rights it gives.
+    if _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0 or os.getppid() != parent:
+        raise IsolationError("nobody started this")
     return layers
 
 

@@ -18,6 +18,7 @@ from deploy.local.state import REPOSITORY
 from deploy.local.tenant import demo_accounts
 from services.platforms import registry
 from tests.e2e.client import Client, body, eventually
+from tests.processes import descendants
 
 LISTENS = "0A"  # a socket's state in /proc/net/tcp
 
@@ -82,14 +83,3 @@ def opened(pid: int) -> Iterator[str]:
                 yield str(handle.readlink())
     except FileNotFoundError:
         return
-
-
-def descendants(pid: int) -> list[int]:
-    """Process ids of everything that process started, directly or not."""
-    found, waiting = [], [pid]
-    while waiting:
-        children = Path(f"/proc/{waiting.pop()}/task").glob("*/children")
-        pids = [int(word) for file in children for word in file.read_text().split()]
-        found += pids
-        waiting += pids
-    return found

@@ -1,13 +1,11 @@
 """Decoding and encoding in processes of their own: one stranger's file each, confined, killed when late."""
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
 import re
 import signal
-import sys
 from collections import deque
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -16,29 +14,17 @@ from types import TracebackType
 from prometheus_client import Counter
 
 from services.common.errors import Code, MediaError
+from services.transcoder.adapters.nursery import START_S, Nursery, Process
 from services.transcoder.domain.work import InputFault, Progress, Status, WorkRequest, WorkResult, untold
 
 log = logging.getLogger(__name__)
 
 # Without these a stranger's bytes are not touched. The others depend on the kernel and are reported.
 REQUIRED = frozenset({"no_new_privs", "rlimits", "seccomp"})
-START_S = 20.0
 PROGRESS_EVERY_S = 0.4  # a little more often than an honest child tells
-ANSWER_BYTES = 4 << 20
 COMPLAINT_BYTES = 4096
 # Of any file written: a rendition is never much larger than the largest source taken in.
 FILE_BYTES = 1 << 30
-# Nothing else is inherited.
-ENVIRONMENT = {
-    # One thread for the numbers library and few memory arenas: the address space is bounded.
-    "OPENBLAS_NUM_THREADS": "1",
-    "MALLOC_ARENA_MAX": "2",
-    # Pixels are mapped, and given back at once. By itself the allocator stops doing so after the first large one it is
-    # handed back, and a photograph's job takes a tenth more. Smaller pieces than that are too many to be mapped.
-    "MALLOC_MMAP_THRESHOLD_": str(768 << 10),
-    "LANG": "C.UTF-8",
-    "PYTHONDONTWRITEBYTECODE": "1",
-}
 _DIGEST = re.compile(r"[0-9a-f]{8}")
 # The file made the decoder break one of its limits, or break.
 _TOO_MUCH = frozenset({signal.SIGXCPU, signal.SIGXFSZ})
@@ -48,21 +34,27 @@ ENDED = Counter("transcoder_children_total", "Decoders that did a job, by what t
 
 
 class SandboxedEngine:
-    """ports.Engine. Children are started ahead of need, since loading the codecs takes longer than a small picture.
+    """ports.Engine. Children wait for jobs, forked ahead of need.
 
     Args:
-        spares: How many wait, started.
+        spares: How many wait.
     """
 
     def __init__(self, *, spares: int = 2) -> None:
         self._spares = spares
         self._waiting: deque[_Child] = deque()
         self._starting: set[asyncio.Task[None]] = set()
+        self._nursery: Nursery | None = None
+        self._nursing = asyncio.Lock()
         self.layers: tuple[str, ...] = ()
 
     async def __aenter__(self) -> "SandboxedEngine":
         """Starts one child. Raises MediaError UNAVAILABLE where none can be confined."""
-        child = await _Child.start()
+        try:
+            child = await self._start()
+        except BaseException:
+            await self._end_nursery()
+            raise
         self.layers = child.layers
         self._waiting.append(child)
         self._refill()
@@ -77,6 +69,7 @@ class SandboxedEngine:
         await asyncio.gather(*self._starting, return_exceptions=True)
         while self._waiting:
             await self._waiting.popleft().end()
+        await self._end_nursery()
 
     async def described(self) -> str:
         """Readiness: the layers of isolation in force."""
@@ -122,7 +115,7 @@ class SandboxedEngine:
                 return child
             await child.end()
         self._refill()
-        return await _Child.start()
+        return await self._start()
 
     def _refill(self) -> None:
         for _ in range(self._spares - len(self._waiting) - len(self._starting)):
@@ -132,38 +125,36 @@ class SandboxedEngine:
 
     async def _start_spare(self) -> None:
         try:
-            self._waiting.append(await _Child.start())
+            self._waiting.append(await self._start())
         except MediaError as exc:
             log.warning("no spare decoder", extra={"why": str(exc)})  # the next job starts its own, and fails aloud
+
+    async def _start(self) -> "_Child":
+        async with self._nursing:
+            if self._nursery is None or not self._nursery.usable:
+                if self._nursery is not None:
+                    self._nursery.retire()
+                self._nursery = await Nursery.start()
+            process = await self._nursery.fork()
+        return await _Child.of(process)
+
+    async def _end_nursery(self) -> None:
+        if self._nursery is not None:
+            await self._nursery.end()
 
 
 class _Child:
     """One process. `complaint` is the end of what it printed."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: Process) -> None:
         self._process = process
         self._complaint = b""
         self._listening = asyncio.create_task(self._listen(), name=f"decoder-{process.pid}")
         self.layers: tuple[str, ...] = ()
 
     @classmethod
-    async def start(cls) -> "_Child":
-        try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-I",
-                "-m",
-                "services.transcoder.child",
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env=ENVIRONMENT,
-                cwd="/",
-                start_new_session=True,
-                limit=ANSWER_BYTES,
-            )
-        except OSError as exc:
-            raise MediaError(Code.UNAVAILABLE, why=f"no decoder could be started: {exc}") from exc
+    async def of(cls, process: Process) -> "_Child":
+        """Once it has said hello."""
         child = cls(process)
         try:
             hello = await asyncio.wait_for(child._line(), START_S)
@@ -182,7 +173,7 @@ class _Child:
 
     @property
     def alive(self) -> bool:
-        return self._process.returncode is None
+        return self._process.alive
 
     @property
     def complaint(self) -> str:
@@ -198,10 +189,8 @@ class _Child:
             "cpu_s": round(deadline_s * (os.cpu_count() or 1)),
             "file_bytes": FILE_BYTES,
         }
-        assert self._process.stdin is not None
+        self._process.say(json.dumps(job).encode() + b"\n")
         try:
-            self._process.stdin.write(json.dumps(job).encode() + b"\n")
-            await self._process.stdin.drain()
             async with asyncio.timeout(deadline_s):
                 answer = await self._answer(request.presets, progress)
         except TimeoutError as exc:
@@ -212,11 +201,10 @@ class _Child:
 
     async def end(self) -> None:
         """Kills it if it still runs, and waits for it."""
-        if self.alive:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-        await asyncio.shield(self._process.wait())
+        self._process.kill()
+        await self._process.wait()
         await self._listening
+        self._process.close()
 
     async def _answer(self, presets: Collection[str], progress: Progress) -> Mapping[str, object]:
         """Its last line. What comes before is how far it is, heard now and then, however often it is said."""
@@ -229,8 +217,7 @@ class _Child:
 
     async def _line(self) -> Mapping[str, object]:
         """Empty when it ended without a word."""
-        assert self._process.stdout is not None
-        line = await self._process.stdout.readline()
+        line = await self._process.out.readline()
         said = json.loads(line) if line.endswith(b"\n") else {}
         return said if isinstance(said, dict) else {}
 
@@ -243,8 +230,7 @@ class _Child:
         return {"unavailable": f"it ended with {-died}: {self.complaint}"}
 
     async def _listen(self) -> None:
-        assert self._process.stderr is not None
-        while heard := await self._process.stderr.read(COMPLAINT_BYTES):
+        while heard := await self._process.err.read(COMPLAINT_BYTES):
             self._complaint = (self._complaint + heard)[-COMPLAINT_BYTES:]
 
 

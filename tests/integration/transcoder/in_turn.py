@@ -7,13 +7,16 @@ To make a socket or start a program is not just refused, as it is elsewhere, but
 """
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
 from services.transcoder import isolation
-from services.transcoder.child import FILM_BYTES, program_files
+from services.transcoder.child import FILM_BYTES, load, program_files
+from services.transcoder.domain.work import InputFault, WorkRequest
+from services.transcoder.engine import work
 
 _LOAD, _JUMP_EQUAL, _RETURN, _KILL_PROCESS = 0x20, 0x15, 0x06, 0x80000000
 # socket, socketpair, connect, execve
@@ -41,17 +44,9 @@ def confine(readable: Path, made: Path) -> Sequence[str]:
 
 def main() -> None:
     """All of them."""
-    layers = isolation.enter()
+    layers = isolation.enter(os.getppid())
     network = str(Path("/proc/self/ns/net").readlink())
-    # Not above: see the decoding process.
-    from services.platforms import catalog
-    from services.transcoder.domain.work import InputFault, WorkRequest
-    from services.transcoder.engine import still, work
-
-    still.setup()
-    catalog.load()
-    catalog.presets("image")
-    catalog.presets("video")
+    load()
     folder, presets = Path(sys.argv[1]), tuple(sys.argv[2:])
     sources = sorted((folder / "sources").iterdir())
     layers += confine(folder, folder / "made")

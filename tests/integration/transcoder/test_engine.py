@@ -18,10 +18,12 @@ from PIL import Image
 from services.common.errors import MediaError
 from services.platforms import catalog
 from services.transcoder.adapters import engine as engine_module
+from services.transcoder.adapters import nursery as nursery_module
 from services.transcoder.adapters.engine import SandboxedEngine
 from services.transcoder.domain.work import How, InputFault, Status
 from tests import media
 from tests.integration.transcoder.workbench import Bench, by_preset
+from tests.processes import children
 
 
 @pytest.fixture(scope="module")
@@ -331,7 +333,7 @@ async def test_a_killed_child_is_nobodys_fault_and_the_next_job_works(engine: Sa
         bench.run(media.film(1280, 720, seconds=10, fps=30, options={"preset": "ultrafast", "bf": "0"}), "video/mp4")
     )
     await asyncio.sleep(1.0)
-    for pid in children():
+    for pid in decoders():
         os.kill(pid, signal.SIGKILL)
     with pytest.raises(MediaError) as caught:
         await job
@@ -351,13 +353,54 @@ async def test_a_late_child_is_killed_and_so_is_a_cancelled_one(bench: Bench) ->
     with pytest.raises(asyncio.CancelledError):
         await job
     await asyncio.sleep(0.5)
-    assert len(children()) <= 2  # the spares
+    assert len(decoders()) <= 2  # the spares
 
 
-def children() -> list[int]:
-    tasks = Path(f"/proc/{os.getpid()}/task").glob("*/children")
-    pids = [int(pid) for tasks_of in tasks for pid in tasks_of.read_text().split()]
-    return [pid for pid in pids if b"transcoder.child" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+async def test_a_killed_nursery_takes_its_children_along_and_the_next_job_works(
+    engine: SandboxedEngine, bench: Bench
+) -> None:
+    job = asyncio.create_task(
+        bench.run(media.film(1280, 720, seconds=10, fps=30, options={"preset": "ultrafast", "bf": "0"}), "video/mp4")
+    )
+    await asyncio.sleep(1.0)
+    [nursery], orphans = nurseries(), decoders()
+    os.kill(nursery, signal.SIGKILL)
+    with pytest.raises(MediaError) as caught:
+        await job
+    assert caught.value.code == "unavailable"
+    assert (await bench.run(media.jpeg(), "image/jpeg")).renditions
+    assert orphans
+    assert not any(_runs(pid) for pid in orphans)
+
+
+async def test_a_nursery_is_replaced_after_so_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nursery_module, "CHILDREN_MOST", 2)
+    seen = set()
+    async with SandboxedEngine(spares=1) as engine:
+        bench = Bench(engine, tmp_path)
+        for _ in range(6):
+            assert (await bench.run(media.jpeg(), "image/jpeg")).renditions
+            seen.update(nurseries())
+        assert len(seen) >= 3
+        await asyncio.sleep(0.5)  # what has no children left ends
+        assert len(nurseries()) <= 2  # one that is used, one that the spare is of
+
+
+def _runs(pid: int) -> bool:
+    """Not when it has ended and only waits for somebody to ask how."""
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def nurseries() -> list[int]:
+    found = children(os.getpid())
+    return [pid for pid in found if b"transcoder.nursery" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def decoders() -> list[int]:
+    return [child for pid in nurseries() for child in children(pid)]
 
 
 async def test_without_its_layers_it_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from services.transcoder.adapters.engine import ENVIRONMENT
+from services.transcoder.adapters.nursery import ENVIRONMENT
 
 HEAD = """
 import os, sys
 from pathlib import Path
 from services.transcoder import isolation
-layers = isolation.enter()
+layers = isolation.enter(os.getppid())
 import ctypes, errno, signal, socket, threading
 libc = ctypes.CDLL(None, use_errno=True)
 own, secret = Path(sys.argv[1]), Path(sys.argv[2])

@@ -1,0 +1,260 @@
+"""Our side of the process that decoders are forked from (services/transcoder/nursery.py)."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from collections import deque
+from dataclasses import dataclass
+
+from services.common.errors import Code, MediaError
+from services.transcoder.nursery import MESSAGE_BYTES
+
+START_S = 20.0
+ANSWER_BYTES = 4 << 20
+# Copies of one process all have its memory's layout. Whoever could learn it from one has that long to use it.
+CHILDREN_MOST = 100
+# Nothing else is inherited.
+ENVIRONMENT = {
+    # One thread for the numbers library and few memory arenas: the address space is bounded.
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",
+    # Pixels are mapped, and given back at once. By itself the allocator stops doing so after the first large one it is
+    # handed back, and a photograph's job takes a tenth more. Smaller pieces than that are too many to be mapped.
+    "MALLOC_MMAP_THRESHOLD_": str(768 << 10),
+    "LANG": "C.UTF-8",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+
+
+class Process:
+    """A forked child. out, err: what it prints."""
+
+    def __init__(self, nursery: "Nursery", pid: int, files: "_Files") -> None:
+        self._nursery = nursery
+        self._files = files
+        self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.pid = pid
+        self.out = files.out
+        self.err = files.err
+
+    @property
+    def alive(self) -> bool:
+        return not self._ended.done()
+
+    def say(self, line: bytes) -> None:
+        """To its standard input. Whether anybody reads it, its answer tells."""
+        self._files.into.write(line)
+
+    async def wait(self) -> int:
+        """What it ended with; below 0: by that signal."""
+        return await asyncio.shield(self._ended)
+
+    def kill(self) -> None:
+        if self.alive:
+            self._nursery.kill(self.pid)
+
+    def close(self) -> None:
+        """It is over, and what it said was read."""
+        self._files.close()
+
+    def ended(self, code: int) -> None:
+        if self.alive:
+            self._ended.set_result(code)
+
+
+class Nursery:
+    """Forks children, and hears of their ends. It is replaced after so many, or when it died."""
+
+    def __init__(self, process: asyncio.subprocess.Process, control: socket.socket) -> None:
+        self._process = process
+        self._control = control
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._unborn: deque[_Asked] = deque()
+        self._living: dict[int, Process] = {}
+        self._left = CHILDREN_MOST
+        self._open, self._retired = True, False
+        asyncio.get_running_loop().add_reader(control.fileno(), self._hear)
+
+    @classmethod
+    async def start(cls) -> "Nursery":
+        """Raises MediaError UNAVAILABLE, it did not come up."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        with theirs:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-I",
+                    "-m",
+                    "services.transcoder.nursery",
+                    stdin=theirs.fileno(),
+                    stdout=asyncio.subprocess.DEVNULL,
+                    env=ENVIRONMENT,
+                    cwd="/",
+                    start_new_session=True,
+                )
+            except BaseException as exc:
+                ours.close()
+                if isinstance(exc, OSError):
+                    raise MediaError(Code.UNAVAILABLE, why=f"no decoder could be started: {exc}") from exc
+                raise
+        nursery = cls(process, ours)
+        try:
+            async with asyncio.timeout(START_S):
+                await nursery._ready
+        except TimeoutError as exc:
+            raise MediaError(Code.UNAVAILABLE, why=f"nothing to fork decoders from after {START_S:.0f} s") from exc
+        finally:
+            if not nursery.usable:
+                await nursery.end()
+        return nursery
+
+    @property
+    def usable(self) -> bool:
+        return self._open and self._ready.done() and self._left > 0
+
+    async def fork(self) -> Process:
+        """A child that has read nothing yet.
+
+        Raises:
+            MediaError: UNAVAILABLE, there is none.
+        """
+        self._left -= 1
+        files, theirs = await _Files.open()
+        asked = _Asked(files, asyncio.get_running_loop().create_future())
+        try:
+            socket.send_fds(self._control, [b"fork"], theirs)
+        except OSError as exc:
+            files.close()
+            raise MediaError(Code.UNAVAILABLE, why=f"no decoder could be forked: {exc}") from exc
+        finally:
+            for one in theirs:
+                os.close(one)
+        self._unborn.append(asked)
+        return await asked.answer
+
+    def kill(self, pid: int) -> None:
+        """One of its children."""
+        with contextlib.suppress(OSError):  # it is gone, and they with it
+            self._control.send(f"kill {pid}".encode())
+
+    def retire(self) -> None:
+        """It forks no more, and ends with the last of its children."""
+        self._retired = True
+        self._hang_up_if_idle()
+
+    async def end(self) -> None:
+        """At once, and its children with it."""
+        self._hang_up()
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+        await self._process.wait()
+
+    def _hear(self) -> None:
+        """One message."""
+        try:
+            heard = self._control.recv(MESSAGE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            heard = b""
+        if not heard:
+            self._hang_up()
+            return
+        said = json.loads(heard)
+        if "ready" in said:
+            self._ready.set_result(None)
+        elif "ended" in said:
+            if (process := self._living.pop(said["ended"], None)) is not None:
+                process.ended(said["code"])
+        else:
+            self._bear(said)
+        self._hang_up_if_idle()
+
+    def _bear(self, said: dict[str, object]) -> None:
+        asked, pid = self._unborn.popleft(), said.get("born")
+        if not isinstance(pid, int):
+            asked.refuse(f"no decoder could be forked: {said.get('unborn')}")
+            return
+        self._living[pid] = process = Process(self, pid, asked.files)
+        if asked.answer.done():  # nobody waits for it any more
+            process.kill()
+            process.close()
+        else:
+            asked.answer.set_result(process)
+
+    def _hang_up_if_idle(self) -> None:
+        if self._retired and not self._living and not self._unborn:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        """It ends when it hears that; the kernel sees to it that its children do."""
+        if not self._open:
+            return
+        self._open = False
+        asyncio.get_running_loop().remove_reader(self._control.fileno())
+        self._control.close()
+        while self._unborn:
+            self._unborn.popleft().refuse("what decoders are forked from has died")
+        for process in self._living.values():
+            process.ended(-signal.SIGKILL)
+        self._living.clear()
+        if not self._ready.done():
+            self._ready.set_exception(MediaError(Code.UNAVAILABLE, why="no decoder could be started: it died"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """For a child that is not there yet."""
+
+    files: "_Files"
+    answer: asyncio.Future[Process]
+
+    def refuse(self, why: str) -> None:
+        self.files.close()
+        if not self.answer.done():
+            self.answer.set_exception(MediaError(Code.UNAVAILABLE, why=why))
+
+
+class _Files:
+    """A child's standard files, our ends of them."""
+
+    def __init__(self, into: asyncio.WriteTransport, out: "_Heard", err: "_Heard") -> None:
+        self.into = into
+        self._read = (out, err)
+        self.out, self.err = out.reader, err.reader
+
+    @classmethod
+    async def open(cls) -> tuple["_Files", list[int]]:
+        """And the child's ends, which whoever passes them on closes."""
+        pipes = [os.pipe() for _ in range(3)]
+        into, out, err = pipes[0][1], pipes[1][0], pipes[2][0]
+        loop = asyncio.get_running_loop()
+        writing, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(into, "wb", 0))
+        files = cls(writing, await _Heard.of(out), await _Heard.of(err))
+        return files, [pipes[0][0], pipes[1][1], pipes[2][1]]
+
+    def close(self) -> None:
+        self.into.close()
+        for one in self._read:
+            one.transport.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A pipe that is read from."""
+
+    reader: asyncio.StreamReader
+    transport: asyncio.ReadTransport
+
+    @classmethod
+    async def of(cls, file: int) -> "_Heard":
+        reader = asyncio.StreamReader(limit=ANSWER_BYTES)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(file, "rb", 0))
+        return cls(reader, transport)
