@@ -195,9 +195,14 @@ async def test_stopped_in_the_middle_it_hands_its_job_back_at_once(running: Runn
 @pytest.mark.parametrize("expired", [False, True], ids=["deleted", "expired"])
 async def test_a_deletion_kills_the_decoder_and_nothing_of_the_job_is_left(running: Running, expired: bool) -> None:
     ref = await running.promoted(film(1280, 720, seconds=6, fps=25, codec="mpeg4", options={}), "video")
-    met: list[int] = []
-    await eventually(lambda: met.extend(decoders_at_work(running)) or bool(met), within_s=60)
-    [decoder] = set(met)
+    met: set[int] = set()
+
+    def at_work() -> bool:
+        met.update(decoders_at_work(running))
+        return bool(met)
+
+    await eventually(at_work, within_s=60)
+    [decoder] = met
     # From here on it would never come to an end by itself.
     os.kill(decoder, signal.SIGSTOP)
     lost = jobs(running, "lost")
