@@ -24,7 +24,7 @@ ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "2",
     # Pixels are mapped, and given back at once. By itself the allocator stops doing so after the first large one it is
     # handed back, and a photograph's job takes a tenth more. Smaller pieces than that are too many to be mapped.
-    "MALLOC_MMAP_THRESHOLD_": str(768 << 10),
+    "MALLOC_MMAP_THRESHOLD_": str(512 << 10),
     "LANG": "C.UTF-8",
     "PYTHONDONTWRITEBYTECODE": "1",
 }

@@ -81,7 +81,8 @@ def _sample(plane: Image.Image, wanted: int) -> tuple[Blocks, float]:
     rows = []
     for n, y in enumerate(range(0, down, step)):
         row = np.asarray(plane.crop((0, 8 * y, 8 * across, 8 * y + 8)), dtype=np.float32) - 128
-        rows.append(row.reshape(8, across, 8).transpose(1, 0, 2)[n % step :: step])
+        # A copy, or all of the row would be kept.
+        rows.append(row.reshape(8, across, 8).transpose(1, 0, 2)[n % step :: step].copy())
     blocks = np.concatenate(rows)
     transformed = (_WAVES @ blocks @ _WAVES.T).astype(np.float32, copy=False)
     return transformed, plane.width * plane.height / 64 / len(blocks)

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -142,24 +143,26 @@ class _StillJob:
     def make(self, plans: Sequence[Plan]) -> Iterator[tuple[Plan, Outcome]]:
         stripped = self._stripped() if any(isinstance(one.recipe, Stripped) for one in plans) else None
         plans = with_stripped(plans, self.probe, stripped.probe.size_bytes if stripped else None)
+        plans = sorted(plans, key=_ease, reverse=True)
         sizes = [(one.recipe.width, one.recipe.height) for one in plans if isinstance(one.recipe, Jpeg)]
         preview = box(self.probe.width, self.probe.height, PREVIEW_PX, PREVIEW_PX)
         # Decoded even when nothing is encoded: a file no decoder can read to its end is never served as it is.
         self._picture = self._still.picture(*max([*sizes, preview]))
-        stills = Stills(self._picture)
         loops = self._loops({one.recipe for one in plans if isinstance(one.recipe, Loop)})
-        for one in sorted(plans, key=_ease, reverse=True):
-            if one.misfit:
-                yield one, one.misfit
-            elif isinstance(one.recipe, Jpeg):
-                yield one, _jpeg(stills, one.preset, one.recipe, self._scratch)
-            elif isinstance(one.recipe, Loop):
-                yield one, loops[one.recipe]
-            elif isinstance(one.recipe, Untouched):
-                yield one, self._kept("untouched", self._source.read_bytes())
-            else:
-                assert stripped is not None
-                yield one, stripped
+        with ThreadPoolExecutor(1) as beside:
+            stills = Stills(self._picture, sizes=sizes, beside=beside)
+            for one in plans:
+                if one.misfit:
+                    yield one, one.misfit
+                elif isinstance(one.recipe, Jpeg):
+                    yield one, _jpeg(stills, one.preset, one.recipe, self._scratch)
+                elif isinstance(one.recipe, Loop):
+                    yield one, loops[one.recipe]
+                elif isinstance(one.recipe, Untouched):
+                    yield one, self._kept("untouched", self._source.read_bytes())
+                else:
+                    assert stripped is not None
+                    yield one, stripped
 
     def _loops(self, recipes: Iterable[Loop]) -> Mapping[Loop, Made]:
         wanted = {one: self._scratch / f"{_digest('loop_mp4', one)}.mp4" for one in recipes}

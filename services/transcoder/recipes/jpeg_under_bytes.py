@@ -1,6 +1,9 @@
 """Stills as JPEG, at the best quality that fits a cap in bytes."""
 
 import io
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
 from services.transcoder.domain.planning import Jpeg
@@ -30,11 +33,19 @@ class Stills:
 
     Args:
         picture: At least as large as the largest rendition asked for.
+        sizes: Those that will most likely be asked for, in that order.
+        beside: Where each of them is scaled while the one before is encoded.
     """
 
-    def __init__(self, picture: Planes) -> None:
+    def __init__(
+        self, picture: Planes, *, sizes: Iterable[tuple[int, int]] = (), beside: Executor | None = None
+    ) -> None:
         self._picture = picture
         self._scaled = picture
+        self._coming = deque(dict.fromkeys(size for size in sizes if size != picture.size))
+        self._beside = beside
+        self._ahead: Future[Planes] | None = None
+        self._scale_ahead()
         self._made: dict[tuple[Jpeg, int], Encoded] = {}
         self._sizes: dict[tuple[Jpeg, int], int] = {}
 
@@ -120,5 +131,20 @@ class Stills:
     def _scale(self, wanted: Jpeg) -> Planes:
         size = (wanted.width, wanted.height)
         if size != self._scaled.size:
-            self._scaled = self._picture.resized(size)
+            self._scaled = self._resized(size)
         return self._scaled if wanted.canvas is None else self._scaled.on_white(wanted.canvas)
+
+    def _resized(self, size: tuple[int, int]) -> Planes:
+        if self._ahead is None or self._coming[0] != size:
+            return self._picture.resized(size)
+        found = self._ahead.result()
+        self._coming.popleft()
+        self._scale_ahead()
+        return found
+
+    def _scale_ahead(self) -> None:
+        """Of what is coming, the first."""
+        if self._beside is None or not self._coming:
+            self._ahead = None
+        else:
+            self._ahead = self._beside.submit(self._picture.resized, self._coming[0])

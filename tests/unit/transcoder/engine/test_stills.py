@@ -2,6 +2,7 @@
 
 import io
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -203,3 +204,21 @@ def test_bars_are_white_and_the_picture_stands_in_their_middle() -> None:
 
 def test_what_fits_at_no_quality_is_refused() -> None:
     assert Stills(Planes.of(media.picture(900, 600, noise=60))).make(Jpeg(900, 600, (88, 40)), 2_000) is None
+
+
+def test_sizes_scaled_ahead_are_the_very_same_whoever_asks_for_what() -> None:
+    """In the order foretold, with one left out, one too large for its cap, and one nobody spoke of."""
+    picture = Planes.of(media.picture(900, 600, noise=20))
+    sizes = [(900, 600), (720, 480), (600, 400), (450, 300)]
+    asked = [
+        (Jpeg(900, 600, (88, 40)), 500_000),
+        (Jpeg(720, 480, (88, 40)), 30_000),
+        (Jpeg(450, 300, (88, 40)), 500_000),
+        (Jpeg(300, 200, (88, 40)), 500_000),
+    ]
+    with ThreadPoolExecutor(1) as beside:
+        ahead = Stills(picture, sizes=sizes, beside=beside)
+        found = [ahead.make(*one) for one in asked]
+    plain = Stills(picture)
+    assert found == [plain.make(*one) for one in asked]
+    assert all(found)
