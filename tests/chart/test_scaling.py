@@ -14,7 +14,7 @@ def test_it_is_for_the_transcoder_and_for_nobody_else() -> None:
     assert spec["scaleTargetRef"]["name"] == release("full").named("Deployment", "transcoder")["metadata"]["name"]
     assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (1, 20)
     by_cpu = {one["spec"]["scaleTargetRef"]["name"] for one in release("full").of_kind("HorizontalPodAutoscaler")}
-    assert by_cpu == {"lmp-gateway", "lmp-ingest", "lmp-scanner", "lmp-envoy"}
+    assert by_cpu == {"lmp-gateway", "lmp-ingest", "lmp-scanner", "lmp-publisher", "lmp-envoy"}
     assert release("minimal").of_kind("ScaledObject") == []
 
 
