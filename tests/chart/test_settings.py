@@ -3,12 +3,15 @@
 import dataclasses
 import os
 import re
+import ssl
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from botocore.session import Session
+from psycopg import pq
 
 from deploy.local.clamd import CONFIG as CLAMD_CONFIG
 from deploy.local.envoy import find_envoy
@@ -154,6 +157,38 @@ def test_streams_are_kept_as_often_as_there_are_servers(tmp_path: Path) -> None:
     for part in ("ingest", "transcoder", "publisher"):
         assert loaded("minimal", part, tmp_path).nats_replicas == 3
         assert loaded("bundled", part, tmp_path).nats_replicas == 1
+
+
+def test_authorities_of_an_operator_are_where_each_library_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = values("minimal")
+    wanted["stores"] |= {"authorities": "ours"}
+    found = rendered(wanted)
+    for part in (*STAGES, "migrate", "envoy"):
+        [spec] = [spec for name, spec, _ in found.pods() if name == part]
+        assert {"name": "authorities", "configMap": {"name": "ours"}} in spec["volumes"]
+        mount = {"name": "authorities", "mountPath": "/etc/authorities", "readOnly": True}
+        [container] = [one for one in spec["containers"] if one["name"] == part]
+        assert mount in container["volumeMounts"]
+        if part == "envoy":
+            continue
+        for name in ("AWS_CA_BUNDLE", "PGSSLROOTCERT", "SSL_CERT_FILE"):
+            monkeypatch.setenv(name, environment(container)[name])
+        place = "/etc/authorities/ca.crt"
+        assert Session().get_config_variable("ca_bundle") == place
+        # Python's own, which NATS' client asks, and OpenSSL's name for it.
+        assert environment(container)[ssl.get_default_verify_paths().openssl_cafile_env] == place
+        [root] = [one for one in pq.Conninfo.get_defaults() if one.keyword == b"sslrootcert"]
+        assert root.val == place.encode()
+    config = yaml.safe_load(found.named("ConfigMap", "envoy")["data"]["envoy.yaml"])
+    [bucket] = [one for one in config["static_resources"]["clusters"] if one["name"] == "bucket"]
+    checked = bucket["transport_socket"]["typed_config"]["common_tls_context"]["validation_context"]
+    assert checked["trusted_ca"] == {"filename": place}
+    assert not [
+        volume
+        for _, spec, _ in release("minimal").pods()
+        for volume in spec.get("volumes", ())
+        if volume["name"] == "authorities"
+    ]
 
 
 def test_secrets_are_files_and_never_words(tmp_path: Path) -> None:

@@ -118,6 +118,28 @@ spec:
   {{- include "media.container" . | nindent 2 }}
 {{- end }}
 
+{{/* Authorities of an operator's own: where each library looks for them, and what has to be there. */}}
+{{- define "media.authorities.env" -}}
+{{- if .Values.stores.authorities }}
+{{- range list "AWS_CA_BUNDLE" "PGSSLROOTCERT" "SSL_CERT_FILE" }}
+- {name: {{ . }}, value: /etc/authorities/ca.crt}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "media.authorities.mount" -}}
+{{- if .Values.stores.authorities }}
+- {name: authorities, mountPath: /etc/authorities, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "media.authorities.volume" -}}
+{{- with .Values.stores.authorities }}
+- name: authorities
+  configMap: {name: {{ . }}}
+{{- end }}
+{{- end }}
+
 {{/* Not empty: scaled by what waits for it. Two autoscalers of one deployment would pull it to and fro. */}}
 {{- define "media.queued" -}}
 {{- if and .root.Values.keda.enabled (eq .part "transcoder") }}true{{ end -}}
