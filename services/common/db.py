@@ -44,6 +44,7 @@ async def connect(url: str, *, schema: str) -> AsyncIterator["Database"]:
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=POOL_WAIT_S,
+        pool_use_lifo=True,  # a connection that is warm knows tables and plans already
         pool_pre_ping=True,
         connect_args={
             **SILENCE,

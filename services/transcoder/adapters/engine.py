@@ -201,8 +201,7 @@ class _Child:
 
     async def end(self) -> None:
         """Kills it if it still runs, and waits for it."""
-        self._process.kill()
-        await self._process.wait()
+        await self._process.end()
         await self._listening
         self._process.close()
 

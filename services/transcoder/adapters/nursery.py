@@ -3,15 +3,22 @@
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import socket
 import sys
 from collections import deque
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from services.common.errors import Code, MediaError
 from services.transcoder.nursery import MESSAGE_BYTES
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 START_S = 20.0
 ANSWER_BYTES = 4 << 20
@@ -53,12 +60,14 @@ class Process:
         """What it ended with; below 0: by that signal."""
         return await asyncio.shield(self._ended)
 
-    def kill(self) -> None:
+    async def end(self) -> None:
+        """Kills it if it still runs, and waits until it does not."""
         if self.alive:
             self._nursery.kill(self.pid)
+            await self._nursery.within_reason(self.wait())
 
     def close(self) -> None:
-        """It is over, and what it said was read."""
+        """What it said was read."""
         self._files.close()
 
     def ended(self, code: int) -> None:
@@ -124,18 +133,38 @@ class Nursery:
             MediaError: UNAVAILABLE, there is none.
         """
         self._left -= 1
-        files, theirs = await _Files.open()
-        asked = _Asked(files, asyncio.get_running_loop().create_future())
         try:
-            socket.send_fds(self._control, [b"fork"], theirs)
+            files, theirs = await _Files.open()
+            try:
+                socket.send_fds(self._control, [b"fork"], theirs)
+            except OSError:
+                files.close()
+                raise
+            finally:
+                _close(theirs)
         except OSError as exc:
-            files.close()
             raise MediaError(Code.UNAVAILABLE, why=f"no decoder could be forked: {exc}") from exc
-        finally:
-            for one in theirs:
-                os.close(one)
+        asked = _Asked(files, asyncio.get_running_loop().create_future())
         self._unborn.append(asked)
-        return await asked.answer
+        try:
+            return await self.within_reason(asked.answer)
+        except asyncio.CancelledError:
+            if asked.answer.done() and not asked.answer.cancelled():
+                self._drop(asked.answer.result())
+            raise
+
+    async def within_reason(self, what: Awaitable[T]) -> T:
+        """What it has to do for us, which takes it no time. Where it does not, it is ended, which settles that too."""
+        waiting = asyncio.ensure_future(what)
+        try:
+            done, _ = await asyncio.wait([waiting], timeout=START_S)
+        except asyncio.CancelledError:
+            waiting.cancel()
+            raise
+        if not done:
+            log.error("ended, since it does nothing")
+            await self.end()
+        return await waiting
 
     def kill(self, pid: int) -> None:
         """One of its children."""
@@ -183,10 +212,13 @@ class Nursery:
             return
         self._living[pid] = process = Process(self, pid, asked.files)
         if asked.answer.done():  # nobody waits for it any more
-            process.kill()
-            process.close()
+            self._drop(process)
         else:
             asked.answer.set_result(process)
+
+    def _drop(self, process: Process) -> None:
+        self.kill(process.pid)
+        process.close()
 
     def _hang_up_if_idle(self) -> None:
         if self._retired and not self._living and not self._unborn:
@@ -232,12 +264,18 @@ class _Files:
     @classmethod
     async def open(cls) -> tuple["_Files", list[int]]:
         """And the child's ends, which whoever passes them on closes."""
-        pipes = [os.pipe() for _ in range(3)]
-        into, out, err = pipes[0][1], pipes[1][0], pipes[2][0]
+        ends: list[int] = []
+        try:
+            for _ in range(3):
+                ends += os.pipe()
+        except OSError:
+            _close(ends)
+            raise
+        theirs_in, into, out, theirs_out, err, theirs_err = ends
         loop = asyncio.get_running_loop()
         writing, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(into, "wb", 0))
         files = cls(writing, await _Heard.of(out), await _Heard.of(err))
-        return files, [pipes[0][0], pipes[1][1], pipes[2][1]]
+        return files, [theirs_in, theirs_out, theirs_err]
 
     def close(self) -> None:
         self.into.close()
@@ -258,3 +296,8 @@ class _Heard:
         protocol = asyncio.StreamReaderProtocol(reader)
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(file, "rb", 0))
         return cls(reader, transport)
+
+
+def _close(files: Iterable[int]) -> None:
+    for one in files:
+        os.close(one)
