@@ -1,7 +1,6 @@
 """gateway: the public HTTP API, and the keys that open it.   python -m services.gateway"""
 
-import asyncio
-
+import uvloop
 from mediaapi.v1.gateway_service_pb2_grpc import add_KeyServiceServicer_to_server
 
 from services.common import db, log, rpc, settings
@@ -48,4 +47,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

@@ -1,7 +1,6 @@
 """ingest: takes the bytes in, once.   python -m services.ingest"""
 
-import asyncio
-
+import uvloop
 from mediaapi.v1.ingest_service_pb2_grpc import add_IngestServiceServicer_to_server
 
 from services.common import blobs, clock, db, events, ids, log, outbox, rpc, settings
@@ -53,4 +52,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

@@ -1,8 +1,8 @@
 """publisher: everything that leaves the house.   python -m services.publisher"""
 
-import asyncio
 import os
 
+import uvloop
 from mediaapi.v1.publisher_service_pb2_grpc import add_PublisherServiceServicer_to_server
 
 from services.common import clock, db, events, guarded_http, ids, log, outbox, rpc, settings
@@ -57,4 +57,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

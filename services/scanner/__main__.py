@@ -1,7 +1,6 @@
 """scanner: a verdict on one stored object.   python -m services.scanner"""
 
-import asyncio
-
+import uvloop
 from mediaapi.v1.scanner_service_pb2_grpc import add_ScannerServiceServicer_to_server
 
 from services.common import blobs, clock, log, settings
@@ -43,4 +42,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())
