@@ -17,3 +17,11 @@ def descendants(pid: int) -> list[int]:
         found += pids
         waiting += pids
     return found
+
+
+def runs(pid: int) -> bool:
+    """Not when it has ended and only waits for somebody to ask how."""
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False

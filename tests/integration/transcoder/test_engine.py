@@ -23,7 +23,7 @@ from services.transcoder.adapters.engine import SandboxedEngine
 from services.transcoder.domain.work import How, InputFault, Status
 from tests import media
 from tests.integration.transcoder.workbench import Bench, by_preset
-from tests.processes import children
+from tests.processes import children, runs
 
 
 @pytest.fixture(scope="module")
@@ -370,7 +370,7 @@ async def test_a_killed_nursery_takes_its_children_along_and_the_next_job_works(
     assert caught.value.code == "unavailable"
     assert (await bench.run(media.jpeg(), "image/jpeg")).renditions
     assert orphans
-    assert not any(_runs(pid) for pid in orphans)
+    assert not any(runs(pid) for pid in orphans)
 
 
 async def test_a_nursery_that_does_nothing_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -398,14 +398,6 @@ async def test_a_nursery_is_replaced_after_so_many(tmp_path: Path, monkeypatch: 
         assert len(seen) >= 3
         await asyncio.sleep(0.5)  # what has no children left ends
         assert len(set(nurseries()).difference(others)) <= 2  # one that is used, one that the spare is of
-
-
-def _runs(pid: int) -> bool:
-    """Not when it has ended and only waits for somebody to ask how."""
-    try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def nurseries() -> list[int]:

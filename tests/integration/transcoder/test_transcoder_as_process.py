@@ -35,7 +35,7 @@ from services.transcoder.domain.item import EARLY_WORD_FROM_BYTES
 from services.transcoder.ports import Ref
 from tests.integration.transcoder.conftest import Ears, eventually, promotion, ref_of
 from tests.media import film, jpeg, padded
-from tests.processes import descendants
+from tests.processes import descendants, runs
 
 
 @dataclass(slots=True)
@@ -162,7 +162,7 @@ async def test_killed_in_the_middle_it_goes_on_and_leaves_no_scratch(running: Ru
     decoders = descendants(running.process.child.pid)
     await asyncio.to_thread(running.process.kill)
     # A film's decoder would have gone on for seconds, and nobody for it.
-    await eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in decoders), within_s=5)
+    await eventually(lambda: not any(map(runs, decoders)), within_s=20)
     await asyncio.to_thread(running.process.start)
     for ref in refs:
         said = (await running.ears.settled(ref, within_s=120)).media_rendered
@@ -208,7 +208,7 @@ async def test_a_deletion_kills_the_decoder_and_nothing_of_the_job_is_left(runni
     lost = jobs(running, "lost")
     gone = events_pb2.MediaDeleted(expired=expired)
     await running.ears.say(events.event(gone, workspace_id=ref.workspace_id, subject_id=ref.media_id, version=9))
-    await eventually(lambda: not Path(f"/proc/{decoder}").exists(), within_s=60)
+    await eventually(lambda: not runs(decoder), within_s=60)
     await eventually(lambda: jobs(running, "lost") == lost + 1, within_s=60)
     assert list(running.wiring.state.folder("transcoder").iterdir()) == []
     await eventually(lambda: not running.row(ref)[0], within_s=60)
