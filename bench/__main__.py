@@ -10,7 +10,7 @@ from deploy.local.processes import LocalError
 # this process large, below which no peak of what it starts can be seen, so they are last.
 PARTS = {
     "images": 7,
-    "video": 5,  # thirteen minutes of two idle cores
+    "video": 3,  # half an hour of two idle cores
     "segments": 3,
     "overhead": 7,
     "webhooks": 2,
