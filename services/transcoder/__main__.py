@@ -1,8 +1,8 @@
 """transcoder: probes media and makes renditions.   python -m services.transcoder"""
 
+import asyncio
 from pathlib import Path
 
-import uvloop
 from mediaapi.v1.transcoder_service_pb2_grpc import add_TranscoderServiceServicer_to_server
 
 from services.common import blobs, db, events, log, outbox, settings
@@ -56,4 +56,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    # Not uvloop: it forks to start a process, which wakes up handlers of gRPC's; asyncio does not.
+    asyncio.run(main())

@@ -86,6 +86,7 @@ class Nursery:
         self._living: dict[int, Process] = {}
         self._left = CHILDREN_MOST
         self._open, self._retired = True, False
+        self._listening = asyncio.create_task(self._listen(), name=f"nursery-{process.pid}")
         asyncio.get_running_loop().add_reader(control.fileno(), self._hear)
 
     @classmethod
@@ -102,6 +103,7 @@ class Nursery:
                     "services.transcoder.nursery",
                     stdin=theirs.fileno(),
                     stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.PIPE,
                     env=ENVIRONMENT,
                     cwd="/",
                     start_new_session=True,
@@ -115,11 +117,12 @@ class Nursery:
         try:
             async with asyncio.timeout(START_S):
                 await nursery._ready
-        except TimeoutError as exc:
-            raise MediaError(Code.UNAVAILABLE, why=f"nothing to fork decoders from after {START_S:.0f} s") from exc
-        finally:
-            if not nursery.usable:
-                await nursery.end()
+        except BaseException as exc:
+            await nursery.end()
+            if isinstance(exc, TimeoutError):
+                why = f"nothing to fork decoders from after {START_S:.0f} s"
+                raise MediaError(Code.UNAVAILABLE, why=why) from exc
+            raise
         return nursery
 
     @property
@@ -183,6 +186,13 @@ class Nursery:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
         await self._process.wait()
+        await self._listening
+
+    async def _listen(self) -> None:
+        """What it complains of becomes a line of our log."""
+        assert self._process.stderr is not None
+        while heard := await self._process.stderr.read(MESSAGE_BYTES):
+            log.warning("nursery", extra={"why": heard.decode(errors="replace").rstrip()})
 
     def _hear(self) -> None:
         """One message."""
