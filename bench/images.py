@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.harness import ROOT, Bar, Contender, Section, interleaved, run, table
 from bench.image_targets import Target, five_platforms, told
-from services.transcoder.adapters.nursery import ENVIRONMENT
+from services.transcoder.adapters.fork_server import ENVIRONMENT
 
 PEERS = ROOT / "bench" / "peers"
 # Where `make bench` puts what only it needs.

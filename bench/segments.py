@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.harness import Bar, Contender, Section, interleaved, run, table
 from bench.video import SIX
 from bench.video_runs import TOO_HIGH, clip, folder_of, way
-from services.transcoder.adapters.nursery import ENVIRONMENT
+from services.transcoder.adapters.fork_server import ENVIRONMENT
 
 SECONDS, SEGMENTS = 40, 2
 AT_ONCE, ALONE, SHARED = "at once, one core", "in segments, one core", "in segments, two of one core each"

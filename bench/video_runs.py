@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.harness import Contender, run
-from services.transcoder.adapters.nursery import ENVIRONMENT
+from services.transcoder.adapters.fork_server import ENVIRONMENT
 
 LEVEL, TOO_HIGH = "4.0", "5.1"  # the second is no platform's, so that such a clip is not copied
 

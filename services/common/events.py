@@ -53,8 +53,8 @@ PULL_S = 5.0
 PING_EVERY_S = 10  # a server that misses two has fallen silent
 FOR_EVER = -1
 TIMEOUT_S = 5.0
-# NATS' numbers: the stream is there, and not as it was asked for; a server by itself keeps no copies.
-OTHERWISE, ALONE = 10058, 10074
+# NATS' error codes: the stream is there, and not as it was asked for; a server by itself keeps no copies.
+STREAM_NAME_EXIST, REPLICAS_NOT_SUPPORTED = 10058, 10074
 
 HANDLED = Counter("events_handled_total", "Events by how their handler ended.", ("consumer", "outcome"))
 
@@ -133,11 +133,11 @@ class Bus:
             try:
                 await self.jetstream.add_stream(stream, num_replicas=self._replicas)
             except nats.js.errors.APIError as exc:
-                if exc.err_code not in (OTHERWISE, ALONE):
+                if exc.err_code not in (STREAM_NAME_EXIST, REPLICAS_NOT_SUPPORTED):
                     raise
                 log.warning("stream not as it was asked for", extra={"stream": stream.name, "why": exc.description})
                 # What is there serves as it is: to change it is the operator's right alone.
-                if exc.err_code == ALONE:
+                if exc.err_code == REPLICAS_NOT_SUPPORTED:
                     await self.jetstream.add_stream(stream, num_replicas=1)
         self._declared = True
 

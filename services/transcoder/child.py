@@ -1,4 +1,4 @@
-"""The decoding process: one job, then it ends. A nursery forks it.
+"""The decoding process: one job, then it ends. A fork server makes it.
 
 Reads one line of JSON from its standard input and writes some to its standard output: first the layers of isolation it
 has, then how far it is, and last what became of the job. It is told nothing else: no environment, no secrets.

@@ -14,7 +14,7 @@ from types import TracebackType
 from prometheus_client import Counter
 
 from services.common.errors import Code, MediaError
-from services.transcoder.adapters.nursery import START_S, Nursery, Process
+from services.transcoder.adapters.fork_server import START_S, ForkServer, Process
 from services.transcoder.domain.work import InputFault, Progress, Status, WorkRequest, WorkResult, untold
 
 log = logging.getLogger(__name__)
@@ -44,8 +44,8 @@ class SandboxedEngine:
         self._spares = spares
         self._waiting: deque[_Child] = deque()
         self._starting: set[asyncio.Task[None]] = set()
-        self._nursery: Nursery | None = None
-        self._nursing = asyncio.Lock()
+        self._fork_server: ForkServer | None = None
+        self._forking = asyncio.Lock()
         self.layers: tuple[str, ...] = ()
 
     async def __aenter__(self) -> "SandboxedEngine":
@@ -53,7 +53,7 @@ class SandboxedEngine:
         try:
             child = await self._start()
         except BaseException:
-            await self._end_nursery()
+            await self._end_fork_server()
             raise
         self.layers = child.layers
         self._waiting.append(child)
@@ -69,7 +69,7 @@ class SandboxedEngine:
         await asyncio.gather(*self._starting, return_exceptions=True)
         while self._waiting:
             await self._waiting.popleft().end()
-        await self._end_nursery()
+        await self._end_fork_server()
 
     async def described(self) -> str:
         """Readiness: the layers of isolation in force."""
@@ -130,17 +130,17 @@ class SandboxedEngine:
             log.warning("no spare decoder", extra={"why": str(exc)})  # the next job starts its own, and fails aloud
 
     async def _start(self) -> "_Child":
-        async with self._nursing:
-            if self._nursery is None or not self._nursery.usable:
-                if self._nursery is not None:
-                    self._nursery.retire()
-                self._nursery = await Nursery.start()
-            process = await self._nursery.fork()
+        async with self._forking:
+            if self._fork_server is None or not self._fork_server.usable:
+                if self._fork_server is not None:
+                    self._fork_server.retire()
+                self._fork_server = await ForkServer.start()
+            process = await self._fork_server.fork()
         return await _Child.of(process)
 
-    async def _end_nursery(self) -> None:
-        if self._nursery is not None:
-            await self._nursery.end()
+    async def _end_fork_server(self) -> None:
+        if self._fork_server is not None:
+            await self._fork_server.end()
 
 
 class _Child:

@@ -2,34 +2,25 @@
 
 import http.client
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
-from deploy.local.envoy import Envoy
 from deploy.local.ports import HOST, Ports
 from deploy.local.s3 import ACTIVE, S3
-from deploy.local.state import State
 
 KEY = "cdn/med_1/token/display@0123abcd.jpg"
 BODY = bytes(range(256)) * 40
 
 
 @pytest.fixture(scope="module")
-def port(s3: S3, local_state: State) -> Iterator[int]:
+def port(s3: S3, ports: Ports) -> Iterator[int]:
     """Where Envoy listens; one rendition and one source are in the bucket."""
     client = s3.client()
     client.put_object(Bucket=ACTIVE, Key=KEY, Body=BODY, ContentType="image/jpeg")
     client.put_object(Bucket=ACTIVE, Key="sources/med_1/original", Body=b"private", ContentType="image/jpeg")
-    ports = replace(Ports.free(), s3=int(s3.endpoint.rpartition(":")[2]))
-    envoy = Envoy(local_state, ports=ports, credentials=s3.credentials("cdn"))
-    try:
-        envoy.start()
-        yield ports.edge
-    finally:
-        envoy.stop()
-        for key in (KEY, "sources/med_1/original"):
-            client.delete_object(Bucket=ACTIVE, Key=key)
+    yield ports.edge
+    for key in (KEY, "sources/med_1/original"):
+        client.delete_object(Bucket=ACTIVE, Key=key)
 
 
 def ask(

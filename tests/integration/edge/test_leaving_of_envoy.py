@@ -5,15 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import pytest
 
-from deploy.local.envoy import Envoy
 from deploy.local.ports import HOST, Ports
-from deploy.local.s3 import S3
-from deploy.local.state import State
 from tests.chart.rendered import release
 
 [LEAVE] = [
@@ -21,18 +17,6 @@ from tests.chart.rendered import release
     for one in release("minimal").named("Deployment", "envoy")["spec"]["template"]["spec"]["containers"]
     if one["name"] == "leave"
 ]
-
-
-@pytest.fixture
-def ports(s3: S3, local_state: State) -> Iterator[Ports]:
-    """Where an Envoy of this test's own listens."""
-    ports = replace(Ports.free(), s3=int(s3.endpoint.rpartition(":")[2]))
-    envoy = Envoy(local_state, ports=ports, credentials=s3.credentials("cdn"))
-    try:
-        envoy.start()
-        yield ports
-    finally:
-        envoy.stop()
 
 
 def command(words: Sequence[str]) -> list[str]:

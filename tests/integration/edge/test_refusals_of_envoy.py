@@ -3,16 +3,11 @@
 import http.client
 import json
 import socket
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
-from deploy.local.envoy import Envoy
 from deploy.local.ports import HOST, Ports
-from deploy.local.s3 import S3
-from deploy.local.state import State
 from services.common.errors import Code, MediaError
 from services.gateway.web.problems import problem
 
@@ -22,18 +17,6 @@ AT_ONCE = 32  # Envoy tries three times to reach a gateway, which takes it a whi
 TOO_OFTEN = MediaError(
     Code.RATE_LIMITED, kind="requests without a key", limit=WITHOUT_KEY, window_s=60, retry_after_s=10
 )
-
-
-@pytest.fixture(scope="module")
-def ports(s3: S3, local_state: State) -> Iterator[Ports]:
-    """Where Envoy listens."""
-    ports = replace(Ports.free(), s3=int(s3.endpoint.rpartition(":")[2]))
-    envoy = Envoy(local_state, ports=ports, credentials=s3.credentials("cdn"))
-    try:
-        envoy.start()
-        yield ports
-    finally:
-        envoy.stop()
 
 
 @pytest.fixture(scope="module")

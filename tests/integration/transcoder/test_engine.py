@@ -18,7 +18,7 @@ from PIL import Image
 from services.common.errors import MediaError
 from services.platforms import catalog
 from services.transcoder.adapters import engine as engine_module
-from services.transcoder.adapters import nursery as nursery_module
+from services.transcoder.adapters import fork_server as fork_server_module
 from services.transcoder.adapters.engine import SandboxedEngine
 from services.transcoder.domain.work import How, InputFault, Status
 from tests import media
@@ -356,15 +356,15 @@ async def test_a_late_child_is_killed_and_so_is_a_cancelled_one(bench: Bench) ->
     assert len(decoders()) <= 2  # the spares
 
 
-async def test_a_killed_nursery_takes_its_children_along_and_the_next_job_works(
+async def test_a_killed_fork_server_takes_its_children_along_and_the_next_job_works(
     engine: SandboxedEngine, bench: Bench
 ) -> None:
     job = asyncio.create_task(
         bench.run(media.film(1280, 720, seconds=10, fps=30, options={"preset": "ultrafast", "bf": "0"}), "video/mp4")
     )
     await asyncio.sleep(1.0)
-    [nursery], orphans = nurseries(), decoders()
-    os.kill(nursery, signal.SIGKILL)
+    [fork_server], orphans = fork_servers(), decoders()
+    os.kill(fork_server, signal.SIGKILL)
     with pytest.raises(MediaError) as caught:
         await job
     assert caught.value.code == "unavailable"
@@ -373,40 +373,40 @@ async def test_a_killed_nursery_takes_its_children_along_and_the_next_job_works(
     assert not any(runs(pid) for pid in orphans)
 
 
-async def test_a_nursery_that_does_nothing_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    others = nurseries()
+async def test_a_fork_server_that_does_nothing_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = fork_servers()
     async with SandboxedEngine(spares=1) as engine:
-        [stuck] = set(nurseries()).difference(others)
-        monkeypatch.setattr(nursery_module, "START_S", 1.0)
+        [stuck] = set(fork_servers()).difference(others)
+        monkeypatch.setattr(fork_server_module, "START_S", 1.0)
         os.kill(stuck, signal.SIGSTOP)
         bench = Bench(engine, tmp_path)
         # The spare does its job, but that it ended is not heard; the next has nobody to be forked by.
         assert (await bench.run(media.jpeg(), "image/jpeg")).renditions
-        monkeypatch.setattr(nursery_module, "START_S", 20.0)
+        monkeypatch.setattr(fork_server_module, "START_S", 20.0)
         assert (await bench.run(media.jpeg(), "image/jpeg")).renditions
-        assert stuck not in nurseries()
+        assert stuck not in fork_servers()
 
 
-async def test_a_nursery_is_replaced_after_so_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nursery_module, "CHILDREN_MOST", 2)
-    seen, others = set(), nurseries()
+async def test_a_fork_server_is_replaced_after_so_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fork_server_module, "CHILDREN_MOST", 2)
+    seen, others = set(), fork_servers()
     async with SandboxedEngine(spares=1) as engine:
         bench = Bench(engine, tmp_path)
         for _ in range(6):
             assert (await bench.run(media.jpeg(), "image/jpeg")).renditions
-            seen.update(set(nurseries()).difference(others))
+            seen.update(set(fork_servers()).difference(others))
         assert len(seen) >= 3
         await asyncio.sleep(0.5)  # what has no children left ends
-        assert len(set(nurseries()).difference(others)) <= 2  # one that is used, one that the spare is of
+        assert len(set(fork_servers()).difference(others)) <= 2  # one that is used, one that the spare is of
 
 
-def nurseries() -> list[int]:
+def fork_servers() -> list[int]:
     found = children(os.getpid())
-    return [pid for pid in found if b"transcoder.nursery" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [pid for pid in found if b"transcoder.fork_server" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def decoders() -> list[int]:
-    return [child for pid in nurseries() for child in children(pid)]
+    return [child for pid in fork_servers() for child in children(pid)]
 
 
 async def test_without_its_layers_it_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.transcoder.adapters.nursery import ENVIRONMENT
+from services.transcoder.adapters.fork_server import ENVIRONMENT
 
 HEAD = """
 import os, sys

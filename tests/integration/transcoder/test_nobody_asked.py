@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.transcoder.adapters.nursery import ENVIRONMENT
+from services.transcoder.adapters.fork_server import ENVIRONMENT
 from tests.hostile import playlists, private
 from tests.hostile.canaries import Canaries
 from tests.hostile.foreign import XML

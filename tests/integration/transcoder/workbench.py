@@ -10,7 +10,7 @@ from typing import Any
 
 from services.platforms import catalog
 from services.transcoder.adapters.engine import SandboxedEngine
-from services.transcoder.adapters.nursery import ENVIRONMENT
+from services.transcoder.adapters.fork_server import ENVIRONMENT
 from services.transcoder.domain.segments import Encoded, Segment
 from services.transcoder.domain.work import Rendition, Status, WorkRequest, WorkResult
 from tests.integration.transcoder import in_turn

@@ -1,11 +1,11 @@
-"""Where decoding processes come from: it has loaded all they need, and forks.   python -m services.transcoder.nursery
+"""Forks decoding processes off one that has loaded all they need.   python -m services.transcoder.fork_server
 
 Loading Python and the codecs takes a quarter of a second of processor, more than most pictures do; a copy of a process
 that has done so takes some milliseconds. It never reads a byte of a stranger's file, and has one thread, so that copies
 are whole. It ends with the process that started it, and its children with it.
 
 Its standard input is a socket of messages. To it: `fork` with the three standard files of a child; `kill` and a number.
-From it, in JSON: {"ready": true} once; for each `fork` in turn {"born": pid} or {"unborn": why}; and {"ended": pid,
+From it, in JSON: {"ready": true} once; for each `fork` in turn {"forked": pid} or {"refused": why}; and {"ended": pid,
 "code": …}, below 0 the signal that ended it.
 """
 
@@ -27,7 +27,7 @@ MESSAGE_BYTES = 4096
 STANDARD_FILES = 3
 
 
-class Nursery:
+class Server:
     """The parent's side of every child."""
 
     def __init__(self, control: socket.socket) -> None:
@@ -66,12 +66,12 @@ class Nursery:
         try:
             pid = os.fork()
         except OSError as exc:
-            self._tell({"unborn": str(exc)})
+            self._tell({"refused": str(exc)})
         else:
             if pid == 0:
                 _become_child(files, parent)
             self._children.add(pid)
-            self._tell({"born": pid})
+            self._tell({"forked": pid})
         finally:
             for one in files:
                 os.close(one)
@@ -111,7 +111,7 @@ def main() -> None:
     # What is there now is never garbage: left alone, its pages stay shared.
     gc.freeze()
     with contextlib.suppress(BrokenPipeError):  # the other side hung up while it was told something
-        Nursery(control).run()
+        Server(control).run()
 
 
 if __name__ == "__main__":

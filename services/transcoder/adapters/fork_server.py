@@ -1,4 +1,4 @@
-"""Our side of the process that decoders are forked from (services/transcoder/nursery.py)."""
+"""Our side of the process that decoders are forked from (services/transcoder/fork_server.py)."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from services.common.errors import Code, MediaError
-from services.transcoder.nursery import MESSAGE_BYTES
+from services.transcoder.fork_server import MESSAGE_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +40,8 @@ ENVIRONMENT = {
 class Process:
     """A forked child. out, err: what it prints."""
 
-    def __init__(self, nursery: "Nursery", pid: int, files: "_Files") -> None:
-        self._nursery = nursery
+    def __init__(self, server: "ForkServer", pid: int, files: "_Files") -> None:
+        self._server = server
         self._files = files
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.pid = pid
@@ -63,8 +63,8 @@ class Process:
     async def end(self) -> None:
         """Kills it if it still runs, and waits until it does not."""
         if self.alive:
-            self._nursery.kill(self.pid)
-            await self._nursery.within_reason(self.wait())
+            self._server.kill(self.pid)
+            await self._server.in_time(self.wait())
 
     def close(self) -> None:
         """What it said was read."""
@@ -75,22 +75,22 @@ class Process:
             self._ended.set_result(code)
 
 
-class Nursery:
+class ForkServer:
     """Forks children, and hears of their ends. It is replaced after so many, or when it died."""
 
     def __init__(self, process: asyncio.subprocess.Process, control: socket.socket) -> None:
         self._process = process
         self._control = control
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._unborn: deque[_Asked] = deque()
+        self._asked: deque[_Asked] = deque()
         self._living: dict[int, Process] = {}
         self._left = CHILDREN_MOST
         self._open, self._retired = True, False
-        self._listening = asyncio.create_task(self._listen(), name=f"nursery-{process.pid}")
+        self._listening = asyncio.create_task(self._listen(), name=f"fork-server-{process.pid}")
         asyncio.get_running_loop().add_reader(control.fileno(), self._hear)
 
     @classmethod
-    async def start(cls) -> "Nursery":
+    async def start(cls) -> "ForkServer":
         """Raises MediaError UNAVAILABLE, it did not come up."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
@@ -100,7 +100,7 @@ class Nursery:
                     sys.executable,
                     "-I",
                     "-m",
-                    "services.transcoder.nursery",
+                    "services.transcoder.fork_server",
                     stdin=theirs.fileno(),
                     stdout=asyncio.subprocess.DEVNULL,
                     stderr=asyncio.subprocess.PIPE,
@@ -113,17 +113,17 @@ class Nursery:
                 if isinstance(exc, OSError):
                     raise MediaError(Code.UNAVAILABLE, why=f"no decoder could be started: {exc}") from exc
                 raise
-        nursery = cls(process, ours)
+        server = cls(process, ours)
         try:
             async with asyncio.timeout(START_S):
-                await nursery._ready
+                await server._ready
         except BaseException as exc:
-            await nursery.end()
+            await server.end()
             if isinstance(exc, TimeoutError):
                 why = f"nothing to fork decoders from after {START_S:.0f} s"
                 raise MediaError(Code.UNAVAILABLE, why=why) from exc
             raise
-        return nursery
+        return server
 
     @property
     def usable(self) -> bool:
@@ -148,15 +148,15 @@ class Nursery:
         except OSError as exc:
             raise MediaError(Code.UNAVAILABLE, why=f"no decoder could be forked: {exc}") from exc
         asked = _Asked(files, asyncio.get_running_loop().create_future())
-        self._unborn.append(asked)
+        self._asked.append(asked)
         try:
-            return await self.within_reason(asked.answer)
+            return await self.in_time(asked.answer)
         except asyncio.CancelledError:
             if asked.answer.done() and not asked.answer.cancelled():
                 self._drop(asked.answer.result())
             raise
 
-    async def within_reason(self, what: Awaitable[T]) -> T:
+    async def in_time(self, what: Awaitable[T]) -> T:
         """What it has to do for us, which takes it no time. Where it does not, it is ended, which settles that too."""
         waiting = asyncio.ensure_future(what)
         try:
@@ -192,7 +192,7 @@ class Nursery:
         """What it complains of becomes a line of our log."""
         assert self._process.stderr is not None
         while heard := await self._process.stderr.read(MESSAGE_BYTES):
-            log.warning("nursery", extra={"why": heard.decode(errors="replace").rstrip()})
+            log.warning("fork server", extra={"why": heard.decode(errors="replace").rstrip()})
 
     def _hear(self) -> None:
         """One message."""
@@ -212,13 +212,13 @@ class Nursery:
             if (process := self._living.pop(said["ended"], None)) is not None:
                 process.ended(said["code"])
         else:
-            self._bear(said)
+            self._answer(said)
         self._hang_up_if_idle()
 
-    def _bear(self, said: dict[str, object]) -> None:
-        asked, pid = self._unborn.popleft(), said.get("born")
+    def _answer(self, said: dict[str, object]) -> None:
+        asked, pid = self._asked.popleft(), said.get("forked")
         if not isinstance(pid, int):
-            asked.refuse(f"no decoder could be forked: {said.get('unborn')}")
+            asked.refuse(f"no decoder could be forked: {said.get('refused')}")
             return
         self._living[pid] = process = Process(self, pid, asked.files)
         if asked.answer.done():  # nobody waits for it any more
@@ -231,7 +231,7 @@ class Nursery:
         process.close()
 
     def _hang_up_if_idle(self) -> None:
-        if self._retired and not self._living and not self._unborn:
+        if self._retired and not self._living and not self._asked:
             self._hang_up()
 
     def _hang_up(self) -> None:
@@ -241,8 +241,8 @@ class Nursery:
         self._open = False
         asyncio.get_running_loop().remove_reader(self._control.fileno())
         self._control.close()
-        while self._unborn:
-            self._unborn.popleft().refuse("what decoders are forked from has died")
+        while self._asked:
+            self._asked.popleft().refuse("what decoders are forked from has died")
         for process in self._living.values():
             process.ended(-signal.SIGKILL)
         self._living.clear()
