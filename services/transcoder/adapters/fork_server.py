@@ -152,8 +152,9 @@ class ForkServer:
         try:
             return await self.in_time(asked.answer)
         except asyncio.CancelledError:
-            if asked.answer.done() and not asked.answer.cancelled():
-                self._drop(asked.answer.result())
+            answer = asked.answer
+            if answer.done() and not answer.cancelled() and answer.exception() is None:
+                self._drop(answer.result())
             raise
 
     async def in_time(self, what: Awaitable[T]) -> T:
