@@ -2,13 +2,16 @@
 
 import asyncio
 import logging
+import select
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import psycopg
 from sqlalchemy import text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.event import listen
+from sqlalchemy.exc import InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -45,16 +48,32 @@ async def connect(url: str, *, schema: str) -> AsyncIterator["Database"]:
         max_overflow=0,
         pool_timeout=POOL_WAIT_S,
         pool_use_lifo=True,  # a connection that is warm knows tables and plans already
-        pool_pre_ping=True,
         connect_args={
             **SILENCE,
             "options": f"-c search_path={schema} -c statement_timeout={STATEMENT_TIMEOUT_MS}",
         },
     )
+    listen(engine.sync_engine, "checkout", lambda connection, *_: _check(engine, connection))
     try:
         yield Database(engine, url, schema)
     finally:
         await engine.dispose()
+
+
+def _check(engine: AsyncEngine, connection: DBAPIConnection) -> None:
+    """A server that closed an idle connection has said so: where there is nothing to hear, a question would only cost
+    its way there and back.
+
+    Raises:
+        InvalidatePoolError: it is closed, and so most likely are its like; the pool makes a new one.
+    """
+    heard = select.poll()
+    try:
+        heard.register(connection.driver_connection.fileno(), select.POLLIN)
+        if heard.poll(0):
+            engine.dialect.do_ping(connection)
+    except psycopg.Error as exc:
+        raise InvalidatePoolError from exc
 
 
 class Database:
