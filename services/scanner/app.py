@@ -32,20 +32,30 @@ class Report:
 
 
 class _Tally:
-    """Counts, hashes and walks over what passes, and drops what would end clamd's stream early: empty chunks."""
+    """Counts, hashes and walks over what passes, and drops what would end clamd's stream early: empty chunks.
+
+    It does so beside the reading and the sending, one chunk behind: `settled` waits for the last.
+    """
 
     def __init__(self, chunks: AsyncGenerator[bytes, None], walk: Walk) -> None:
         self._chunks = chunks
         self._walk = walk
         self._sha256 = hashlib.sha256()
+        self._looking: asyncio.Task[None] | None = None
         self.size_bytes = 0
 
     async def passed_on(self) -> AsyncGenerator[bytes, None]:
         async with aclosing(self._chunks) as chunks:
             async for chunk in chunks:
                 if chunk:
-                    await asyncio.to_thread(self._look_at, chunk)
+                    await self.settled()
+                    self._looking = asyncio.create_task(asyncio.to_thread(self._look_at, chunk))
                     yield chunk
+
+    async def settled(self) -> None:
+        """Has looked at all that was passed on. Raises: what looking at it raised."""
+        if self._looking is not None:
+            await self._looking
 
     def _look_at(self, chunk: bytes) -> None:
         self._sha256.update(chunk)
@@ -113,6 +123,7 @@ class Scanner:
                 reply = await self._engine.scan(chunks)
                 async for _ in chunks:
                     pass  # refused in the middle: the report is about the whole object all the same
+                await tally.settled()
         except TimeoutError as exc:
             raise self._distrust(f"no answer within {domain.deadline_s(size_bytes):.0f} s") from exc
         except MediaError as exc:
