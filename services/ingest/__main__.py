@@ -38,11 +38,12 @@ async def main() -> None:
             now=clock.utc_now,
             new_id=ids.new,
         )
-        ingest = Ingest.assemble(world, conf.upload_limits())
+        ingest = Ingest.assemble(world, conf.upload_limits(), prompt_verdicts=conf.scans_at_once)
         add_IngestServiceServicer_to_server(IngestRpc(ingest), run.server)
         handlers = IngestEvents(ingest.judging, ingest.rendering, ingest.reading.following)
         run.check("postgres", database.ping, vital=True)
         run.consume(bus, SCAN_CONSUMER, SCAN_SUBJECTS, handlers.sealed, concurrency=conf.scans_at_once)
+        run.work(ingest.prompt, name="prompt verdicts")
         run.consume(bus, RENDERED_CONSUMER, RENDERED_SUBJECTS, handlers.rendered)
         run.background(lambda: bus.listen(events.PROGRESS, handlers.progress), name="progress")
         run.background(outbox.Relay(database, bus, SCHEMA).run, name="relay")

@@ -17,6 +17,7 @@ from services.ingest.app.cleaning import Cleaning
 from services.ingest.app.describing import Describing
 from services.ingest.app.importing import Importing
 from services.ingest.app.judging import Judging
+from services.ingest.app.prompting import Prompt
 from services.ingest.app.reading import Reading
 from services.ingest.app.reconciling import Reconciling
 from services.ingest.app.removing import Removing
@@ -54,6 +55,7 @@ class Ingest:
     importing: Importing
     resuming: Resuming
     judging: Judging
+    prompt: Prompt
     rendering: Rendering
     reading: Reading
     removing: Removing
@@ -65,8 +67,8 @@ class Ingest:
     holdings: holdings.Holdings
 
     @classmethod
-    def assemble(cls, world: World, limits: UploadLimits) -> "Ingest":
-        """Wires them to that world."""
+    def assemble(cls, world: World, limits: UploadLimits, *, prompt_verdicts: int) -> "Ingest":
+        """Wires them to that world. prompt_verdicts: see Prompt."""
         table, chores = PostgresMedia(world.database), PostgresChores(world.database)
         cleaning = Cleaning(table, chores, world.quarantine, world.active)
         judging = Judging(table, world.scanner, world.active, cleaning, quarantine_bucket=world.quarantine_bucket)
@@ -83,12 +85,16 @@ class Ingest:
             now=world.now,
             new_id=world.new_id,
         )
-        uploading = Uploading(table, world.quarantine, world.opinion, now=world.now, new_id=world.new_id, door=door)
+        prompt = Prompt(judging, at_once=prompt_verdicts)
+        uploading = Uploading(
+            table, world.quarantine, world.opinion, now=world.now, new_id=world.new_id, door=door, prompt=prompt
+        )
         return cls(
             uploading=uploading,
             importing=Importing(uploading, world.remote),
             resuming=resuming,
             judging=judging,
+            prompt=prompt,
             rendering=Rendering(table, world.meter),
             reading=Reading(table, world.active, world.wakeups, now=world.now),
             removing=removing,

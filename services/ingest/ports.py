@@ -73,6 +73,7 @@ class Change:
     due_at: datetime | None = None  # when a sweeper looks at it next, unless something happens before
     quota: Quota | None = None  # what its workspace may hold, where the item grows
     release: bool = True  # ends the claim, and forgets the old `due_at`
+    lease_s: float | None = None  # how long the claim goes on, where it does
 
 
 Step = Callable[[Row], Change | None]

@@ -44,7 +44,7 @@ class Settings:
     )
     uploads_at_once: int = var(int, "uploads with more than 1 MiB in memory, 24 MiB each at most", default=32)
     uploads_under_way: int = var(int, "uploads taken in at once, those of slow clients too", default=1000)
-    scans_at_once: int = var(int, "verdicts asked for at once", default=4)
+    scans_at_once: int = var(int, "verdicts asked for at once of uploads here, and of others", default=4)
     backlog_workspace: int = var(int, "failed or overdue scans owed to one workspace before it is refused", default=100)
     backlog_total: int = var(int, "failed or overdue scans owed to all before everyone is refused", default=1000)
     plans_file: str = var(str, "TOML of what plans include; empty: services/common/plans.toml", default="")

@@ -67,7 +67,7 @@ class Transcoder:
             making=making,
             segmenting=segmenting,
             dispatcher=dispatcher,
-            receiving=Receiving(items, sweeping, new_token=_token, wake=dispatcher.wake),
+            receiving=Receiving(items, sweeping, new_token=_token, wake=dispatcher.wake, seat=dispatcher.seat),
             ensuring=Ensuring(items, world.wakeups, wake=dispatcher.wake),
             sweeping=sweeping,
             waiting=steps(world.database),

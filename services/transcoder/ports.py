@@ -54,8 +54,15 @@ Step = Callable[[Item], Change | None]
 class Items(Protocol):
     """The truth about items. Each call is one transaction; changes wake up whoever waits for the item."""
 
-    async def add(self, item: Item, *, tell: bool, receipt: Receipt) -> bool:
-        """Stores a new item, and that the event was heard. False: there is one already, live or gone."""
+    async def add(self, item: Item, *, tell: bool, receipt: Receipt, lease_s: float | None = None) -> Item | None:
+        """Stores a new item, and that the event was heard.
+
+        Args:
+            lease_s: It is claimed by the caller from the first, for so long, as by `claim`.
+
+        Returns:
+            The item as it stands now. None: there is one already, live or gone.
+        """
         ...
 
     async def find(self, ref: Ref) -> Item | None:

@@ -95,7 +95,7 @@ INGEST, SCANNER = "/mediaapi.v1.IngestService", "/mediaapi.v1.ScannerService"
 UPLOADED = {
     ("gateway", "POST /v1/media"),
     ("ingest", f"{INGEST}/UploadMedia"),
-    ("ingest", "ingest_scan"),
+    ("ingest", "ingest_judge"),
     ("scanner", f"{SCANNER}/ScanObject"),
     ("transcoder", "transcoder_media"),
     ("transcoder", "transcoder_job"),

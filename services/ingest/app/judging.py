@@ -38,12 +38,14 @@ class Judging:
     async def judge(self, ref: Ref) -> None:
         """Takes an item one step on, or notes when to try again. Does nothing to an item that needs nothing."""
         row = await self._table.claim(ref, State.SCANNING, lease_s=LEASE_S)
-        if row is None:
-            return
-        media = row.media
+        if row is not None:
+            await self.judge_claimed(row.media, row.verdict)
+
+    async def judge_claimed(self, media: Media, verdict: Verdict | None = None) -> None:
+        """The same of an item that the caller has claimed for LEASE_S. verdict: one that was given before."""
         try:
             renew = partial(self._table.renew, media, lease_s=LEASE_S)
-            judged = await hold(self._decide(row), renew, lease_s=LEASE_S, name=media.media_id)
+            judged = await hold(self._decide(media, verdict), renew, lease_s=LEASE_S, name=media.media_id)
         except ClaimLostError:
             await self._withdraw(media)
         except MediaError as exc:
@@ -52,13 +54,12 @@ class Judging:
             else:
                 await self._postpone(media, exc)
         else:
-            log.info("judged", extra={"media_id": ref.media_id, "state": judged.state, "version": judged.version})
+            log.info("judged", extra={"media_id": media.media_id, "state": judged.state, "version": judged.version})
             await self._cleaning.clean(judged)
 
-    async def _decide(self, row: Row) -> Media:
+    async def _decide(self, media: Media, given: Verdict | None) -> Media:
         """Scan, copy, told: each step may be the last before a crash; the next try finds it done, or does it again."""
-        media = row.media
-        verdict = row.verdict or await self._scanner.scan(media.sealed, media.content_type)
+        verdict = given or await self._scanner.scan(media.sealed, media.content_type)
         if verdict.about != media.sealed:
             raise MediaError(Code.OBJECT_CHANGED, why="the verdict is about other bytes than the sealed ones")
         if verdict.outcome is not Outcome.CLEAN:

@@ -11,6 +11,8 @@ from services.common.errors import Code, MediaError
 from services.ingest.app.admitting import Door, Place, recognise
 from services.ingest.app.frames import End, Frame, Frames, Start
 from services.ingest.app.intake import Intake
+from services.ingest.app.judging import LEASE_S as VERDICT_LEASE_S
+from services.ingest.app.prompting import Prompt
 from services.ingest.domain import texts
 from services.ingest.domain.formats import Format
 from services.ingest.domain.media import GONE, Media, Sealed, State, expiry
@@ -21,7 +23,7 @@ log = logging.getLogger(__name__)
 
 # A writer that says nothing for this long is gone: twice the longest pause a client may make.
 LEASE_S = 60.0
-SEALED_GRACE_S = 2.0  # the event normally drives the scan; after this the sweeper does
+SEALED_GRACE_S = 2.0  # unless it is sought here, the event drives the scan; after this the sweeper does
 SAME_REQUEST_FOR = timedelta(hours=24)  # as long as an idempotency key means anything
 
 
@@ -37,6 +39,7 @@ class Uploading:
         now: Callable[[], datetime],
         new_id: Callable[[str], str],
         door: Door,
+        prompt: Prompt,
     ) -> None:
         self._table = table
         self._store = quarantine
@@ -44,6 +47,7 @@ class Uploading:
         self._now = now
         self._new_id = new_id
         self._door = door
+        self._prompt = prompt
 
     async def upload(self, caller: CallContext, stream: AsyncIterator[Frame]) -> Media:
         """Stores one file. Returns it sealed, its scan owed.
@@ -112,17 +116,23 @@ class Uploading:
         return await self._table.twin(media, sha256, media.created_at - SAME_REQUEST_FOR)
 
     async def _seal(self, media: Media, sealed: Sealed, alt_text: str | None, quota: Quota) -> Media:
-        def seal(row: Row) -> Change | None:
-            if row.media.state is not State.RECEIVING or row.media.epoch != media.epoch:
-                return None
-            due_at = row.now + timedelta(seconds=SEALED_GRACE_S)
-            after = row.media.seal(sealed, alt_text)
-            return Change(media=after, announce=(Announcement.SEALED,), due_at=due_at, quota=quota)
+        with self._prompt.seat() as seat:
 
-        done = await self._table.change(Ref(media.workspace_id, media.media_id), seal)
-        if done is None:
-            raise MediaError(Code.UNAVAILABLE, why="the upload took so long that it was given up")
-        log.info("sealed", extra={"media_id": media.media_id, "size_bytes": sealed.size_bytes})
+            def seal(row: Row) -> Change | None:
+                if row.media.state is not State.RECEIVING or row.media.epoch != media.epoch:
+                    return None
+                after = row.media.seal(sealed, alt_text)
+                due_at = row.now + timedelta(seconds=SEALED_GRACE_S)
+                if seat is not None:
+                    return Change(media=after, release=False, lease_s=VERDICT_LEASE_S, due_at=due_at, quota=quota)
+                return Change(media=after, announce=(Announcement.SEALED,), due_at=due_at, quota=quota)
+
+            done = await self._table.change(Ref(media.workspace_id, media.media_id), seal)
+            if done is None:
+                raise MediaError(Code.UNAVAILABLE, why="the upload took so long that it was given up")
+            log.info("sealed", extra={"media_id": media.media_id, "size_bytes": sealed.size_bytes})
+            if seat is not None:
+                seat.take(done)
         return done
 
     async def _undo(self, intake: Intake, media: Media) -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 
 from services.common import context, tasks, telemetry
 from services.common.context import CallContext
+from services.common.seat import Seat
 from services.platforms.catalog import Kind
 from services.transcoder.app.making import LEASE_S, Making
 from services.transcoder.app.segmenting import Segmenting
@@ -38,6 +40,7 @@ class Dispatcher:
         self._films: dict[str, int] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
+        self._at_rest = False
         self._stopping = False
 
     def films_taken_bytes(self) -> int:
@@ -47,6 +50,23 @@ class Dispatcher:
     def wake(self) -> None:
         """There may be something to do."""
         self._woken.set()
+
+    @asynccontextmanager
+    async def seat(self, kind: Kind) -> AsyncIterator[Seat[Item] | None]:
+        """Room for an item that is claimed for LEASE_S as it is added. None: there is none, or others may wait; for a
+        film there never is, since what it saves is nothing beside the film."""
+        if kind == "video" or self._stopping or not self._at_rest or self._places.locked():
+            yield None
+            return
+        await self._places.acquire()
+        seat = Seat[Item]()
+        try:
+            yield seat
+        finally:
+            if seat.taken is None:
+                self._places.release()
+            else:
+                self._start(seat.taken, self._making.make(seat.taken, self._looked_at))
 
     async def run(self) -> None:
         """Until stopped."""
@@ -110,8 +130,11 @@ class Dispatcher:
             log.error("a job broke off; its claim runs out", exc_info=exc, extra={"media_id": item.media_id})
 
     async def _idle(self) -> None:
+        self._at_rest = True
         try:
             async with asyncio.timeout(POLL_S):
                 await self._woken.wait()
         except TimeoutError:
             return
+        finally:
+            self._at_rest = False

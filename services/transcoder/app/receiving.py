@@ -1,11 +1,14 @@
 """What ingest says: an item is clean, or gone."""
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from math import inf
 
+from services.common.seat import Seat
 from services.platforms.catalog import Kind
+from services.transcoder.app.making import LEASE_S
 from services.transcoder.app.sweeping import Sweeping
 from services.transcoder.domain.item import SOURCES, Item, Source, promoted
 from services.transcoder.ports import Change, Items, Receipt, Ref
@@ -39,15 +42,23 @@ class Receiving:
 
     Args:
         new_token: At least 128 random bits, safe in a URL.   wake: there is work.
+        seat: Room to work here, at once, at an item that is claimed as it is added; see Dispatcher.
     """
 
     def __init__(
-        self, items: Items, sweeping: Sweeping, *, new_token: Callable[[], str], wake: Callable[[], None]
+        self,
+        items: Items,
+        sweeping: Sweeping,
+        *,
+        new_token: Callable[[], str],
+        wake: Callable[[], None],
+        seat: Callable[[Kind], AbstractAsyncContextManager[Seat[Item] | None]],
     ) -> None:
         self._items = items
         self._sweeping = sweeping
         self._new_token = new_token
         self._wake = wake
+        self._seat = seat
 
     async def promoted(self, promotion: Promotion, receipt: Receipt) -> None:
         """Takes an item on. Of a known one ingest has not heard, or not to the end: it is told again. Or it is to have
@@ -63,8 +74,13 @@ class Receiving:
             cover_at_s=promotion.cover_at_s,
             source_version=promotion.version,
         )
-        # An image is finished about as soon as a first word of it would arrive.
-        if not await self._items.add(item, tell=item.kind == "video", receipt=receipt):
+        async with self._seat(item.kind) as seat:
+            lease_s = LEASE_S if seat else None
+            added = await self._items.add(item, tell=item.kind == "video", receipt=receipt, lease_s=lease_s)
+            if seat is not None and added is not None:
+                seat.take(added)
+                return
+        if added is None:
             await self._items.change(promotion.ref, partial(_known, promotion), receipt=receipt)
         self._wake()
 

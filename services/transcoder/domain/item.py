@@ -156,6 +156,10 @@ class Item:
         """We could not do it; the file is not to blame."""
         return self._ended(Status.FAILED, code)
 
+    def claimed(self) -> "Item":
+        """Under a new claim."""
+        return replace(self, epoch=self.epoch + 1, tries=self.tries + 1, held=True)
+
     def untried(self) -> "Item":
         """The claim ended without a word on whether it would have worked."""
         return replace(self, tries=max(0, self.tries - 1))

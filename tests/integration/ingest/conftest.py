@@ -93,7 +93,7 @@ class Stage:
     def rebuilt(self, limits: UploadLimits = LIMITS, **changed: object) -> "Stage":
         """The same with other limits, or some of the outside replaced."""
         world = replace(self.world, **changed)  # type: ignore[arg-type]
-        return Stage(world, Ingest.assemble(world, limits), self.client, self.superuser_url)
+        return Stage(world, Ingest.assemble(world, limits, prompt_verdicts=0), self.client, self.superuser_url)
 
     def sql(self, statement: str, *values: object) -> list[tuple[object, ...]]:
         """As the superuser, whom no policy binds."""
@@ -164,7 +164,7 @@ async def stage(postgres: Postgres, s3: S3, clamd: Clamd, ingest_url: str) -> As
             now=clock.utc_now,
             new_id=ids.new,
         )
-        yield Stage(world, Ingest.assemble(world, LIMITS), s3.client(), postgres.url())
+        yield Stage(world, Ingest.assemble(world, LIMITS, prompt_verdicts=0), s3.client(), postgres.url())
 
 
 async def error_of(awaitable: object) -> MediaError:

@@ -242,6 +242,8 @@ class Table:
             entry.lease_until, entry.due_at = None, change.due_at
         else:
             entry.due_at = change.due_at or entry.due_at
+            if change.lease_s is not None:
+                entry.lease_until = self._clock() + timedelta(seconds=change.lease_s)
         entry.told = entry.told or Announcement.DELETED in change.announce
         entry.end_told = entry.end_told or Announcement.EXPIRING in change.announce
         self.announced += [(announcement, change.media) for announcement in change.announce]

@@ -17,6 +17,7 @@ from services.ingest.app.cleaning import Cleaning
 from services.ingest.app.describing import Describing
 from services.ingest.app.frames import End, Frame, Start
 from services.ingest.app.judging import Judging
+from services.ingest.app.prompting import Prompt
 from services.ingest.app.reading import Reading
 from services.ingest.app.removing import Removing
 from services.ingest.app.rendering import Rendering
@@ -41,7 +42,7 @@ LIMITS = UploadLimits(at_once=2, under_way=4, backlog_workspace=3, backlog_total
 class World:
     """One of each. `opinion` is what libmagic is made to say."""
 
-    def __init__(self, limits: UploadLimits = LIMITS) -> None:
+    def __init__(self, limits: UploadLimits = LIMITS, *, prompt_verdicts: int = 0) -> None:
         self.clock = Clock()
         self.table = Table(self.clock)
         self.quarantine = Store(name="quarantine")
@@ -54,6 +55,8 @@ class World:
         self.uploads = Uploads(self.clock, self.table)
         self.resuming = self.resuming_over(self.uploads, self.quarantine)
         self.upload_sweeping = UploadSweeping(self.uploads, self.uploads, self.quarantine, self.resuming)
+        self.judging = Judging(self.table, self.scanner, self.active, cleaning, quarantine_bucket="quarantine")
+        self.prompt = Prompt(self.judging, at_once=prompt_verdicts)
         self.uploading = Uploading(
             self.table,
             self.quarantine,
@@ -61,8 +64,8 @@ class World:
             now=self.clock,
             new_id=self._new_id,
             door=self.door,
+            prompt=self.prompt,
         )
-        self.judging = Judging(self.table, self.scanner, self.active, cleaning, quarantine_bucket="quarantine")
         self.metrics = CollectorRegistry()
         self.rendering = Rendering(self.table, Metrics(self.metrics))
         self.reading = Reading(self.table, self.active, Never(), now=self.clock)

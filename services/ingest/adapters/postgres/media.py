@@ -61,7 +61,9 @@ _STORE = text(
     " view_version = coalesce(CAST(:view_version AS bigint), view_version), tries = :tries,"
     " due_at = CASE WHEN :release THEN CAST(:due_at AS timestamptz)"
     " ELSE coalesce(CAST(:due_at AS timestamptz), due_at) END,"
-    " lease_until = CASE WHEN :release THEN NULL ELSE lease_until END, deletion_told = deletion_told OR :told,"
+    " lease_until = CASE WHEN :release THEN NULL"
+    " ELSE coalesce(now() + make_interval(secs => CAST(:lease_s AS double precision)), lease_until) END,"
+    " deletion_told = deletion_told OR :told,"
     " end_told = end_told OR :end_told"
     " WHERE workspace_id = :workspace_id AND id = :id"
 )
@@ -209,6 +211,7 @@ async def _store(conn: AsyncConnection, change: Change) -> None:
         "view_version": change.view_version,
         "due_at": change.due_at,
         "release": change.release,
+        "lease_s": change.lease_s,
         "told": Announcement.DELETED in change.announce,
         "end_told": Announcement.EXPIRING in change.announce,
     }

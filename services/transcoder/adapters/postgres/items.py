@@ -1,6 +1,7 @@
 """ports.Items over PostgreSQL: each method is one transaction."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from mediaapi.v1 import events_pb2
@@ -33,9 +34,10 @@ _VARIANTS = text(
 )
 _ADD = text(
     "INSERT INTO transcoder.items (workspace_id, id, gone, kind, content_type, source_key, source_etag, size_bytes,"
-    " sha256, token, request_id, traceparent, version, cover_at_s, source_version, due_at, queued_at)"
-    " VALUES (:workspace_id, :id, :gone, :kind, :content_type, :source_key, :source_etag, :size_bytes,"
-    " :sha256, :token, :request_id, :traceparent, :version, :cover_at_s, :source_version, now(),"
+    " sha256, token, request_id, traceparent, version, cover_at_s, source_version, epoch, tries, lease_until, due_at,"
+    " queued_at) VALUES (:workspace_id, :id, :gone, :kind, :content_type, :source_key, :source_etag, :size_bytes,"
+    " :sha256, :token, :request_id, :traceparent, :version, :cover_at_s, :source_version, :epoch, :tries,"
+    " now() + make_interval(secs => CAST(:lease_s AS double precision)), now(),"
     # Behind the workspace's own others, each of which takes its share of time: whoever has much waits, nobody else.
     " greatest(now(), (SELECT max(q.queued_at) + make_interval(secs => :share_s) FROM transcoder.items q"
     " WHERE q.workspace_id = :workspace_id AND q.kind = :kind AND q.due_at IS NOT NULL AND NOT q.gone)))"
@@ -106,19 +108,20 @@ class PostgresItems:
         self._database = database
         self._view = view
 
-    async def add(self, item: Item, *, tell: bool, receipt: Receipt) -> bool:
+    async def add(self, item: Item, *, tell: bool, receipt: Receipt, lease_s: float | None = None) -> Item | None:
         """See ports.Items."""
-        item = item.told() if tell else item
+        item = replace(item.told() if tell else item, traceparent=telemetry.traceparent())
+        item = item if lease_s is None else item.claimed()
         async with self._database.tx(item.workspace_id) as conn:
-            more = {"share_s": SHARE_S[item.kind], "traceparent": telemetry.traceparent()}
+            more = {"share_s": SHARE_S[item.kind], "lease_s": lease_s}
             if not (await conn.execute(_ADD, {**rows.values(item), **more})).rowcount:
-                return False
+                return None
             await inbox.first_time(conn, SCHEMA, receipt.consumer, receipt.event_id)
             await _store_variants(conn, item, {})
             if tell:
                 await outbox.emit(conn, SCHEMA, self._view.rendered(item))
             await db.notify(conn, CHANGED_CHANNEL, item.media_id)
-        return True
+        return item
 
     async def find(self, ref: Ref) -> Item | None:
         """See ports.Items."""

@@ -60,16 +60,19 @@ class Items:
         (entry,) = self.entries.values()
         return entry.item
 
-    async def add(self, item: Item, *, tell: bool, receipt: Receipt) -> bool:
+    async def add(self, item: Item, *, tell: bool, receipt: Receipt, lease_s: float | None = None) -> Item | None:
         ref = Ref(item.workspace_id, item.media_id)
         if ref in self.entries:
-            return False
+            return None
         self.receipts.add(receipt)
         item = item.told() if tell else item
-        self.entries[ref] = Entry(item, self._clock())
+        entry = self.entries[ref] = Entry(item, self._clock())
+        if lease_s is not None:
+            entry.item = item = item.claimed()
+            entry.lease_until, entry.claimed = self._clock() + lease_s, True
         self.told += [item] if tell else []
         self.notify()
-        return True
+        return item
 
     async def find(self, ref: Ref) -> Item | None:
         entry = self.entries.get(ref)
@@ -135,7 +138,7 @@ class Items:
         entry = min(due, key=lambda entry: (entry.item.kind, entry.due_at or 0.0))
         if entry.item.kind == "video" and most_px is not None and frame_px(entry.item.finding) > most_px:
             return None
-        entry.item = replace(entry.item, epoch=entry.item.epoch + 1, tries=entry.item.tries + 1)
+        entry.item = entry.item.claimed()
         entry.lease_until, entry.claimed = self._clock() + lease_s, True
         return self._seen(entry)
 

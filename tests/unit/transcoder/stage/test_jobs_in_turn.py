@@ -98,6 +98,33 @@ async def test_the_largest_film_runs_where_no_other_does(tmp_path: Path) -> None
         await until(lambda: all(entry.item.settled for entry in world.items.entries.values()))
 
 
+async def test_an_image_that_comes_when_nothing_waits_is_claimed_as_it_is_added(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    asked = asyncio.Event()
+
+    async def nothing_waits(*_: object, **__: object) -> None:
+        asked.set()
+
+    world.items.claim = nothing_waits  # type: ignore[method-assign]
+    async with dispatching(world):
+        await asyncio.wait_for(asked.wait(), 5)
+        await asyncio.sleep(0)
+        image, film = await world.promoted("image"), await world.promoted("video", b"film")
+        await until(lambda: world.item(image).settled)
+        assert (world.item(image).epoch, world.item(film).epoch) == (1, 0)
+
+
+async def test_known_already_it_is_claimed_by_nobody_and_leaves_its_room(tmp_path: Path) -> None:
+    world = World(tmp_path, workers=1)
+    promotion = world.promotion()
+    async with dispatching(world):
+        await until(lambda: world.dispatcher._at_rest)
+        for _ in range(3):
+            await world.receiving.promoted(promotion, world.receipt())
+            await until(lambda: world.item(promotion.ref).settled and world.dispatcher._at_rest)
+        assert world.item(promotion.ref).epoch == 1
+
+
 async def test_one_worker_takes_images_first(tmp_path: Path) -> None:
     world = World(tmp_path, workers=1)
     order: list[Kind] = ["video", "image", "video", "image"]

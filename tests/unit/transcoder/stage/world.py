@@ -44,6 +44,7 @@ class World:
             self.sweeping,
             new_token=lambda: f"token{next(self._numbers)}",
             wake=self.dispatcher.wake,
+            seat=self.dispatcher.seat,
         )
         self.ensuring = Ensuring(self.items, self.items, wake=self.dispatcher.wake)
 
