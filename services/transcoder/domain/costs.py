@@ -3,7 +3,9 @@
 from services.transcoder.domain.ceilings import MAX_VIDEO_PX
 from services.transcoder.domain.item import Finding
 
-# A decoder, two encoders and the frames between them: at most 400 MB at full HD and 1 GB at 3840 x 2160, on one line.
+# A decoder, two encoders and the frames between them, on one line through 400 MB at full HD and 1 GB at 3840 x 2160.
+# Usual films of full HD take 360 MB, HDR in HEVC 385, and either 400 where its decoder has to keep many frames; of
+# 3840 x 2160, 460 and 545.
 BASE_BYTES, BYTES_PER_PX = 200_000_000, 96
 
 

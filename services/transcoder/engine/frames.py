@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 
 import av
 import av.error
@@ -110,7 +111,9 @@ class Frames:
         colors = (screen.table(self._primaries, self._transfer) * _BETWEEN_MOST).round().astype(np.uint16)
         # The filter takes a table's planes, which are green, blue and red, for red, green and blue.
         table = VideoFrame.from_ndarray(np.ascontiguousarray(colors[..., [2, 0, 1]]), format=_BETWEEN)
-        table.pts, table.time_base = 0, self._clock
+        # A second before any frame: a filter that has not heard yet, when the first one comes, that no other table will
+        # copies that frame, and keeps buffers for three where one is enough, 25 MB more at full HD for all the film.
+        table.pts, table.time_base = -ceil(1 / self._clock), self._clock
         table.colorspace, table.color_range = IDENTITY, FULL_RANGE
         source = self._buffer(table.width, table.height, _BETWEEN, f"colorspace={IDENTITY}:range={FULL_RANGE}")
         looked_up = self._graph.add("haldclut", "clut=first:interp=tetrahedral")
