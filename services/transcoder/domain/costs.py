@@ -3,10 +3,9 @@
 from services.transcoder.domain.ceilings import MAX_VIDEO_PX
 from services.transcoder.domain.item import Finding
 
-# A decoder, two encoders and the frames between them, on one line through 400 MB at full HD and 1 GB at 3840 x 2160.
-# Usual films of full HD take 360 MB, HDR in HEVC 385, and either 400 where its decoder has to keep many frames; of
-# 3840 x 2160, 460 and 545.
-BASE_BYTES, BYTES_PER_PX = 200_000_000, 96
+# A decoder, two encoders and the frames between them, on one line through 420 MB at full HD and 1 GB at 3840 x 2160.
+# Usual films take 370 MB and 480 there, HDR in HEVC 402 and 560, and full HD whose decoder keeps many frames up to 415.
+BASE_BYTES, BYTES_PER_PX = 220_000_000, 96
 
 
 def frame_px(finding: Finding | None) -> int:

@@ -1,6 +1,5 @@
 """Frames, and sound that is encoded already, into one MP4, in a thread of its own."""
 
-import ctypes
 import queue
 import threading
 from collections.abc import Iterator, Mapping
@@ -33,8 +32,6 @@ MUXER: Mapping[str, str] = {
 WAITING = 2
 # Of each encoder: the same everywhere, since bytes and memory follow from it.
 THREADS = 4
-_libc = ctypes.CDLL(None)
-_PR_SET_THP_DISABLE = 41
 
 Piece: TypeAlias = "VideoFrame | Packet[Stream]"
 
@@ -47,7 +44,6 @@ class Encoder:
     """
 
     def __init__(self, recipe: Mp4, path: Path, track: Track | None = None) -> None:
-        _keep_to_small_pages()
         self._recipe = recipe
         self._container: OutputContainer = av.open(path, "w", format="mp4", options=dict(MUXER))
         self._video = self._container.add_stream("libx264", rate=recipe.fps, options=x264_options(recipe))
@@ -124,13 +120,6 @@ class Encoder:
             self._container.mux(self._video.encode(piece))
         else:
             self._container.mux(piece)
-
-
-def _keep_to_small_pages() -> None:
-    """For the whole process. x264 asks for pages of 2 MB, and so all of each is taken though much of its room for
-    compressed frames is never written: 15 MB at full HD, while its speed is the same. A kernel that knows no such
-    switch takes that much more."""
-    _libc.prctl(_PR_SET_THP_DISABLE, 1, 0, 0, 0)
 
 
 def x264_options(recipe: Mp4) -> dict[str, str]:

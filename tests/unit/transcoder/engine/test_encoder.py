@@ -52,10 +52,3 @@ def test_a_film_that_cannot_be_written_to_its_end_is_an_error_and_does_not_wait(
         encoder.give(frame(0))
         with pytest.raises(OSError, match="No space left"):
             encoder.finish()
-
-
-def test_an_encoder_takes_no_more_memory_than_it_writes(tmp_path: Path) -> None:
-    with Encoder(RECIPE, tmp_path / "one.mp4") as encoder:
-        encoder.give(frame(0))
-        encoder.finish()
-    assert "THP_enabled:\t0" in Path("/proc/self/status").read_text()
