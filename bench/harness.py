@@ -32,8 +32,9 @@ class Contender:
 
     Attributes:
         name: As the table shows it.
-        command: Does the work once. Its last line of output may be a JSON object of numbers: `wall_s` and `cpu_s` in it
-            stand in place of the whole process's, which began before the work did; the others become `Run.told`.
+        command: Does the work once. Its last line of output may be a JSON object of numbers: `wall_s`, `cpu_s` and
+            `peak_mib` in it stand in place of the whole process's, which began before the work did; the others become
+            `Run.told`.
         environment: Added to ours.
     """
 
@@ -106,7 +107,7 @@ def run(contender: Contender) -> Run:
     return Run(
         wall_s=told.pop("wall_s", wall_s),
         cpu_s=told.pop("cpu_s", used.ru_utime + used.ru_stime),
-        peak_mib=used.ru_maxrss / 1024,
+        peak_mib=told.pop("peak_mib", used.ru_maxrss / 1024),
         told=told,
     )
 

@@ -43,12 +43,12 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         # Motion kept: the GIF's own frames, everything else dropped.
         "gif_strip": Recipe("image", "image", 1, {}),
         # Motion as a silent film, repeated as a whole until it is as long as the limits want. As h264_mp4.
-        "loop_mp4": Recipe("image", "video", 1, {"long_px": int, "short_px": int, "crf": int, "max_kbps": int}),
+        "loop_mp4": Recipe("image", "video", 2, {"long_px": int, "short_px": int, "crf": int, "max_kbps": int}),
         # long_px, short_px: the box, turned to suit the picture. kbps are kilobits (1000 bits) a second, at most.
         "h264_mp4": Recipe(
             "video",
             "video",
-            3,
+            4,
             {"long_px": int, "short_px": int, "crf": int, "max_kbps": int, "audio_kbps": int, "keep_compliant": bool},
         ),
         "cover_frame": Recipe("video", "image", 2, {"max_width_px": int, "max_height_px": int, "quality": tuple}),

@@ -134,4 +134,6 @@ def x264_options(recipe: Mp4) -> dict[str, str]:
         "g": str(round(GROUP_S * recipe.fps)),
         "bf": "2",
         "flags": "+cgop",
+        # Every frame is as long as the others, which the film then says; no frame waits to see when the next one comes.
+        "x264-params": "force-cfr=1",
     }
