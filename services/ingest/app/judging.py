@@ -11,7 +11,7 @@ from services.common.claims import ClaimLostError, hold
 from services.common.errors import Code, MediaError
 from services.ingest.app.cleaning import Cleaning
 from services.ingest.domain.media import GONE, Fault, Media, State, backoff_s, malformed, tampered, unsafe
-from services.ingest.ports import Announcement, Change, MediaTable, Outcome, Ref, Row, Scanner, Store, Stored, Verdict
+from services.ingest.ports import Announcement, Change, MediaTable, Outcome, Ref, Row, Scanner, Store, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -90,9 +90,8 @@ class Judging:
         Raises:
             MediaError: OBJECT_CHANGED, source or copy are not the scanned bytes.
         """
-        copy: Stored | None
         try:
-            copy = await self._active.copy(
+            etag = await self._active.copy(
                 self._bucket, media.quarantine_key, media.active_key, if_match=media.quarantine_etag
             )
         except MediaError as exc:
@@ -100,13 +99,13 @@ class Judging:
                 raise
             # The source is another object now, or none, or an earlier try got as far as the copy: the copy tells.
             copy = await self._active.head(media.active_key)
-        if copy is None:
-            raise MediaError(Code.OBJECT_CHANGED, why="the sealed object was replaced or removed")
-        sha256 = await digest(self._active.read(media.active_key, if_match=copy.etag))
-        if (copy.size, sha256) != (media.size_bytes, media.sha256):
+            if copy is None:
+                raise MediaError(Code.OBJECT_CHANGED, why="the sealed object was replaced or removed") from exc
+            etag = copy.etag
+        if await digest(self._active.read(media.active_key, if_match=etag)) != media.sha256:
             await self._active.delete(media.active_key)
             raise MediaError(Code.OBJECT_CHANGED, why="the copy is not what was scanned")
-        return copy.etag
+        return etag
 
     async def _postpone(self, media: Media, exc: MediaError) -> None:
         """Whatever went wrong, it was not the bytes: they wait."""

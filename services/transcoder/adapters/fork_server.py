@@ -29,8 +29,8 @@ ENVIRONMENT = {
     # One thread for the numbers library and few memory arenas: the address space is bounded.
     "OPENBLAS_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "2",
-    # Pixels are taken and given back many times in a job. Mapped each time, their pages would all be cleared again, which
-    # is a fifth of a photograph's time; kept, they are a tenth more memory, and of a film's a little less.
+    # Pixels are taken and given back many times in a job. Mapped each time, their pages would all be cleared again,
+    # which is a fifth of a photograph's time; kept, they are a tenth more memory, and of a film's a little less.
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
     "LANG": "C.UTF-8",

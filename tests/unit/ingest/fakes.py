@@ -369,12 +369,12 @@ class Store:
         data = self.objects.get(key)
         return None if data is None else Info(etag(data), len(data))
 
-    async def copy(self, src_bucket: str, src_key: str, dst_key: str, *, if_match: str) -> Info:
+    async def copy(self, src_bucket: str, src_key: str, dst_key: str, *, if_match: str) -> str:
         self._check("copy")
         data = self.others[src_bucket].objects.get(src_key)
         if data is None or etag(data) != if_match:
             raise MediaError(Code.OBJECT_CHANGED)
-        return await self.put(dst_key, data, "")
+        return (await self.put(dst_key, data, "")).etag
 
     async def delete(self, key: str) -> None:
         self._check("delete")
