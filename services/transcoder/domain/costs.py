@@ -4,7 +4,7 @@ from services.transcoder.domain.ceilings import MAX_VIDEO_PX
 from services.transcoder.domain.item import Finding
 
 # A decoder, two encoders and the frames between them, on one line through 420 MB at full HD and 1 GB at 3840 x 2160.
-# Usual films take 370 MB and 480 there, HDR in HEVC 402 and 560, and full HD whose decoder keeps many frames up to 415.
+# Usual films take 360 MB and 465 there, HDR in HEVC 385 and 560, and full HD whose decoder keeps many frames up to 415.
 BASE_BYTES, BYTES_PER_PX = 220_000_000, 96
 
 
