@@ -191,18 +191,19 @@ async def test_many_writers_at_once_never_mix_their_bytes(stage: Stage) -> None:
     async def careful(number: int) -> None:
         chance = random.Random(number)  # noqa: S311
         while True:
-            upload = await ask(stage, ref)
-            if upload.phase is Phase.COMPLETE:
-                return
-            try:
+            try:  # Who asks may be overtaken as well as who sends.
+                upload = await ask(stage, ref)
+                if upload.phase is Phase.COMPLETE:
+                    return
                 last = min(len(data), upload.offset + chance.randrange(1, 9 * MIB))
                 await send(stage.ingest.resuming, ref, data, upload.offset, last)
             except MediaError as exc:
                 assert exc.code in (Code.UPLOAD_LOCKED, Code.UPLOAD_OFFSET_CONFLICT, Code.UPLOAD_COMPLETE)  # noqa: PT017
                 await asyncio.sleep(chance.random())
 
-    async with asyncio.timeout(240):
-        await asyncio.gather(*map(careful, range(3)))
+    async with asyncio.timeout(240), asyncio.TaskGroup() as writers:
+        for number in range(3):
+            writers.create_task(careful(number))
     await assert_stored(stage, await ask(stage, ref), data)
 
 
