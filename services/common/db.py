@@ -53,14 +53,14 @@ async def connect(url: str, *, schema: str) -> AsyncIterator["Database"]:
             "options": f"-c search_path={schema} -c statement_timeout={STATEMENT_TIMEOUT_MS}",
         },
     )
-    listen(engine.sync_engine, "checkout", lambda connection, *_: _check(engine, connection))
+    listen(engine.sync_engine, "checkout", lambda connection, *_: _refuse_closed(engine, connection))
     try:
         yield Database(engine, url, schema)
     finally:
         await engine.dispose()
 
 
-def _check(engine: AsyncEngine, connection: DBAPIConnection) -> None:
+def _refuse_closed(engine: AsyncEngine, connection: DBAPIConnection) -> None:
     """A server that closed an idle connection has said so: where there is nothing to hear, a question would only cost
     its way there and back.
 

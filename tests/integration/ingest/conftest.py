@@ -90,10 +90,11 @@ class Stage:
     async def media(self, ref: Ref) -> Media:
         return await self.ingest.reading.get(ref)
 
-    def rebuilt(self, limits: UploadLimits = LIMITS, **changed: object) -> "Stage":
+    def rebuilt(self, limits: UploadLimits = LIMITS, *, prompt_verdicts: int = 0, **changed: object) -> "Stage":
         """The same with other limits, or some of the outside replaced."""
         world = replace(self.world, **changed)  # type: ignore[arg-type]
-        return Stage(world, Ingest.assemble(world, limits, prompt_verdicts=0), self.client, self.superuser_url)
+        ingest = Ingest.assemble(world, limits, prompt_verdicts=prompt_verdicts)
+        return Stage(world, ingest, self.client, self.superuser_url)
 
     def sql(self, statement: str, *values: object) -> list[tuple[object, ...]]:
         """As the superuser, whom no policy binds."""

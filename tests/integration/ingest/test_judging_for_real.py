@@ -10,8 +10,9 @@ import pytest
 from deploy.local.clamd import NEEDLE
 from deploy.local.s3 import ACTIVE, QUARANTINE
 from services.common.errors import Code
+from services.ingest.app.judging import LEASE_S
 from services.ingest.domain.media import Sealed, State
-from services.ingest.ports import Verdict
+from services.ingest.ports import Scanner, Verdict
 from services.scanner import domain as scanner_domain
 from tests.integration.ingest.conftest import Stage, error_of
 from tests.media import chunks, film, infected_jpeg, infected_mp4, jpeg, padded
@@ -145,23 +146,54 @@ async def test_two_judges_of_one_item_scan_it_once(stage: Stage) -> None:
     assert (await stage.media(ref)).state is State.PROCESSING
 
 
+class Slow:
+    """A scanner that was asked, and answers when it is told to."""
+
+    def __init__(self, scanner: Scanner) -> None:
+        self._scanner = scanner
+        self.entered, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    async def scan(self, sealed: Sealed, content_type: str) -> Verdict:
+        self.entered.set()
+        await self.goes_on.wait()
+        return await self._scanner.scan(sealed, content_type)
+
+
 async def test_a_claim_taken_over_by_another_stops_the_first(stage: Stage) -> None:
     ref = await stage.upload(jpeg())
-    entered, go_on = asyncio.Event(), asyncio.Event()
-
-    class Slow:
-        async def scan(self, sealed: Sealed, content_type: str) -> Verdict:
-            entered.set()
-            await go_on.wait()
-            return await stage.world.scanner.scan(sealed, content_type)
-
-    first = asyncio.create_task(stage.rebuilt(scanner=Slow()).ingest.judging.judge(ref))
-    await entered.wait()
+    slow = Slow(stage.world.scanner)
+    first = asyncio.create_task(stage.rebuilt(scanner=slow).ingest.judging.judge(ref))
+    await slow.entered.wait()
     stage.time_passes()
     await stage.ingest.judging.judge(ref)
-    go_on.set()
+    slow.goes_on.set()
     await first
     media = await stage.media(ref)
     assert media.state is State.PROCESSING
     assert list(stage.objects(ACTIVE)) == [media.active_key]
     assert [event.WhichOneof("payload") for event in stage.told(ref)] == ["media_sealed", "media_promoted"]
+
+
+async def test_sealed_under_a_claim_it_is_judged_by_who_sealed_it_and_by_nobody_else(stage: Stage) -> None:
+    slow = Slow(stage.world.scanner)
+    sealing = stage.rebuilt(scanner=slow, prompt_verdicts=1)
+    ref = await sealing.upload(*chunks(jpeg()))
+    left_s = "SELECT extract(epoch FROM lease_until - now())::float FROM ingest.media"
+    assert 0 < float(str(stage.sql(left_s)[0][0])) <= LEASE_S, "not the longer one of its upload"
+    await stage.ingest.judging.judge(ref)
+    assert (await stage.media(ref)).state is State.SCANNING
+    slow.goes_on.set()
+    await sealing.ingest.prompt.stop(within_s=30.0)
+    assert (await stage.media(ref)).state is State.PROCESSING
+    assert [event.WhichOneof("payload") for event in stage.told(ref)] == ["media_promoted"]
+
+
+async def test_killed_between_seal_and_verdict_it_is_judged_once_the_claim_ran_out(stage: Stage) -> None:
+    killed = stage.rebuilt(scanner=Slow(stage.world.scanner), prompt_verdicts=1)
+    ref = await killed.upload(*chunks(jpeg()))
+    await killed.ingest.prompt.stop(within_s=0.0)
+    await stage.ingest.sweeping.scans()
+    assert (await stage.media(ref)).state is State.SCANNING
+    stage.time_passes()
+    await stage.ingest.sweeping.scans()
+    assert (await stage.media(ref)).state is State.PROCESSING
