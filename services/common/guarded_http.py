@@ -23,6 +23,8 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_ADDRESSES = 4  # tried in turn, so that a name with many dead addresses cannot hold a worker
 MAX_ANSWER_BYTES = 4 * 1024 * 1024  # the longest JSON answer of a platform is far below
 TIMEOUT = httpx.Timeout(connect=10.0, read=30.0, write=30.0, pool=30.0)  # seconds; gaps, not totals
+# Of an idle connection. Many servers close one after five seconds, and a request that meets the closing is lost.
+KEEP_ALIVE_S = 4.0
 USER_AGENT = "letmepost-media-api/1"
 
 _FAULTS: dict[type[Exception], type[httpx.TransportError]] = {
@@ -140,7 +142,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             ssl_context=httpx.create_ssl_context(trust_env=False),
             max_connections=100,
             max_keepalive_connections=20,
-            keepalive_expiry=5.0,
+            keepalive_expiry=KEEP_ALIVE_S,
             network_backend=GuardedBackend(frozenset((o.host, o.port) for o in trusted), resolve),
         )
 

@@ -32,6 +32,7 @@ from tests.contract.platforms.samples import Steps
 
 POLL_S = 0.2  # instead of the second or more platforms ask for
 POLLS_MAX = 60
+KEEP_ALIVE_S = 60  # no request meets a connection about to be closed
 
 
 class _Server(uvicorn.Server):
@@ -136,7 +137,9 @@ async def serving(folder: Path, trusted: tuple[str, ...] = ()) -> AsyncIterator[
 @contextlib.asynccontextmanager
 async def listening(app: ASGIApp, sock: socket.socket) -> AsyncIterator[None]:
     """Serves the application on a bound socket."""
-    server = _Server(uvicorn.Config(app, ws="none", lifespan="off", log_level="critical"))
+    server = _Server(
+        uvicorn.Config(app, ws="none", lifespan="off", log_level="critical", timeout_keep_alive=KEEP_ALIVE_S)
+    )
     task = asyncio.create_task(server.serve(sockets=[sock]))
     while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
         await asyncio.sleep(0.01)

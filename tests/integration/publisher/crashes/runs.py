@@ -37,6 +37,7 @@ REAL_WAIT_S = 0.4  # of one wait, at most: sandboxes take about as long over a v
 MODES = {REQUEST: (*CRASHES, *LOST), WRITE: CRASHES, POINT: ("crash_before",)}
 SECOND_FAULT = 0.3  # of the runs have one
 GIVEN_UP_S = 3_600.0
+TOO_SLOW = Fault("lease", 0, "lost")  # of no plan: what a busy machine does
 
 _LEFT = b"SELECT extract(epoch FROM next_at - clock_timestamp())::float8 FROM publisher.targets WHERE workspace_id = %s"
 _PASS = (
@@ -136,7 +137,7 @@ class Run:
             try:
                 await process.app.engine.deliver(claim)
             except LeaseLostError:
-                continue  # on a busy machine: as with any worker that was too slow, whoever is next goes on
+                plan.met.append(TOO_SLOW)  # as with any worker that is overtaken, whoever is next goes on
             except EndedError:
                 await process.close()
                 process, processes = Process(self._world, self._transport, plan), processes + 1
