@@ -11,6 +11,7 @@ from deploy.local.processes import LocalError
 PARTS = {
     "images": 7,
     "video": 3,  # half an hour of two idle cores
+    "sharing": 8,
     "segments": 3,
     "overhead": 7,
     "webhooks": 2,

@@ -5,8 +5,7 @@ import tempfile
 from pathlib import Path
 
 from bench.harness import Bar, Contender, Section, interleaved, run, table
-from bench.video import SIX
-from bench.video_runs import TOO_HIGH, clip, folder_of, way
+from bench.video_runs import SIX, TOO_HIGH, clip, folder_of, way
 from services.transcoder.adapters.fork_server import ENVIRONMENT
 
 SECONDS, SEGMENTS = 40, 2

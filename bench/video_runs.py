@@ -7,6 +7,7 @@ from pathlib import Path
 from bench.harness import Contender, run
 from services.transcoder.adapters.fork_server import ENVIRONMENT
 
+SIX = ("bluesky", "x", "pinterest", "instagram", "threads", "facebook")
 LEVEL, TOO_HIGH = "4.0", "5.1"  # the second is no platform's, so that such a clip is not copied
 
 

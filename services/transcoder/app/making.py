@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from services.common.claims import ClaimLostError, hold
 from services.common.errors import Code, MediaError
@@ -135,7 +134,7 @@ class Making:
             if result.unjoinable:
                 log.error("encoded at once", extra={"media_id": item.media_id, "why": result.unjoinable})
             variants = await self._store_all(item, folder, request.presets, result)
-        done = await self._forward(item, _finding(item, result), variants, last=last)
+            done = await self._forward(item, _finding(item, result), variants, last=last)
         for one in variants:
             self._meter.variant(one.how or one.status or "failed")
         return done
@@ -144,7 +143,7 @@ class Making:
         """Stores every distinct file once, and says what each preset became."""
         made = {one.preset: one for one in result.renditions}
         keys: dict[str, str] = {}
-        new: list[tuple[str, Path, str]] = []
+        new: list[tuple[str, str, str]] = []
         held = {one.key: one for one in item.variants.values() if one.key}
         for preset in presets:
             one = made.get(preset)
@@ -154,10 +153,13 @@ class Making:
                 raise MediaError(Code.INTERNAL, why=f"{preset} came out as {one.content_type}")
             keys[one.file] = key = item.key_for(preset, one.digest, one.content_type)
             if key not in held:
-                new.append((key, await folder.output(one.file), one.content_type))
-        await to_the_end([self._store.put_file(*one) for one in new])
+                new.append((key, one.file, one.content_type))
+        await to_the_end([self._put(folder, *one) for one in new])
         await self._check_source(item, list(keys.values()))
         return [_variant(item.variants[preset], made.get(preset), keys, held) for preset in presets]
+
+    async def _put(self, folder: Folder, key: str, file: str, content_type: str) -> None:
+        await self._store.put_file(key, await folder.output(file), content_type)
 
     async def _check_source(self, item: Item, keys: Sequence[str]) -> None:
         """Ingest deletes a source together with what is served of it. Should the word of that be late, or lost, nothing

@@ -19,7 +19,7 @@ from services.transcoder.domain.ceilings import (
 )
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.work import InputFault
-from services.transcoder.engine import bare, jpeg_planes, screen, timing
+from services.transcoder.engine import bare, color_numbers, jpeg_planes, screen, timing
 from services.transcoder.engine.planes import REDUCING_GAP, Planes
 
 _DECODERS = {
@@ -93,8 +93,10 @@ class Still:
         self._path = path
         self._content_type = content_type
         with opened(path, content_type) as image:
-            self._icc = _profile(image)
-            self._other_screen = None if self._icc else _other_screen(image)
+            numbers = _numbers(image, path)
+            # The standard of PNG has them go before a profile, which is for readers that do not know them.
+            self._icc = None if numbers and image.format == "PNG" else _profile(image)
+            self._other_screen = None if self._icc or not numbers or screen.is_ordinary(*numbers) else numbers
             self._orientation = int(image.getexif().get(_ORIENTATION, 1))
             self.probe = self._measure(image, content_type.removeprefix("image/"))
 
@@ -194,11 +196,12 @@ def _profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
     return None if name.startswith("sRGB") else profile
 
 
-def _other_screen(image: Image.Image) -> tuple[int, int] | None:
-    """Primaries and transfer of colours that are told by numbers (ITU-T H.273) and not ordinary: of HEIF."""
-    said = image.info.get("nclx_profile") or {}
-    found = int(said.get("color_primaries", 2)), int(said.get("transfer_characteristics", 2))
-    return None if screen.is_ordinary(*found) else found
+def _numbers(image: Image.Image, path: Path) -> tuple[int, int] | None:
+    """Primaries and transfer, where colours are told by numbers (ITU-T H.273)."""
+    if image.format != "HEIF":
+        return color_numbers.told(str(image.format).lower(), path)
+    said = image.info.get("nclx_profile")
+    return (int(said["color_primaries"]), int(said["transfer_characteristics"])) if said else None
 
 
 def _frames(image: Image.Image) -> int:

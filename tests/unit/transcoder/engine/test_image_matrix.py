@@ -2,6 +2,8 @@
 whole, and held against the numbers of its spec.toml."""
 
 import io
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +29,7 @@ STORED = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
+PNG_HEAD = 8 + 25  # signature, and the chunk of the picture's size
 # White point and primaries, x and y of each: SMPTE EG 432-1 (Display P3), Adobe RGB (1998) section 4.3.
 WHITE, P3 = (0.3127, 0.3290), ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
 ADOBE = ((0.640, 0.330), (0.210, 0.710), (0.150, 0.060))
@@ -227,6 +230,29 @@ def test_wide_colours_become_the_right_srgb(
     assert np.abs(found - expected(pixel, primaries, gamma)).max() < 6
 
 
+def heic_told(image: Image.Image, primaries: int, transfer: int) -> bytes:
+    numbers = {"color_primaries": primaries, "transfer_characteristics": transfer}
+    return saved(image, "HEIF", quality=95, matrix_coefficients=6, full_range_flag=1, **numbers)
+
+
+def avif_told(image: Image.Image, primaries: int, transfer: int) -> bytes:
+    """Its encoder always tells sRGB."""
+    data = saved(image, "AVIF", quality=95)
+    assert data.count(b"nclx\0\x01\0\x0d") == 1
+    return data.replace(b"nclx\0\x01\0\x0d", struct.pack(">4sHH", b"nclx", primaries, transfer))
+
+
+def png_told(image: Image.Image, primaries: int, transfer: int) -> bytes:
+    """Beside a profile, which is not for those who know the numbers."""
+    told = b"cICP" + bytes((primaries, transfer, 0, 1))
+    chunk = struct.pack(">I", 4) + told + struct.pack(">I", zlib.crc32(told))
+    data = saved(image, "PNG", icc_profile=profile(P3, 1.8))
+    return data[:PNG_HEAD] + chunk + data[PNG_HEAD:]
+
+
+NUMBERED = {"image/heic": heic_told, "image/avif": avif_told, "image/png": png_told}
+
+
 @pytest.mark.parametrize(
     ("numbers", "stored", "shown"),
     [
@@ -239,15 +265,16 @@ def test_wide_colours_become_the_right_srgb(
     ],
     ids=["dark in PQ", "white in PQ", "brightest in PQ", "grey in BT.2020", "red of its own"],
 )
-def test_a_heic_of_another_screen_is_shown_on_an_ordinary_one(
-    tmp_path: Path, numbers: tuple[int, int], stored: tuple[int, int, int], shown: tuple[int, int, int]
+@pytest.mark.parametrize("content_type", ["image/heic", "image/avif", "image/png"])
+def test_a_picture_of_another_screen_is_shown_on_an_ordinary_one(
+    tmp_path: Path,
+    content_type: str,
+    numbers: tuple[int, int],
+    stored: tuple[int, int, int],
+    shown: tuple[int, int, int],
 ) -> None:
-    primaries, transfer = numbers
-    data = saved(
-        Image.new("RGB", (64, 64), stored), "HEIF", quality=95,
-        color_primaries=primaries, transfer_characteristics=transfer, matrix_coefficients=6, full_range_flag=1,
-    )  # fmt: skip
-    rendition = made(tmp_path, data, "image/heic", "display")["display"]
+    data = NUMBERED[content_type](Image.new("RGB", (64, 64), stored), *numbers)
+    rendition = made(tmp_path, data, content_type, "display")["display"]
     found = pixel_of(seen(tmp_path, rendition).convert("RGB"), 32, 32)
     # A step of eight bits in PQ is 4 % of the light.
     assert np.abs(found - shown).max() <= 5, found
