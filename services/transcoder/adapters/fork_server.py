@@ -11,7 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import BinaryIO, Literal, TypeVar
 
 from services.common.errors import Code, MediaError
 from services.transcoder.fork_server import MESSAGE_BYTES
@@ -275,19 +275,25 @@ class _Files:
 
     @classmethod
     async def open(cls) -> tuple["_Files", list[int]]:
-        """And the child's ends, which whoever passes them on closes."""
-        ends: list[int] = []
-        try:
-            for _ in range(3):
-                ends += os.pipe()
-        except OSError:
-            _close(ends)
-            raise
-        theirs_in, into, out, theirs_out, err, theirs_err = ends
+        """And the child's ends, which whoever passes them on closes. Whoever is cancelled here leaves none open."""
         loop = asyncio.get_running_loop()
-        writing, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(into, "wb", 0))
-        files = cls(writing, await _Heard.of(out), await _Heard.of(err))
-        return files, [theirs_in, theirs_out, theirs_err]
+        with contextlib.ExitStack() as undoing:
+
+            def pipe(mode: Literal["rb", "wb"]) -> tuple[BinaryIO, int]:
+                reads, writes = os.pipe()
+                ours, theirs = (reads, writes) if mode == "rb" else (writes, reads)
+                undoing.callback(os.close, theirs)
+                return undoing.enter_context(os.fdopen(ours, mode, 0)), theirs
+
+            (into, theirs_in), (out, theirs_out), (err, theirs_err) = pipe("wb"), pipe("rb"), pipe("rb")
+            writing, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, into)
+            undoing.callback(writing.close)
+            heard = []
+            for file in (out, err):
+                heard.append(one := await _Heard.of(file))
+                undoing.callback(one.transport.close)
+            undoing.pop_all()
+        return cls(writing, *heard), [theirs_in, theirs_out, theirs_err]
 
     def close(self) -> None:
         self.into.close()
@@ -303,10 +309,10 @@ class _Heard:
     transport: asyncio.ReadTransport
 
     @classmethod
-    async def of(cls, file: int) -> "_Heard":
+    async def of(cls, file: BinaryIO) -> "_Heard":
         reader = asyncio.StreamReader(limit=ANSWER_BYTES)
         protocol = asyncio.StreamReaderProtocol(reader)
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(file, "rb", 0))
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, file)
         return cls(reader, transport)
 
 

@@ -7,6 +7,7 @@ import signal
 import struct
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from services.platforms import catalog
 from services.transcoder.adapters import engine as engine_module
 from services.transcoder.adapters import fork_server as fork_server_module
 from services.transcoder.adapters.engine import SandboxedEngine
+from services.transcoder.adapters.fork_server import ForkServer
 from services.transcoder.domain.work import How, InputFault, Status
 from tests import media
 from tests.integration.transcoder.workbench import Bench, by_preset
@@ -387,6 +389,26 @@ async def test_a_fork_server_that_does_nothing_is_replaced(tmp_path: Path, monke
         assert stuck not in fork_servers()
 
 
+async def test_whoever_is_cancelled_while_asking_for_a_child_leaves_no_file_open() -> None:
+    server = await ForkServer.start()
+    try:
+        before = open_files()
+        for turns in range(12):
+            asking = asyncio.create_task(server.fork())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            asking.cancel()
+            with suppress(asyncio.CancelledError):
+                process = await asking
+                await process.end()
+                process.close()
+        async with asyncio.timeout(10):
+            while open_files() != before:  # noqa: ASYNC110  transports close in turns of the loop
+                await asyncio.sleep(0.05)
+    finally:
+        await server.end()
+
+
 async def test_a_fork_server_is_replaced_after_so_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fork_server_module, "CHILDREN_MOST", 2)
     seen, others = set(), fork_servers()
@@ -403,6 +425,10 @@ async def test_a_fork_server_is_replaced_after_so_many(tmp_path: Path, monkeypat
 def fork_servers() -> list[int]:
     found = children(os.getpid())
     return [pid for pid in found if b"transcoder.fork_server" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def decoders() -> list[int]:
