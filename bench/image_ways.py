@@ -4,15 +4,12 @@ python -m bench.image_ways WAY SOURCE FOLDER TARGETS: does the work once unmeasu
 measured, and prints the seconds and how often something was encoded. FOLDER then holds a file per target.
 """
 
-import gc
 import io
 import json
-import os
 import resource
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -106,10 +103,9 @@ def main(way: str, source: str, folder: str, targets: str) -> None:
 
     Image.Image.save = counted  # type: ignore[method-assign, assignment]
     if way == "ours":
-        from services.transcoder import child
+        from bench import forks
 
-        child.load()
-        gc.freeze()
+        forks.load()
     once = _forked if way == "ours" else _here
     for _ in range(2):
         figures = once(partial(WAYS[way], Path(source), Path(folder), heard(targets)))
@@ -134,25 +130,12 @@ def _here(work: Callable[[], None]) -> Mapping[str, float]:
 def _forked(work: Callable[[], None]) -> Mapping[str, float]:
     """As the service does a job: in a process forked for it, which ends with it. The fork is in the time; the peak is
     all that process has of memory, also what it shares."""
-    reads, writes = os.pipe()
+    from bench import forks
+
     began = time.perf_counter()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            figures = _here(work)
-            os.write(writes, str(figures["encodes"]).encode())
-        except BaseException:  # noqa: BLE001  a child must not go on as its parent
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    os.close(writes)
-    told = os.read(reads, 16)
-    _, status, used = os.wait4(pid, 0)
+    encodes, used = forks.forked(lambda: _here(work)["encodes"])
     wall_s = time.perf_counter() - began
-    os.close(reads)
-    if status:
-        raise RuntimeError(f"ended with {os.waitstatus_to_exitcode(status)}")
-    return {"wall_s": wall_s, "cpu_s": _cpu_s(used), "encodes": int(told), "peak_mib": used.ru_maxrss / 1024}
+    return {"wall_s": wall_s, "cpu_s": _cpu_s(used), "encodes": encodes, "peak_mib": used.ru_maxrss / 1024}
 
 
 def _cpu_s(used: resource.struct_rusage) -> float:

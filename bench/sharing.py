@@ -33,8 +33,8 @@ def measure(rounds: int) -> Section:
 
 
 def _pair(few: Contender, more: Contender, *, turned: bool) -> Pair:
-    first, second = (run(more), run(few)) if turned else (run(few), run(more))
-    pair = (second, first) if turned else (first, second)
+    runs = {one.name: run(one) for one in ((more, few) if turned else (few, more))}
+    pair = runs[few.name], runs[more.name]
     say(f"{pair[0].cpu_s:.2f} s, {pair[1].cpu_s:.2f} s of CPU")
     return pair
 

@@ -19,7 +19,7 @@ from services.transcoder.domain.ceilings import (
 )
 from services.transcoder.domain.probe import Probe
 from services.transcoder.domain.work import InputFault
-from services.transcoder.engine import bare, color_numbers, jpeg_planes, screen, timing
+from services.transcoder.engine import bare, cicp, jpeg_planes, screen, timing
 from services.transcoder.engine.planes import REDUCING_GAP, Planes
 
 _DECODERS = {
@@ -93,10 +93,10 @@ class Still:
         self._path = path
         self._content_type = content_type
         with opened(path, content_type) as image:
-            numbers = _numbers(image, path)
+            points = _code_points(image, path)
             # The standard of PNG has them go before a profile, which is for readers that do not know them.
-            self._icc = None if numbers and image.format == "PNG" else _profile(image)
-            self._other_screen = None if self._icc or not numbers or screen.is_ordinary(*numbers) else numbers
+            self._icc = None if points and image.format == "PNG" else _profile(image)
+            self._other_screen = None if self._icc or not points or screen.is_ordinary(*points) else points
             self._orientation = int(image.getexif().get(_ORIENTATION, 1))
             self.probe = self._measure(image, content_type.removeprefix("image/"))
 
@@ -196,10 +196,10 @@ def _profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
     return None if name.startswith("sRGB") else profile
 
 
-def _numbers(image: Image.Image, path: Path) -> tuple[int, int] | None:
-    """Primaries and transfer, where colours are told by numbers (ITU-T H.273)."""
+def _code_points(image: Image.Image, path: Path) -> cicp.CodePoints | None:
+    """Of its colours, where the file has them; HEIF's decoder passes them on."""
     if image.format != "HEIF":
-        return color_numbers.told(str(image.format).lower(), path)
+        return cicp.read(str(image.format).lower(), path)
     said = image.info.get("nclx_profile")
     return (int(said["color_primaries"]), int(said["transfer_characteristics"])) if said else None
 

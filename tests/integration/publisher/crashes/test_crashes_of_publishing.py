@@ -66,7 +66,11 @@ async def _wrong(played: Playground, platform: str, limit: asyncio.Semaphore) ->
     _tell(platform, ends)
     found = [f"without any fault: {end}" for end in clean if not end.plan.met and end.status != "published"]
     found += [f"{problem}: {end}" for end in (*clean, *ends) if (problem := _problem(end, there[end.text]))]
-    return found if any(end.plan.met for end in ends) else [f"{platform}: no run met a fault", *found]
+    return (
+        found
+        if any(set(end.plan.met) & set(end.plan.faults) for end in ends)
+        else [f"{platform}: no run met a fault", *found]
+    )
 
 
 def _problem(end: Ending, count: int) -> str:

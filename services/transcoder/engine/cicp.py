@@ -1,26 +1,26 @@
-"""Colours that a picture tells by numbers (ITU-T H.273), read from the file where its decoder does not pass them on."""
+"""Code points of a picture's colours (CICP, ITU-T H.273), read from files whose decoder does not pass them on."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-Numbers: TypeAlias = tuple[int, int]
-_PNG_HEAD = 8
+CodePoints: TypeAlias = tuple[int, int]  # primaries and transfer
+_PNG_SIGNATURE_BYTES = 8
 _PLACE = {1: 0x7F, 2: 0x7FFF}  # above it is a bit: whether readers must know that property
 
 
-def told(container: str, path: Path) -> Numbers | None:
-    """Primaries and transfer. None: nothing is told, or the file is neither AVIF nor PNG.
+def read(container: str, path: Path) -> CodePoints | None:
+    """None: there are none, or the file is neither AVIF nor PNG.
 
-    What cannot be followed tells nothing: whether the file is sound is for its decoder to say.
+    What cannot be followed has none: whether the file is sound is for its decoder to say.
     """
-    read = _READ.get(container)
-    return read(memoryview(path.read_bytes())) if read else None
+    reader = _READERS.get(container)
+    return reader(memoryview(path.read_bytes())) if reader else None
 
 
-def _of_png(data: memoryview) -> Numbers | None:
+def _of_png(data: memoryview) -> CodePoints | None:
     """PNG (third edition), 11.3.2.6: cICP, ahead of the pixels."""
-    at = _PNG_HEAD
+    at = _PNG_SIGNATURE_BYTES
     while at + 12 <= len(data) and (name := bytes(data[at + 4 : at + 8])) != b"IDAT":
         size = _number(data[at : at + 4])
         if name == b"cICP" and size >= 2 and at + 10 <= len(data):
@@ -29,7 +29,7 @@ def _of_png(data: memoryview) -> Numbers | None:
     return None
 
 
-def _of_avif(data: memoryview) -> Numbers | None:
+def _of_avif(data: memoryview) -> CodePoints | None:
     """ISO/IEC 23008-12, 9.3: of the properties of the first picture, the colour (ISO/IEC 14496-12, 12.1.5)."""
     meta = _inner(data, b"meta")[4:]
     properties = _inner(meta, b"iprp")
@@ -81,4 +81,4 @@ def _number(data: memoryview) -> int:
     return int.from_bytes(data, "big")
 
 
-_READ: Mapping[str, Callable[[memoryview], Numbers | None]] = {"png": _of_png, "avif": _of_avif}
+_READERS: Mapping[str, Callable[[memoryview], CodePoints | None]] = {"png": _of_png, "avif": _of_avif}

@@ -1,4 +1,4 @@
-"""Colours told by numbers, found where they are told and nowhere else. What they look like: test_image_matrix."""
+"""Code points of colours are found where they are told and nowhere else. What they look like: test_image_matrix."""
 
 import struct
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.transcoder.engine import color_numbers
+from services.transcoder.engine import cicp
 
 PQ = (9, 16)
 
@@ -79,7 +79,7 @@ def test_they_are_found_where_they_are_told(
     file: Path, container: str, data: bytes, expected: tuple[int, int] | None
 ) -> None:
     file.write_bytes(data)
-    assert color_numbers.told(container, file) == expected
+    assert cicp.read(container, file) == expected
 
 
 @settings(max_examples=300, deadline=None)
@@ -97,5 +97,5 @@ def test_they_are_found_where_they_are_told(
 def test_no_bytes_break_the_reader(tmp_path_factory: pytest.TempPathFactory, container: str, data: bytes) -> None:
     file = tmp_path_factory.getbasetemp() / "any"
     file.write_bytes(data)
-    found = color_numbers.told(container, file)
+    found = cicp.read(container, file)
     assert found is None or all(0 <= one < 1 << 16 for one in found)
